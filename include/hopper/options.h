@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Options of a channel. Included by <hopper/hopper.h>, not alone. */
+#ifndef HOPPER_OPTIONS_H
+#define HOPPER_OPTIONS_H
+
+struct msgpack_packer;  /* msgpack-c's; <msgpack.h> is needed only by those who write a pack function */
+struct hopper_platform; /* <hopper/platform.h> */
+
+/* What a channel's records survive. */
+enum hopper_survive {
+    HOPPER_SURVIVE_NOTHING = 0 /* the directory is emptied of an earlier run's queue files at open; memory speed */
+};
+
+/* What a send does when neither memory nor disk has room. */
+enum hopper_when_full {
+    HOPPER_FULL_BLOCK       = 0, /* hopper_send() waits until there is room */
+    HOPPER_FULL_REFUSE      = 1, /* hopper_send() returns HOPPER_EFULL; the caller keeps its record */
+    HOPPER_FULL_DROP_NEWEST = 2, /* the record is accepted, dropped and counted; a gap takes its place */
+    HOPPER_FULL_DROP_OLDEST = 3  /* the oldest frames on disk are dropped to make room; a gap takes their place */
+};
+
+/* Values of hopper_options.compression: 0 is the library's default, 1 (fastest) to 9 (smallest) are zlib's levels. */
+#define HOPPER_COMPRESSION_NONE 10 /* store without compressing */
+
+/* A channel of typed items carries pointers to the caller's structs instead of bytes. An item travels through memory
+ * by pointer and is packed only when it overflows to disk. Callbacks are called with no lock of the channel held, by
+ * the thread that sends or receives, several senders at once; they must not call back into the same channel. */
+struct hopper_item_type {
+    size_t size; /* sizeof(struct hopper_item_type); set by the initialiser */
+
+    /* Write ITEM as one msgpack object through PACKER. Called twice for an item that overflows (first to measure, then
+     * to write) and must write the same bytes both times. Returns 0, or anything else to fail the send with
+     * HOPPER_EPACK. ITEM stays the caller's. */
+    int (*pack)(void *ctx, const void *item, struct msgpack_packer *packer);
+
+    /* Make a new item from the LEN bytes that pack wrote and set *itemp. The bytes are valid during the call only.
+     * Returns 0, or anything else when it cannot: the receiver then gets a gap of one with HOPPER_GAP_UNPACK. */
+    int (*unpack)(void *ctx, const void *data, size_t len, void **itemp);
+
+    /* The bytes of memory that ITEM holds, everything it points to included. Counted in memory_bytes while the item
+     * waits in memory. Must not change while the channel holds the item. */
+    size_t (*weight)(void *ctx, const void *item);
+
+    /* Release ITEM. Called by the library for an item that it owns and that nobody will receive, and for one whose
+     * packed form has taken its place. */
+    void (*free)(void *ctx, void *item);
+
+    void *ctx; /* given to each callback */
+};
+#define HOPPER_ITEM_TYPE_INIT { sizeof(struct hopper_item_type), 0, 0, 0, 0, 0 }
+
+/* Budgets are exact. `memory_bytes` bounds everything that a channel holds in memory: waiting records, bookkeeping,
+ * codec state, blocks on their way to and from disk, and the weight of items. It is taken as one piece of address
+ * space at open; pages are used as records come. `disk_bytes` bounds the sum of the sizes of all files in the channel's
+ * directory. A value of 0 means the default. Start from HOPPER_OPTIONS_INIT. */
+struct hopper_options {
+    size_t size; /* set by the initialiser; do not touch */
+
+    uint64_t memory_bytes;     /* bytes; default HOPPER_MEMORY_BYTES_DEFAULT, at least HOPPER_MEMORY_BYTES_MIN */
+    uint64_t disk_bytes;       /* bytes; default HOPPER_DISK_BYTES_DEFAULT, at least HOPPER_DISK_BYTES_MIN */
+    uint64_t file_bytes;       /* bytes; default HOPPER_FILE_BYTES_DEFAULT; a queue file is sealed before it grows
+                                  beyond this, or beyond a quarter of disk_bytes if that is less; a record too large for
+                                  that gets a file of its own */
+    uint64_t record_bytes_max; /* bytes; default a quarter of memory_bytes. Larger records are refused. When set above a
+                                  quarter of memory_bytes, the peak of memory is memory_bytes + record_bytes_max + 32.
+                                  Lowered at open to what disk_bytes can hold: hopper_stats() tells the value in force */
+
+    uint32_t survive;     /* enum hopper_survive */
+    uint32_t when_full;   /* enum hopper_when_full */
+    uint32_t compression; /* 0 default, 1 to 9, or HOPPER_COMPRESSION_NONE */
+    uint32_t reserved;    /* 0 */
+
+    const struct hopper_item_type *item_type; /* NULL: records are bytes. Copied at open */
+    const struct hopper_platform  *platform;  /* NULL: the system's files, clock and allocator. Used until the channel
+                                                 is gone */
+};
+#define HOPPER_OPTIONS_INIT { sizeof(struct hopper_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+#define HOPPER_MEMORY_BYTES_DEFAULT (UINT64_C(1) << 20)   /* 1 MiB, as the original */
+#define HOPPER_MEMORY_BYTES_MIN     (UINT64_C(128) << 10) /* 128 KiB */
+#define HOPPER_FILE_BYTES_DEFAULT   (UINT64_C(256) << 20) /* 256 MiB, as the original */
+#define HOPPER_DISK_BYTES_DEFAULT   (UINT64_C(4) << 30)   /* 4 GiB: sixteen files */
+#define HOPPER_DISK_BYTES_MIN       (UINT64_C(64) << 10)  /* 64 KiB */
+
+#endif

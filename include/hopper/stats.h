@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* The books of a channel. Included by <hopper/hopper.h>, not alone. */
+#ifndef HOPPER_STATS_H
+#define HOPPER_STATS_H
+
+/* Why records are missing at a place in the stream. Values are never reused. */
+enum hopper_gap {
+    HOPPER_GAP_NONE           = 0, /* not a gap: a record */
+    HOPPER_GAP_DROPPED_NEWEST = 1, /* dropped by HOPPER_FULL_DROP_NEWEST */
+    HOPPER_GAP_DROPPED_OLDEST = 2, /* dropped by HOPPER_FULL_DROP_OLDEST */
+    HOPPER_GAP_CORRUPT        = 3, /* a frame on disk failed its checksum or makes no sense */
+    HOPPER_GAP_TRUNCATED      = 4, /* a queue file ends before its records do */
+    HOPPER_GAP_VANISHED       = 5, /* a queue file is no longer there */
+    HOPPER_GAP_UNREADABLE     = 6, /* a queue file or a part of it could not be read */
+    HOPPER_GAP_UNPACK         = 7, /* an item's unpack function refused the bytes */
+    HOPPER_GAP_REASONS        = 8  /* number of values; grows in later versions */
+};
+
+/* A lower-case word for GAP, such as "corrupt"; "unknown" for a value this library does not know. Any thread. */
+HOPPER_API const char *hopper_gap_name(unsigned gap);
+
+/* At every instant:
+ *   accepted = acknowledged + pending_memory + pending_disk + the sum of gap_records
+ * All counts are of this channel since it was opened. */
+struct hopper_stats {
+    size_t size; /* set by HOPPER_STATS_INIT; do not touch */
+
+    /* records */
+    uint64_t accepted;                       /* sends that returned HOPPER_OK */
+    uint64_t acknowledged;                   /* received, and the receiver has come back for more */
+    uint64_t pending_memory;                 /* waiting in memory, or handed out and not yet acknowledged */
+    uint64_t pending_disk;                   /* waiting in queue files only */
+    uint64_t gap_records[HOPPER_GAP_REASONS]; /* [enum hopper_gap]: dropped by policy, or found lost; [0] is 0 */
+    uint64_t refused;                        /* sends that returned HOPPER_EFULL or HOPPER_ENOSPC (or _EIO) */
+    uint64_t overflowed;                     /* records that went the way of the disk, whether or not they got there */
+
+    /* bytes */
+    uint64_t memory_bytes;      /* the budget in force */
+    uint64_t memory_bytes_used; /* of it: taken by waiting records and blocks, and by what is always there */
+    uint64_t disk_bytes;        /* the budget in force */
+    uint64_t disk_bytes_used;   /* of it: sizes of all files in the directory, and room promised to blocks in memory */
+    uint64_t file_bytes;        /* the limit of a queue file in force */
+    uint64_t record_bytes_max;  /* the largest record that is accepted */
+    uint64_t accepted_bytes;    /* payload of accepted records; for items the packed size of those that overflowed */
+    uint64_t written_bytes;     /* written to queue files, headers included */
+
+    /* files and errors */
+    uint64_t disk_files;   /* queue files that exist now */
+    uint64_t write_errors; /* failed writes, creations and seals, each try counted */
+    uint64_t read_errors;  /* failed reads of queue files, each try counted */
+    int64_t  disk_errno;   /* errno of the write error that holds up the overflow now, 0 when none does */
+
+    /* sequence numbers */
+    uint64_t seq_accepted;  /* of the last accepted record, 0 when there was none */
+    uint64_t seq_delivered; /* of the last record or gap handed out, 0 when there was none */
+    uint64_t senders;       /* sender handles that are open */
+};
+#define HOPPER_STATS_INIT { sizeof(struct hopper_stats) }
+
+#endif
