@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+#
+# The library. All of it is compiled once into libhopper_core, which feeds libhopper and the unit tests.
+
+noinst_LTLIBRARIES += %D%/libhopper_core.la
+%C%_libhopper_core_la_SOURCES = \
+	%D%/base.h \
+	%D%/bytes.h \
+	%D%/error.c %D%/error.h \
+	%D%/io.c %D%/io.h \
+	%D%/platform_posix.c \
+	%D%/sync.c %D%/sync.h
+%C%_libhopper_core_la_CPPFLAGS = $(CORE_CPPFLAGS)
+%C%_libhopper_core_la_CFLAGS = $(AM_CFLAGS) $(VISIBILITY_CFLAGS)
+%C%_libhopper_core_la_LIBADD = $(MSGPACK_LIBS) $(ZLIB_LIBS)
+
+# -version-info CURRENT:REVISION:AGE counts interfaces; it has nothing to do with the package's version.
+lib_LTLIBRARIES += %D%/libhopper.la
+%C%_libhopper_la_SOURCES =
+%C%_libhopper_la_LIBADD = %D%/libhopper_core.la
+%C%_libhopper_la_LDFLAGS = $(HARDEN_LDFLAGS) $(DEFS_LDFLAGS) $(SAN_CFLAGS) -no-undefined -version-info 0:0:0 \
+	-Wl,--version-script=$(top_srcdir)/lib/libhopper.map
+EXTRA_lib_libhopper_la_DEPENDENCIES = %D%/libhopper.map
+EXTRA_DIST += %D%/libhopper.map
+
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = %D%/libhopper.pc
+
+hopperdir = $(includedir)/hopper
+dist_hopper_HEADERS = \
+	include/hopper/error.h \
+	include/hopper/hopper.h \
+	include/hopper/options.h \
+	include/hopper/platform.h \
+	include/hopper/stats.h
+nodist_hopper_HEADERS = include/hopper/version.h
