@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The record splitter of hopper-cat; lines.h has the contract.
+ *
+ *     buf   given out   record being looked for        free
+ *     |----------------|-------------------|----------------------|
+ *     0              start   (scanned)    end                 capacity
+ *
+ * Normal path: lines_take() finds terminators from `scanned` on and gives out [start, terminator]. What stays at the
+ * end of a read is the head of the next record; lines_space() moves it to the front of the buffer, so that the buffer
+ * stays as small as the reads are, and doubles the buffer only for a record that does not fit. `scanned` keeps a long
+ * record from being searched again after each read: the work is linear in the input.
+ *
+ * What can go wrong: no memory for a long record (lines_space() says so and changes nothing), and a record longer than
+ * allowed, of which there are these cases:
+ *     LINES_REFUSE    give out nothing more
+ *     LINES_SPLIT     give out record_bytes_max bytes as soon as one more than that is there
+ *     LINES_TRUNCATE  keep the first record_bytes_max bytes, forget what follows until the terminator or the end is
+ *                     there (is_cut), then put the terminator behind what was kept
+ */
+#include "lines.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+int lines_init(struct lines *ln, const struct lines_options *options)
+{
+    assert(options->record_bytes_max >= 1 && options->record_bytes_max <= LINES_RECORD_BYTES_LIMIT);
+    assert(options->read_bytes >= 1 && options->read_bytes <= LINES_RECORD_BYTES_LIMIT);
+    *ln = (struct lines){.options = *options};
+    ln->buf = malloc(2 * options->read_bytes);
+    if (ln->buf == NULL) return -1;
+    ln->capacity = 2 * options->read_bytes;
+    return 0;
+}
+
+void lines_fini(struct lines *ln)
+{
+    free(ln->buf);
+    ln->buf = NULL;
+    ln->capacity = ln->start = ln->scanned = ln->end = 0;
+}
+
+void lines_begin(struct lines *ln)
+{
+    ln->start = ln->scanned = ln->end = 0;
+    ln->is_ended = ln->is_cut = ln->is_refused = false;
+    ln->records = 0;
+}
+
+static void move_to_front(struct lines *ln)
+{
+    if (ln->start == 0) return;
+    memmove(ln->buf, ln->buf + ln->start, ln->end - ln->start);
+    ln->scanned -= ln->start;
+    ln->end -= ln->start;
+    ln->start = 0;
+}
+
+/* Twice the size, but not beyond what the longest record needs, and in any case enough for one read. */
+static int grow(struct lines *ln)
+{
+    size_t limit = ln->options.record_bytes_max + 1 + ln->options.read_bytes;
+    size_t need = ln->end + ln->options.read_bytes;
+    size_t capacity = 2 * ln->capacity;
+    char  *buf;
+
+    if (capacity > limit) capacity = limit;
+    if (capacity < need) capacity = need;
+    if ((buf = realloc(ln->buf, capacity)) == NULL) return -1;
+    ln->buf = buf;
+    ln->capacity = capacity;
+    return 0;
+}
+
+void *lines_space(struct lines *ln, size_t *lenp)
+{
+    *lenp = 0;
+    move_to_front(ln);
+    if (ln->capacity - ln->end < ln->options.read_bytes && grow(ln) != 0) return NULL;
+    *lenp = ln->capacity - ln->end;
+    return ln->buf + ln->end;
+}
+
+void lines_fill(struct lines *ln, size_t len)
+{
+    assert(len <= ln->capacity - ln->end && !ln->is_ended);
+    ln->end += len;
+}
+
+void lines_end(struct lines *ln)
+{
+    ln->is_ended = true;
+}
+
+size_t lines_held(const struct lines *ln)
+{
+    return ln->end - ln->start;
+}
+
+/* Give out LEN bytes and go on at NEXT, up to which (or up to SCANNED, if that is further) there is no terminator. */
+static bool give(struct lines *ln, struct iovec *record, size_t len, size_t next)
+{
+    record->iov_base = ln->buf + ln->start;
+    record->iov_len = len;
+    ln->start = next;
+    if (ln->scanned < next) ln->scanned = next;
+    ln->is_cut = false;
+    return true;
+}
+
+/* A record of more than record_bytes_max bytes whose terminator is at `scanned`, or has not come when !HAS_END. */
+static bool take_long(struct lines *ln, struct iovec *record, bool has_end)
+{
+    size_t max = ln->options.record_bytes_max;
+
+    switch (ln->options.long_records) {
+    case LINES_REFUSE:
+        ln->is_refused = true;
+        return false;
+    case LINES_SPLIT:
+        return give(ln, record, max, ln->start + max);
+    case LINES_TRUNCATE:
+    default:
+        break;
+    }
+    if (has_end) {
+        ln->buf[ln->start + max] = ln->options.terminator;
+        ln->truncated++;
+        return give(ln, record, max + 1, ln->scanned + 1);
+    }
+    if (ln->is_ended) {
+        ln->truncated++;
+        return give(ln, record, max, ln->end);
+    }
+    ln->end = ln->scanned = ln->start + max; /* forget the rest; is_cut remembers that there was one */
+    ln->is_cut = true;
+    return false;
+}
+
+static bool take_one(struct lines *ln, struct iovec *record)
+{
+    const char *found = memchr(ln->buf + ln->scanned, ln->options.terminator, ln->end - ln->scanned);
+    size_t      len;
+
+    ln->scanned = found != NULL ? (size_t)(found - ln->buf) : ln->end;
+    len = ln->scanned - ln->start;
+    if (len > ln->options.record_bytes_max || ln->is_cut) return take_long(ln, record, found != NULL);
+    if (found != NULL) return give(ln, record, len + 1, ln->scanned + 1);
+    if (ln->is_ended && len > 0) return give(ln, record, len, ln->end);
+    return false;
+}
+
+size_t lines_take(struct lines *ln, struct iovec *records, size_t max)
+{
+    size_t count = 0;
+
+    if (ln->is_refused) return 0;
+    while (count < max && take_one(ln, &records[count])) count++;
+    ln->records += count;
+    return count;
+}
