@@ -4,11 +4,18 @@
 
 noinst_LTLIBRARIES += %D%/libhopper_core.la
 %C%_libhopper_core_la_SOURCES = \
+	%D%/arena.c %D%/arena.h \
 	%D%/base.h \
 	%D%/bytes.h \
+	%D%/codec.c %D%/codec.h \
+	%D%/deque.c %D%/deque.h \
 	%D%/error.c %D%/error.h \
+	%D%/frame.c %D%/frame.h \
 	%D%/io.c %D%/io.h \
+	%D%/options.c %D%/options.h \
 	%D%/platform_posix.c \
+	%D%/record.c %D%/record.h \
+	%D%/ring.c %D%/ring.h \
 	%D%/sync.c %D%/sync.h
 %C%_libhopper_core_la_CPPFLAGS = $(CORE_CPPFLAGS)
 %C%_libhopper_core_la_CFLAGS = $(AM_CFLAGS) $(VISIBILITY_CFLAGS)
