@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The channel fixture. Besides what a test asserts itself, each run ends with the same questions: was the disk budget
+ * ever exceeded, was the memory budget, is anything still allocated, mapped or open, and do the books agree with what
+ * was sent and received.
+ */
+#include "chan.h"
+
+#include "mem_disk.h"
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void chan_init_flags(struct chan *c, unsigned flags)
+{
+    const struct mem_platform_options mem_options = { .flags = flags, .random_seed = 1 };
+    const struct hopper_options options = HOPPER_OPTIONS_INIT;
+
+    memset(c, 0, sizeof *c);
+    c->mem = mem_platform_new(&mem_options);
+    c->fault = fault_platform_new(mem_platform_table(c->mem));
+    ck_assert_int_eq(mem_mkdir(c->mem, CHAN_DIR, 0755), 0);
+    c->options = options;
+    c->options.memory_bytes = HOPPER_MEMORY_BYTES_MIN;
+    c->options.disk_bytes = 512 << 10;
+    c->options.file_bytes = 64 << 10;
+    c->options.record_bytes_max = 16 << 10;
+    c->options.when_full = HOPPER_FULL_REFUSE;
+    c->options.compression = HOPPER_COMPRESSION_NONE;
+    c->options.platform = fault_platform_table(c->fault);
+    checker_init(&c->checker);
+}
+
+void chan_init(struct chan *c)
+{
+    chan_init_flags(c, 0);
+}
+
+void chan_free(struct chan *c)
+{
+    ck_assert_ptr_null(c->snd);
+    ck_assert_ptr_null(c->rcv);
+    fault_platform_free(c->fault);
+    mem_platform_free(c->mem);
+    free(c->buf);
+    c->fault = NULL;
+    c->mem = NULL;
+    c->buf = NULL;
+}
+
+hopper_status chan_try_open(struct chan *c)
+{
+    uint64_t disk_bytes = c->options.disk_bytes > 0 ? c->options.disk_bytes : HOPPER_DISK_BYTES_DEFAULT;
+
+    mem_watch_dir(c->mem, CHAN_PATH, disk_bytes);
+    checker_init(&c->checker);
+    c->sent = 0;
+    return hopper_open(CHAN_DIR, CHAN_NAME, &c->options, &c->snd, &c->rcv, &c->err);
+}
+
+void chan_open(struct chan *c)
+{
+    hopper_status st = chan_try_open(c);
+    char text[512];
+
+    hopper_error_format(&c->err, text, sizeof text);
+    ck_assert_msg(st == HOPPER_OK, "open: %s: %s", hopper_status_name(st), text);
+    ck_assert_ptr_nonnull(c->snd);
+    ck_assert_ptr_nonnull(c->rcv);
+}
+
+hopper_status chan_send(struct chan *c, size_t len)
+{
+    hopper_status st;
+
+    if (c->buf_bytes < len) {
+        free(c->buf);
+        c->buf = mem_must_alloc(len);
+        c->buf_bytes = len;
+    }
+    checker_fill(c->buf, len, 0, c->sent);
+    st = hopper_send_until(c->snd, c->buf, len, HOPPER_NOW);
+    if (st == HOPPER_OK) c->sent++;
+    return st;
+}
+
+uint64_t chan_fill(struct chan *c, size_t len, uint64_t max, hopper_status *stp)
+{
+    uint64_t count = 0;
+    hopper_status st = HOPPER_OK;
+
+    while (count < max && (st = chan_send(c, len)) == HOPPER_OK) count++;
+    *stp = st;
+    return count;
+}
+
+void chan_fill_to_disk(struct chan *c, size_t len)
+{
+    struct hopper_stats stats;
+    uint64_t tries = 0;
+
+    do {
+        ck_assert_int_eq(chan_send(c, len), HOPPER_OK);
+        chan_stats(c, &stats);
+        ck_assert_uint_lt(++tries, 1000000);
+    } while (stats.overflowed == 0);
+    ck_assert_int_eq(hopper_flush(c->snd), HOPPER_OK);
+    chan_stats(c, &stats);
+    ck_assert_uint_gt(stats.disk_files, 0);
+}
+
+hopper_status chan_receive(struct chan *c, struct hopper_record *rec)
+{
+    hopper_status st = hopper_receive(c->rcv, rec, HOPPER_NOW);
+
+    if (st == HOPPER_OK) ck_assert_msg(checker_take(&c->checker, rec), "%s", c->checker.fault);
+    return st;
+}
+
+void chan_take(struct chan *c, uint64_t count)
+{
+    struct hopper_record rec;
+
+    for (uint64_t i = 0; i < count; i++) {
+        hopper_status st = chan_receive(c, &rec);
+
+        ck_assert_msg(st == HOPPER_OK, "receive %" PRIu64 " of %" PRIu64 ": %s", i + 1, count, hopper_status_name(st));
+    }
+}
+
+uint64_t chan_drain(struct chan *c, hopper_status *stp)
+{
+    struct hopper_record rec;
+    uint64_t count = 0;
+    hopper_status st;
+
+    while ((st = chan_receive(c, &rec)) == HOPPER_OK) count++;
+    if (stp) *stp = st;
+    return count;
+}
+
+void chan_stats(struct chan *c, struct hopper_stats *stats)
+{
+    hopper_status st;
+
+    memset(stats, 0, sizeof *stats);
+    stats->size = sizeof *stats;
+    st = c->snd ? hopper_sender_stats(c->snd, stats) : hopper_receiver_stats(c->rcv, stats);
+    ck_assert_int_eq(st, HOPPER_OK);
+}
+
+uint64_t chan_pending(struct chan *c)
+{
+    struct hopper_stats stats;
+
+    chan_stats(c, &stats);
+    return stats.seq_accepted - stats.seq_delivered;
+}
+
+void chan_books(struct chan *c)
+{
+    struct hopper_stats s;
+    struct mem_usage usage;
+    uint64_t gaps = 0, sum;
+
+    chan_stats(c, &s);
+    ck_assert_uint_eq(s.gap_records[HOPPER_GAP_NONE], 0);
+    for (int i = 0; i < HOPPER_GAP_REASONS; i++) gaps += s.gap_records[i];
+    sum = s.acknowledged + s.pending_memory + s.pending_disk + gaps;
+    ck_assert_msg(s.accepted == sum,
+                  "accepted %" PRIu64 " != acknowledged %" PRIu64 " + memory %" PRIu64 " + disk %" PRIu64 " + gaps %" PRIu64,
+                  s.accepted, s.acknowledged, s.pending_memory, s.pending_disk, gaps);
+    ck_assert_uint_eq(s.accepted, c->sent);
+    ck_assert_uint_eq(s.seq_accepted, c->sent);
+    ck_assert_uint_eq(s.seq_delivered, c->checker.next_seq - 1);
+    ck_assert_uint_le(s.acknowledged, c->checker.records);
+    ck_assert_uint_le(s.memory_bytes_used, s.memory_bytes);
+    ck_assert_uint_le(s.disk_bytes_used, s.disk_bytes);
+    for (int i = 0; i < HOPPER_GAP_REASONS; i++) ck_assert_uint_ge(s.gap_records[i], c->checker.lost_by[i]);
+    mem_usage(c->mem, &usage);
+    ck_assert_uint_le(mem_watch_excess(c->mem), 0);
+    ck_assert_int_eq(chan_queue_files(c), (int)s.disk_files);
+}
+
+static uint64_t memory_limit(const struct chan *c)
+{
+    uint64_t budget = c->options.memory_bytes > 0 ? c->options.memory_bytes : HOPPER_MEMORY_BYTES_DEFAULT;
+
+    return c->options.record_bytes_max > budget / 4 ? budget + c->options.record_bytes_max + 32 : budget;
+}
+
+void chan_close(struct chan *c)
+{
+    struct mem_usage usage;
+    const char *leaks;
+
+    hopper_sender_close(c->snd);
+    hopper_receiver_close(c->rcv);
+    c->snd = NULL;
+    c->rcv = NULL;
+    leaks = mem_platform_leaks(c->mem);
+    ck_assert_msg(!leaks, "after close: %s", leaks);
+    ck_assert_msg(mem_watch_excess(c->mem) == 0, "disk budget exceeded by %" PRIu64 " bytes", mem_watch_excess(c->mem));
+    mem_usage(c->mem, &usage);
+    ck_assert_msg(usage.held_bytes_peak <= memory_limit(c), "memory: %" PRIu64 " bytes held, %" PRIu64 " allowed",
+                  usage.held_bytes_peak, memory_limit(c));
+}
+
+void chan_finish(struct chan *c)
+{
+    hopper_status st;
+
+    fault_disarm(c->fault);
+    chan_books(c);
+    hopper_sender_close(c->snd);
+    c->snd = NULL;
+    chan_drain(c, &st);
+    ck_assert_msg(st == HOPPER_END, "drained to %s", hopper_status_name(st));
+    ck_assert_msg(checker_finish(&c->checker, &c->sent, 1), "%s", c->checker.fault);
+    chan_books(c);
+    chan_close(c);
+    chan_free(c);
+}
+
+/* ---- the files ---- */
+
+static bool is_queue_file(const char *name)
+{
+    return strlen(name) == 23 && strspn(name, "0123456789") == 20 && strcmp(name + 20, ".hq") == 0;
+}
+
+bool chan_queue_file(struct chan *c, int i, char path[300])
+{
+    static char names[4096][256];
+    int count = mem_list(c->mem, CHAN_PATH, names, 4096);
+
+    for (int k = 0; k < count; k++) {
+        if (!is_queue_file(names[k])) continue;
+        if (i-- > 0) continue;
+        snprintf(path, 300, CHAN_PATH "/%s", names[k]);
+        return true;
+    }
+    return false;
+}
+
+int chan_queue_files(struct chan *c)
+{
+    char path[300];
+    int count = 0;
+
+    while (chan_queue_file(c, count, path)) count++;
+    return count;
+}
