@@ -28,7 +28,7 @@ int lines_init(struct lines *ln, const struct lines_options *options)
 {
     assert(options->record_bytes_max >= 1 && options->record_bytes_max <= LINES_RECORD_BYTES_LIMIT);
     assert(options->read_bytes >= 1 && options->read_bytes <= LINES_RECORD_BYTES_LIMIT);
-    *ln = (struct lines){.options = *options};
+    *ln     = (struct lines){ .options = *options };
     ln->buf = malloc(2 * options->read_bytes);
     if (ln->buf == NULL) return -1;
     ln->capacity = 2 * options->read_bytes;
@@ -38,7 +38,7 @@ int lines_init(struct lines *ln, const struct lines_options *options)
 void lines_fini(struct lines *ln)
 {
     free(ln->buf);
-    ln->buf = NULL;
+    ln->buf      = NULL;
     ln->capacity = ln->start = ln->scanned = ln->end = 0;
 }
 
@@ -46,7 +46,7 @@ void lines_begin(struct lines *ln)
 {
     ln->start = ln->scanned = ln->end = 0;
     ln->is_ended = ln->is_cut = ln->is_refused = false;
-    ln->records = 0;
+    ln->records                                = 0;
 }
 
 static void move_to_front(struct lines *ln)
@@ -61,15 +61,15 @@ static void move_to_front(struct lines *ln)
 /* Twice the size, but not beyond what the longest record needs, and in any case enough for one read. */
 static int grow(struct lines *ln)
 {
-    size_t limit = ln->options.record_bytes_max + 1 + ln->options.read_bytes;
-    size_t need = ln->end + ln->options.read_bytes;
+    size_t limit    = ln->options.record_bytes_max + 1 + ln->options.read_bytes;
+    size_t need     = ln->end + ln->options.read_bytes;
     size_t capacity = 2 * ln->capacity;
-    char  *buf;
+    char *buf;
 
     if (capacity > limit) capacity = limit;
     if (capacity < need) capacity = need;
     if ((buf = realloc(ln->buf, capacity)) == NULL) return -1;
-    ln->buf = buf;
+    ln->buf      = buf;
     ln->capacity = capacity;
     return 0;
 }
@@ -103,8 +103,8 @@ size_t lines_held(const struct lines *ln)
 static bool give(struct lines *ln, struct iovec *record, size_t len, size_t next)
 {
     record->iov_base = ln->buf + ln->start;
-    record->iov_len = len;
-    ln->start = next;
+    record->iov_len  = len;
+    ln->start        = next;
     if (ln->scanned < next) ln->scanned = next;
     ln->is_cut = false;
     return true;
@@ -116,14 +116,10 @@ static bool take_long(struct lines *ln, struct iovec *record, bool has_end)
     size_t max = ln->options.record_bytes_max;
 
     switch (ln->options.long_records) {
-    case LINES_REFUSE:
-        ln->is_refused = true;
-        return false;
-    case LINES_SPLIT:
-        return give(ln, record, max, ln->start + max);
+    case LINES_REFUSE: ln->is_refused = true; return false;
+    case LINES_SPLIT: return give(ln, record, max, ln->start + max);
     case LINES_TRUNCATE:
-    default:
-        break;
+    default: break;
     }
     if (has_end) {
         ln->buf[ln->start + max] = ln->options.terminator;
@@ -135,17 +131,17 @@ static bool take_long(struct lines *ln, struct iovec *record, bool has_end)
         return give(ln, record, max, ln->end);
     }
     ln->end = ln->scanned = ln->start + max; /* forget the rest; is_cut remembers that there was one */
-    ln->is_cut = true;
+    ln->is_cut            = true;
     return false;
 }
 
 static bool take_one(struct lines *ln, struct iovec *record)
 {
     const char *found = memchr(ln->buf + ln->scanned, ln->options.terminator, ln->end - ln->scanned);
-    size_t      len;
+    size_t len;
 
     ln->scanned = found != NULL ? (size_t)(found - ln->buf) : ln->end;
-    len = ln->scanned - ln->start;
+    len         = ln->scanned - ln->start;
     if (len > ln->options.record_bytes_max || ln->is_cut) return take_long(ln, record, found != NULL);
     if (found != NULL) return give(ln, record, len + 1, ln->scanned + 1);
     if (ln->is_ended && len > 0) return give(ln, record, len, ln->end);

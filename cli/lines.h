@@ -38,16 +38,16 @@ enum lines_long {
 #define LINES_RECORD_BYTES_LIMIT (SIZE_MAX / 4)
 
 struct lines_options {
-    size_t          record_bytes_max; /* of a record without its terminator; 1 to LINES_RECORD_BYTES_LIMIT */
-    size_t          read_bytes;       /* the room that lines_space() offers at least; 1 to LINES_RECORD_BYTES_LIMIT */
+    size_t record_bytes_max; /* of a record without its terminator; 1 to LINES_RECORD_BYTES_LIMIT */
+    size_t read_bytes;       /* the room that lines_space() offers at least; 1 to LINES_RECORD_BYTES_LIMIT */
     enum lines_long long_records;
-    char            terminator;
+    char terminator;
 };
 
 struct lines {
     struct lines_options options;
 
-    char  *buf;
+    char *buf;
     size_t capacity;
     size_t start;   /* of the first record not given out */
     size_t scanned; /* between start and here there is no terminator */
@@ -62,7 +62,7 @@ struct lines {
 };
 
 /* Returns 0, or -1 when there is no memory; LN may be given to lines_fini() either way. */
-int  lines_init(struct lines *ln, const struct lines_options *options);
+int lines_init(struct lines *ln, const struct lines_options *options);
 void lines_fini(struct lines *ln);
 
 /* Start with an input: whatever an earlier one left is forgotten. */

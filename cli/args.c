@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line, by getopt_long(3). Everything is checked here, before anything is opened: what the library would
+ * refuse as senseless is refused with the option's name. A mistake is one line on standard error and the hint at
+ * --help; the rest of the program sees only sensible values.
+ */
+#include "args.h"
+
+#include "sizes.h"
+#include "status.h"
+#include "usage.h"
+
+#include <getopt.h>
+#include <hopper/hopper.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RECORD_BYTES_MAX_DEFAULT (UINT64_C(16) << 20)
+
+enum { OPT_NAME = 256, OPT_MAX_DISK, OPT_FULL, OPT_MAX_RECORD, OPT_LONG_RECORDS };
+
+static const char short_options[] = "m:d:s:z:0pfi:S::qvhV";
+
+static const struct option long_options[] = {
+    { "memory", required_argument, NULL, 'm' },
+    { "dir", required_argument, NULL, 'd' },
+    { "name", required_argument, NULL, OPT_NAME },
+    { "max-disk", required_argument, NULL, OPT_MAX_DISK },
+    { "file-size", required_argument, NULL, 's' },
+    { "full", required_argument, NULL, OPT_FULL },
+    { "compress", required_argument, NULL, 'z' },
+    { "null", no_argument, NULL, '0' },
+    { "max-record", required_argument, NULL, OPT_MAX_RECORD },
+    { "long-records", required_argument, NULL, OPT_LONG_RECORDS },
+    { "progress", no_argument, NULL, 'p' },
+    { "force", no_argument, NULL, 'f' },
+    { "interval", required_argument, NULL, 'i' },
+    { "stats", optional_argument, NULL, 'S' },
+    { "quiet", no_argument, NULL, 'q' },
+    { "verbose", no_argument, NULL, 'v' },
+    { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
+    { NULL, 0, NULL, 0 },
+};
+
+struct word {
+    const char *word;
+    uint32_t value;
+};
+
+static const struct word full_words[] = {
+    { "block", HOPPER_FULL_BLOCK },
+    { "drop-new", HOPPER_FULL_DROP_NEWEST },
+    { "drop-old", HOPPER_FULL_DROP_OLDEST },
+    { "fail", HOPPER_FULL_REFUSE },
+    { NULL, 0 },
+};
+static const struct word long_words[] = {
+    { "error", LINES_REFUSE }, { "split", LINES_SPLIT }, { "truncate", LINES_TRUNCATE }, { NULL, 0 }
+};
+static const struct word books_words[] = { { "text", BOOKS_TEXT }, { "json", BOOKS_JSON }, { NULL, 0 } };
+
+static int hint(void)
+{
+    fputs("Try 'hopper-cat --help'\n", stderr);
+    return STATUS_USAGE;
+}
+
+#if defined __GNUC__
+__attribute__((format(printf, 1, 2)))
+#endif
+static int
+mistake(const char *format, ...)
+{
+    va_list list;
+
+    fputs("hopper-cat: ", stderr);
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fputc('\n', stderr);
+    return hint();
+}
+
+/* The value of TEXT among WORDS; the words themselves are the error message. */
+static int take_word(const char *option, const struct word *words, const char *text, uint32_t *valuep)
+{
+    char known[128] = "";
+    size_t len      = 0;
+
+    for (const struct word *word = words; word->word != NULL; word++) {
+        if (strcmp(text, word->word) == 0) {
+            *valuep = word->value;
+            return -1;
+        }
+        len += (size_t)snprintf(known + len, sizeof known - len, "%s%s", len > 0 ? ", " : "", word->word);
+    }
+    return mistake("%s: '%s' is not one of %s", option, text, known);
+}
+
+static int take_size(const char *option, const char *text, uint64_t whole, uint64_t least, uint64_t *bytesp)
+{
+    uint64_t bytes;
+
+    if (size_parse(text, whole, &bytes) != 0)
+        return mistake("%s: '%s' is not a size such as 4096, 64K, 1.5G or 10MB", option, text);
+    if (bytes < least) return mistake("%s: %s is less than %llu bytes", option, text, (unsigned long long)least);
+    *bytesp = bytes;
+    return -1;
+}
+
+static uint64_t ram_bytes(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+
+    return pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : 0;
+}
+
+static int take_memory(const char *text, struct args *args)
+{
+    return take_size("-m", text, ram_bytes(), HOPPER_MEMORY_BYTES_MIN, &args->memory_bytes);
+}
+
+static int take_max_record(const char *text, struct args *args)
+{
+    int status = take_size("--max-record", text, 0, 1, &args->record_bytes_max);
+
+    if (status == -1 && args->record_bytes_max > LINES_RECORD_BYTES_LIMIT)
+        return mistake("--max-record: %s is more than this machine can address", text);
+    return status;
+}
+
+static int take_name(const char *text, struct args *args)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t len                  = strlen(text);
+
+    if (len < 1 || len > 200 || strspn(text, allowed) != len || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+        return mistake("--name: '%s' is not 1 to 200 of the characters A-Z a-z 0-9 . _ -", text);
+    args->name = text;
+    return -1;
+}
+
+static int take_level(const char *text, struct args *args)
+{
+    if (text[0] < '0' || text[0] > '9' || text[1] != '\0') return mistake("-z: '%s' is not a level from 0 to 9", text);
+    args->compression = text[0] == '0' ? HOPPER_COMPRESSION_NONE : (uint32_t)(text[0] - '0');
+    return -1;
+}
+
+static int take_interval(const char *text, struct args *args)
+{
+    if (seconds_parse(text, &args->interval_ms) == 0) return -1;
+    return mistake("-i: '%s' is not a number of seconds such as 10 or 0.5", text);
+}
+
+static int take_books(const char *text, struct args *args)
+{
+    uint32_t form = BOOKS_TEXT;
+    int status;
+
+    if (text != NULL && *text == '=') text++; /* -S=json, written like the long form */
+    if (text != NULL && (status = take_word("-S", books_words, text, &form)) != -1) return status;
+    args->books = (enum books_form)form;
+    return -1;
+}
+
+static int take_long_records(const char *text, struct args *args)
+{
+    uint32_t what = LINES_REFUSE;
+    int status    = take_word("--long-records", long_words, text, &what);
+
+    args->long_records = (enum lines_long)what;
+    return status;
+}
+
+/* One option. -1 to go on, else the status to exit with. */
+static int take_option(int option, const char *value, struct args *args)
+{
+    switch (option) {
+    case 'm': return take_memory(value, args);
+    case 'd': args->dir = value; return *value != '\0' ? -1 : mistake("-d: the name of the directory is empty");
+    case OPT_NAME: return take_name(value, args);
+    case OPT_MAX_DISK: return take_size("--max-disk", value, 0, HOPPER_DISK_BYTES_MIN, &args->disk_bytes);
+    case 's': return take_size("-s", value, 0, 1, &args->file_bytes);
+    case OPT_FULL: return take_word("--full", full_words, value, &args->when_full);
+    case 'z': return take_level(value, args);
+    case '0': args->terminator = '\0'; return -1;
+    case OPT_MAX_RECORD: return take_max_record(value, args);
+    case OPT_LONG_RECORDS: return take_long_records(value, args);
+    case 'p': args->shows_progress = true; return -1;
+    case 'f': args->forces_progress = true; return -1;
+    case 'i': return take_interval(value, args);
+    case 'S': return take_books(value, args);
+    case 'q': args->is_quiet = true; return -1;
+    case 'v': args->is_verbose = true; return -1;
+    case 'h': return usage_help();
+    case 'V': return usage_version();
+    default: return hint(); /* getopt_long() has told what is wrong */
+    }
+}
+
+static void set_defaults(struct args *args)
+{
+    const char *dir = getenv("HOPPER_DIR");
+
+    *args = (struct args){
+        .dir              = dir != NULL && *dir != '\0' ? dir : NULL,
+        .name             = "default",
+        .when_full        = HOPPER_FULL_BLOCK,
+        .terminator       = '\n',
+        .record_bytes_max = RECORD_BYTES_MAX_DEFAULT,
+        .long_records     = LINES_REFUSE,
+        .interval_ms      = 1000,
+    };
+}
+
+int args_parse(int argc, char **argv, struct args *args)
+{
+    static char standard_input[]       = "-";
+    static char *only_standard_input[] = { standard_input, NULL };
+    static char program[]              = "hopper-cat";
+    int option, status;
+
+    set_defaults(args);
+    if (argc > 0) argv[0] = program; /* getopt_long() puts it before its messages */
+    while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)
+        if ((status = take_option(option, optarg, args)) != -1) return status;
+    args->files      = optind < argc ? argv + optind : only_standard_input;
+    args->file_count = optind < argc ? argc - optind : 1;
+    return -1;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the three threads of hopper-cat tell each other.
+ *
+ *     main       signals, progress, books; opens and closes everything but the first sender
+ *     producer   reads the inputs and sends; closes its sender when it ends
+ *     consumer   receives and writes the output
+ *
+ * Two levels of ending early: `stop` means read no more, but deliver what has been read; `abandon` (which includes stop)
+ * means deliver no more either. A thread looks at them before each call that may block on a descriptor, and such a call
+ * is interrupted by control_kick() (signals.h): main repeats it until the thread is done, so that a kick that comes
+ * just before the call is not lost. This needs no poll() before each read and write, and works for open() of a FIFO as
+ * well. Calls that wait inside the library end otherwise: a receiver when the last sender closes, a sender when the
+ * receiver closes.
+ */
+#ifndef CLI_CONTROL_H
+#define CLI_CONTROL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct control {
+    atomic_bool stop;
+    atomic_bool abandon;
+    int done_fd; /* eventfd: readable once a thread has ended */
+};
+
+static inline bool control_stops(struct control *ctl)
+{
+    return atomic_load(&ctl->stop);
+}
+
+static inline bool control_abandons(struct control *ctl)
+{
+    return atomic_load(&ctl->abandon);
+}
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The producer: for each input in turn, read large chunks, find the records in them (lines.h) and send them in batches.
+ * Nothing is copied or allocated for a record on this side; the channel copies.
+ *
+ * Everything complete is sent before the next read, which may block: a slow input's line comes out at once. The head of
+ * a line waits for its rest. Whatever was read when the input ends, fails or is to be stopped is sent too, so that what
+ * this program has taken it also delivers.
+ *
+ * What can go wrong: an input that cannot be opened or read is told and the next one is read, as cat does; a record
+ * that is too long (--long-records=error), a full queue (--full=fail) and a failing disk end the reading. A closed
+ * receiver ends it silently: the consumer has told why.
+ */
+#include "produce.h"
+
+#include "pipe.h"
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define READ_BYTES       (256u << 10)
+#define RETRY_MS         100 /* between tries when nothing can be dropped and nothing accepted */
+#define INPUT_NAME(file) (strcmp((file), "-") == 0 ? "standard input" : (file))
+
+int producer_init(struct producer *prod, const struct args *args, struct control *control, hopper_sender *snd,
+                  uint64_t record_bytes_max)
+{
+    struct lines_options options = { .record_bytes_max = (size_t)args->record_bytes_max,
+                                     .read_bytes       = READ_BYTES,
+                                     .long_records     = args->long_records,
+                                     .terminator       = args->terminator };
+
+    if (options.record_bytes_max >= record_bytes_max) options.record_bytes_max = (size_t)record_bytes_max - 1;
+    prod->args       = args;
+    prod->control    = control;
+    prod->snd        = snd;
+    prod->has_failed = false;
+    prod->unsent     = 0;
+    atomic_init(&prod->is_done, false);
+    if (fstat(STDOUT_FILENO, &prod->output) != 0 || !S_ISREG(prod->output.st_mode)) prod->output.st_nlink = 0;
+    return lines_init(&prod->lines, &options);
+}
+
+void producer_fini(struct producer *prod)
+{
+    hopper_sender_close(prod->snd);
+    prod->snd = NULL;
+    lines_fini(&prod->lines);
+}
+
+static bool fails(struct producer *prod)
+{
+    prod->has_failed = true;
+    return false;
+}
+
+/* How long a send may wait for room before the policy decides. */
+static uint64_t send_deadline(const struct producer *prod, hopper_status last)
+{
+    if (prod->args->when_full == HOPPER_FULL_BLOCK) return HOPPER_FOREVER;
+    if (prod->args->when_full == HOPPER_FULL_REFUSE || last == HOPPER_OK) return HOPPER_NOW;
+    return hopper_after_ms(RETRY_MS); /* drop-old found nothing to drop: room comes when the reader takes something */
+}
+
+/* What a send that did not take everything means. True: try again with the rest. */
+static bool send_goes_on(struct producer *prod, hopper_status st)
+{
+    char text[512];
+
+    if (st == HOPPER_ECLOSED) return false;
+    if (st == HOPPER_EFULL || st == HOPPER_ENOSPC) {
+        if (prod->args->when_full != HOPPER_FULL_REFUSE) return !control_abandons(prod->control);
+        report_error("the queue is full: %s", hopper_status_text(st));
+        return fails(prod);
+    }
+    hopper_error_format(hopper_sender_error(prod->snd), text, sizeof text);
+    report_error("%s; reading stops", text);
+    return fails(prod);
+}
+
+/* The channel takes no more: count what it did not get of what has been read. */
+static bool count_unsent(struct producer *prod)
+{
+    size_t count;
+
+    lines_end(&prod->lines);
+    while ((count = lines_take(&prod->lines, prod->batch, PRODUCER_BATCH)) > 0) prod->unsent += count;
+    return false;
+}
+
+static bool send_batch(struct producer *prod, const struct iovec *records, size_t count)
+{
+    hopper_status st = HOPPER_OK;
+    size_t accepted;
+
+    for (;;) {
+        st = hopper_send_batch(prod->snd, records, count, send_deadline(prod, st), &accepted);
+        if (st == HOPPER_OK) return true;
+        records += accepted;
+        count -= accepted;
+        if (!send_goes_on(prod, st)) {
+            prod->unsent += count;
+            return count_unsent(prod);
+        }
+    }
+}
+
+/* Send all records that are complete. False: the channel takes no more, or there is one that is too long. */
+static bool send_lines(struct producer *prod, const char *file)
+{
+    struct lines *ln = &prod->lines;
+    size_t count;
+
+    while ((count = lines_take(ln, prod->batch, PRODUCER_BATCH)) > 0)
+        if (!send_batch(prod, prod->batch, count)) return false;
+    if (!ln->is_refused) return true;
+    report_error("%s: record %llu is longer than %zu bytes; reading stops", INPUT_NAME(file),
+                 (unsigned long long)ln->records + 1, ln->options.record_bytes_max);
+    return fails(prod);
+}
+
+/* read(2) that waits on a non-blocking descriptor and can be stopped. 0 at the end and when stopped; else a negated
+ * errno or the bytes read. */
+static ssize_t read_some(struct producer *prod, int fd, void *buf, size_t len)
+{
+    struct pollfd readable = { .fd = fd, .events = POLLIN };
+    ssize_t got;
+
+    while (!control_stops(prod->control)) {
+        if ((got = read(fd, buf, len)) >= 0) return got;
+        if (errno == EAGAIN) (void)poll(&readable, 1, -1);
+        else if (errno != EINTR) return -errno;
+    }
+    return 0;
+}
+
+/* Read FD to its end. False: read nothing more at all. */
+static bool copy_input(struct producer *prod, int fd, const char *file)
+{
+    struct lines *ln = &prod->lines;
+    ssize_t got      = 0;
+    size_t len;
+    void *room;
+
+    lines_begin(ln);
+    while ((room = lines_space(ln, &len)) != NULL) {
+        if ((got = read_some(prod, fd, room, len)) <= 0) break;
+        lines_fill(ln, (size_t)got);
+        if (!send_lines(prod, file)) return false;
+    }
+    if (room == NULL) {
+        report_error("%s: record %llu: no memory for its %zu bytes; reading stops", INPUT_NAME(file),
+                     (unsigned long long)ln->records + 1, lines_held(ln));
+        return fails(prod);
+    }
+    if (got < 0) {
+        report_failure((int)-got, "%s", INPUT_NAME(file));
+        prod->has_failed = true;
+    }
+    lines_end(ln);
+    return send_lines(prod, file);
+}
+
+/* Copying a file to its own end would never come to an end. */
+static bool is_output(const struct producer *prod, int fd, const struct stat *input)
+{
+    const struct stat *output = &prod->output;
+
+    return output->st_nlink > 0 && S_ISREG(input->st_mode) && input->st_dev == output->st_dev &&
+           input->st_ino == output->st_ino && lseek(fd, 0, SEEK_CUR) < input->st_size;
+}
+
+static bool copy_descriptor(struct producer *prod, int fd, const char *file)
+{
+    struct stat input;
+
+    if (fstat(fd, &input) != 0) {
+        report_failure(errno, "%s", INPUT_NAME(file));
+        prod->has_failed = true;
+        return true;
+    }
+    if (is_output(prod, fd, &input)) {
+        report_error("%s: input file is output file", INPUT_NAME(file));
+        prod->has_failed = true;
+        return true;
+    }
+    pipe_enlarge(fd);
+    if (S_ISREG(input.st_mode)) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    return copy_input(prod, fd, file);
+}
+
+/* False: read nothing more at all. */
+static bool copy_file(struct producer *prod, const char *file)
+{
+    bool goes_on;
+    int fd;
+
+    if (strcmp(file, "-") == 0) return copy_descriptor(prod, STDIN_FILENO, file);
+    do fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    while (fd < 0 && errno == EINTR && !control_stops(prod->control));
+    if (fd < 0) {
+        if (errno == EINTR) return false;
+        report_failure(errno, "%s", file);
+        prod->has_failed = true;
+        return true;
+    }
+    goes_on = copy_descriptor(prod, fd, file);
+    (void)close(fd);
+    return goes_on;
+}
+
+void *producer_run(void *arg)
+{
+    struct producer *prod = arg;
+
+    for (int i = 0; i < prod->args->file_count && !control_stops(prod->control); i++)
+        if (!copy_file(prod, prod->args->files[i])) break;
+    hopper_sender_close(prod->snd);
+    prod->snd = NULL;
+    atomic_store(&prod->is_done, true);
+    (void)eventfd_write(prod->control->done_fd, 1);
+    return NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread that reads the inputs and sends their records into the channel. */
+#ifndef CLI_PRODUCE_H
+#define CLI_PRODUCE_H
+
+#include "args.h"
+#include "control.h"
+#include "lines.h"
+
+#include <hopper/hopper.h>
+#include <sys/stat.h>
+
+#define PRODUCER_BATCH 1024
+
+struct producer {
+    /* set by producer_init() */
+    const struct args *args;
+    struct control *control;
+    hopper_sender *snd; /* the thread's own; closed when it ends */
+    struct lines lines;
+    struct iovec batch[PRODUCER_BATCH];
+    struct stat output; /* st_nlink is 0 unless standard output is a regular file */
+
+    /* the thread's results, for others when is_done */
+    bool has_failed; /* told on standard error; the exit status is not 0 */
+    uint64_t unsent; /* records read that the channel did not take */
+    atomic_bool is_done;
+};
+
+/* SND becomes the producer's, also on failure. RECORD_BYTES_MAX is what the channel takes, terminator included. 0, or -1
+ * when there is no memory. producer_fini() may follow either way, when the thread has ended or was never started. */
+int producer_init(struct producer *prod, const struct args *args, struct control *control, hopper_sender *snd,
+                  uint64_t record_bytes_max);
+void producer_fini(struct producer *prod);
+
+/* The thread's function; ARG is the struct producer. */
+void *producer_run(void *arg);
+
+#endif

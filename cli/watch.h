@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What the main thread does while the others work: signals, the progress line, the warning about a full disk. */
+#ifndef CLI_WATCH_H
+#define CLI_WATCH_H
+
+#include "args.h"
+#include "consume.h"
+#include "control.h"
+#include "produce.h"
+#include "progress.h"
+#include "signals.h"
+
+#include <hopper/hopper.h>
+#include <pthread.h>
+
+struct watch {
+    /* set before watch_init() */
+    const struct args *args;
+    struct control *control;
+    struct signals *signals;
+    struct producer *producer;
+    struct consumer *consumer;
+    pthread_t producer_thread;
+    pthread_t consumer_thread;
+    hopper_receiver *rcv; /* for the books; NULL once it is closed */
+    const char *dir;      /* where the queue files are */
+
+    /* results */
+    int signal;        /* the last signal that asked for an end, 0: none did */
+    uint64_t start_ms; /* of the monotonic clock */
+
+    /* watch.c's own */
+    struct progress progress;
+    bool shows_progress;
+    bool is_full_told;
+    uint64_t sample_at_ms;
+    uint64_t show_at_ms;
+    uint64_t kick_at_ms; /* UINT64_MAX: nobody is to be interrupted */
+    uint64_t kick_pause_ms;
+    uint64_t drain_note_at_ms;
+    uint64_t give_up_at_ms;
+};
+
+/* Both threads run. Start the clock. */
+void watch_init(struct watch *w);
+
+/* Attend to everything until *IS_DONE, which is one of the two threads'. Returns 0, or -1 when the thread was told to
+ * abandon its work and does not come back: it hangs in a system call that cannot be interrupted. */
+int watch_until(struct watch *w, atomic_bool *is_done);
+
+/* Ask both threads to read no more, or also to write no more. */
+void watch_stop(struct watch *w);
+void watch_abandon(struct watch *w);
+
+/* A last progress line, when one is shown. */
+void watch_finish(struct watch *w);
+
+uint64_t watch_now_ms(void);
+
+#endif
