@@ -1,1 +1,74 @@
 # SPDX-License-Identifier: MIT
+#
+# The deterministic scheduler, its canaries, and the library under it (README.md). The code under test is compiled with
+# -fsanitize=thread for the sake of the calls that this puts into it, but linked with our own hooks, never with the
+# sanitizer's runtime; so it is compiled here a second time, into static libraries, and nothing of this is built when
+# configure was told to use a sanitizer.
+
+EXTRA_DIST += %D%/README.md
+check_LIBRARIES =
+
+if !SANITIZER
+
+# What the schedule takes over. Linked in by every program here.
+SCHED_LINK = $(AM_LDFLAGS) \
+	-Wl,--wrap=pthread_create -Wl,--wrap=pthread_join -Wl,--wrap=pthread_self -Wl,--wrap=sched_yield \
+	-Wl,--wrap=pthread_mutex_init -Wl,--wrap=pthread_mutex_destroy -Wl,--wrap=pthread_mutex_lock \
+	-Wl,--wrap=pthread_mutex_trylock -Wl,--wrap=pthread_mutex_unlock \
+	-Wl,--wrap=pthread_cond_init -Wl,--wrap=pthread_cond_destroy -Wl,--wrap=pthread_cond_wait \
+	-Wl,--wrap=pthread_cond_timedwait -Wl,--wrap=pthread_cond_clockwait \
+	-Wl,--wrap=pthread_cond_signal -Wl,--wrap=pthread_cond_broadcast \
+	-Wl,--wrap=clock_gettime -Wl,--wrap=__assert_fail -Wl,--wrap=abort \
+	-Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=free
+SCHED_COMPILE = $(LANG_CFLAGS) $(WARN_CFLAGS) $(HARDEN_CFLAGS) $(PTHREAD_CFLAGS)
+SCHED_COMPILE_TESTED = $(SCHED_COMPILE) -fsanitize=thread
+
+# ---- the scheduler
+check_LIBRARIES += %D%/libsched.a
+%C%_libsched_a_SOURCES = \
+	%D%/cache.c %D%/cache.h \
+	%D%/core.c %D%/core.h \
+	%D%/explore.c %D%/explore.h \
+	%D%/fiber.c %D%/fiber.h \
+	%D%/heap.c %D%/heap.h \
+	%D%/objects.c %D%/objects.h \
+	%D%/runner.c \
+	%D%/sched.h \
+	%D%/tsan_hooks.c \
+	%D%/wrap_pthread.c
+%C%_libsched_a_CFLAGS = $(SCHED_COMPILE)
+
+# ---- proof that it works: numbers that are known, and faults that are planted
+check_LIBRARIES += %D%/libcanaries.a
+%C%_libcanaries_a_SOURCES = \
+	%D%/canaries.h %D%/deque.h \
+	%D%/canary_destroy_early.c \
+	%D%/canary_if_empty.c \
+	%D%/canary_if_full.c \
+	%D%/canary_late_clear.c \
+	%D%/canary_leak.c \
+	%D%/canary_lock_order.c \
+	%D%/canary_no_second_look.c \
+	%D%/canary_plain_counter.c \
+	%D%/canary_signal_one.c \
+	%D%/canary_signal_unlocked.c \
+	%D%/canary_timeout.c \
+	%D%/canary_unlock_twice.c \
+	%D%/deque_sound.c
+%C%_libcanaries_a_CFLAGS = $(SCHED_COMPILE_TESTED)
+
+sched_tests = %D%/sched_selftest %D%/sched_canaries
+check_PROGRAMS += $(sched_tests)
+TESTS += $(sched_tests)
+
+%C%_sched_selftest_SOURCES = %D%/selftest.c
+%C%_sched_selftest_CFLAGS = $(SCHED_COMPILE)
+%C%_sched_selftest_LDFLAGS = $(SCHED_LINK)
+%C%_sched_selftest_LDADD = %D%/libsched.a
+
+%C%_sched_canaries_SOURCES = %D%/canaries.c
+%C%_sched_canaries_CFLAGS = $(SCHED_COMPILE)
+%C%_sched_canaries_LDFLAGS = $(SCHED_LINK)
+%C%_sched_canaries_LDADD = %D%/libcanaries.a %D%/libsched.a
+
+endif
