@@ -70,7 +70,11 @@ sources_of() {
     case $1 in
     lines) echo cli/lines.c ;;
     frame) echo lib/frame.c lib/codec.c lib/record.c ;;
-    ops | queue_file) echo lib fuzz/fuzz_channel.c fuzz/fuzz_platform.c $(cd "$top" && ls tests/support/*mem*.c) ;;
+    ops)
+        echo lib fuzz/fuzz_channel.c fuzz/fuzz_platform.c
+        echo tests/support/platform_mem.c tests/support/mem_disk.c tests/support/mem_look.c
+        ;;
+    queue_file) echo "$(sources_of ops)" fuzz/fuzz_image.c ;;
     *) die "no target is called $1: $all_targets" ;;
     esac
 }
@@ -105,7 +109,7 @@ build() { # ENGINE TARGET
         objects="$objects $object"
     fi
     # shellcheck disable=SC2086
-    $cc $flags ${CFLAGS:-} $link $objects -lmsgpackc -lz -pthread -o "$out/fuzz_$2"
+    $cc $flags ${CFLAGS:-} $link $objects $libs -pthread -o "$out/fuzz_$2"
 }
 
 build_all() { # ENGINE TARGET...
@@ -118,6 +122,8 @@ build_all() { # ENGINE TARGET...
     sed "s/@PACKAGE_VERSION@/$version/" "$top/include/hopper/version.h.in" > "$out/include/hopper/version.h"
     echo "$cc $flags ${CFLAGS:-}" > "$out/stamp.new"
     cmp -s "$out/stamp" "$out/stamp.new" || mv "$out/stamp.new" "$out/stamp"
+    libs=$(pkg-config --libs msgpack-c zlib 2>/dev/null || pkg-config --libs msgpack zlib 2>/dev/null ||
+        echo '-lmsgpackc -lz')
     for target in "$@"; do
         build "$engine" "$target"
     done

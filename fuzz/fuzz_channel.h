@@ -16,7 +16,7 @@
 enum {
     FUZZ_SENDERS_MAX = 12,
     FUZZ_BATCH_MAX   = 96,
-    FUZZ_RECORDS_MAX = 20000 /* accepted in one run; sends are not tried beyond */
+    FUZZ_RECORDS_MAX = 40000 /* accepted in one run; sends are not tried beyond */
 };
 
 /* An item: what it holds is fuzz_content(id, len), which it does not carry with it. */
