@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libhopper as a peer, through its public interface only.
+ *
+ * mem: memory_bytes is --memory, or else room for all messages of a pass (or for --slots), so that nothing overflows;
+ * the result line says how many records did. overflow: memory_bytes is --memory, or else the library's default of
+ * 1 MiB; all goes in and hopper_flush() writes the rest before the clock of "in" stops. Batches go both ways.
+ * Bytes go in and come out as views; nothing is copied here.
+ */
+#include "bench.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <hopper/hopper.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What a message takes in memory beside its bytes, at most, and what a channel needs before the first. */
+#define RECORD_OVERHEAD  32
+#define CHANNEL_OVERHEAD (UINT64_C(4) << 20)
+
+static struct {
+    hopper_sender   *sender[BENCH_SENDERS_MAX];
+    hopper_receiver *receiver;
+    char             dir[4096];      /* a private one in --dir */
+    uint64_t         written_before; /* bytes in queue files before the last fill */
+} channel;
+
+static const char *peer_name(const struct bench_work *work)
+{
+    if (work->kind == BENCH_OVERFLOW) return work->level == 0 ? "libhopper-stored" : "libhopper-zlib";
+    return work->memory != 0 ? "libhopper-swapping" : "libhopper";
+}
+
+static void must(hopper_status status, const char *what)
+{
+    if (status != HOPPER_OK) bench_die(what, hopper_status_text(status));
+}
+
+/* ---- opening and closing ---- */
+
+static void directory_make(const char *parent)
+{
+    if (snprintf(channel.dir, sizeof channel.dir, "%s/bench-hopper-XXXXXX", parent) >= (int)sizeof channel.dir)
+        bench_die("--dir", "too long");
+    if (mkdtemp(channel.dir) == NULL) bench_die(channel.dir, strerror(errno));
+}
+
+/* Remove what a closed channel leaves behind: its lock file and such, one level deep. */
+static void directory_remove(void)
+{
+    char           path[8192];
+    DIR           *dir;
+    struct dirent *entry;
+
+    snprintf(path, sizeof path, "%s/bench", channel.dir);
+    dir = opendir(path);
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/bench/%s", channel.dir, entry->d_name);
+        unlink(path);
+    }
+    if (dir != NULL) closedir(dir);
+    snprintf(path, sizeof path, "%s/bench", channel.dir);
+    rmdir(path);
+    rmdir(channel.dir);
+}
+
+static uint64_t memory_choose(const struct bench_work *work)
+{
+    uint64_t messages = work->slots != 0 ? work->slots : work->messages;
+
+    if (work->memory != 0) return work->memory;
+    if (work->kind == BENCH_OVERFLOW) return 0;
+    return messages * (work->size + RECORD_OVERHEAD) + CHANNEL_OVERHEAD;
+}
+
+static void peer_open(const struct bench_work *work)
+{
+    struct hopper_options options = HOPPER_OPTIONS_INIT;
+    struct hopper_error   err;
+    char                  text[512];
+
+    options.memory_bytes = memory_choose(work);
+    options.disk_bytes = (UINT64_C(1) << 30) + 2 * work->bytes;
+    options.compression = work->level == 0 ? HOPPER_COMPRESSION_NONE : (uint32_t)work->level;
+    directory_make(work->dir);
+    if (hopper_open(channel.dir, "bench", &options, &channel.sender[0], &channel.receiver, &err) != HOPPER_OK) {
+        hopper_error_format(&err, text, sizeof text);
+        bench_die("hopper_open", text);
+    }
+    for (unsigned i = 1; i < work->senders; i++)
+        must(hopper_sender_clone(channel.sender[0], &channel.sender[i]), "hopper_sender_clone");
+}
+
+static void peer_close(const struct bench_work *work)
+{
+    for (unsigned i = 0; i < work->senders; i++) hopper_sender_close(channel.sender[i]);
+    hopper_receiver_close(channel.receiver);
+    directory_remove();
+}
+
+/* ---- mem ---- */
+
+static void group_send(const struct bench_work *work, hopper_sender *snd, const struct iovec *records, size_t count)
+{
+    size_t accepted;
+
+    if (work->batch > 1) {
+        must(hopper_send_batch(snd, records, count, HOPPER_FOREVER, &accepted), "hopper_send_batch");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) must(hopper_send(snd, records[i].iov_base, work->size), "hopper_send");
+}
+
+static void peer_send(const struct bench_work *work, unsigned sender, uint64_t first, uint64_t count)
+{
+    struct iovec records[BENCH_BATCH_MAX];
+    size_t       most = bench_group_max(work);
+    char        *group = bench_alloc(most, work->size);
+
+    for (size_t i = 0; i < most; i++) records[i] = (struct iovec){group + i * work->size, work->size};
+    while (count > 0) {
+        size_t some = bench_group(work, count);
+
+        bench_group_fill(group, work->size, sender, first, some);
+        group_send(work, channel.sender[sender], records, some);
+        first += some;
+        count -= some;
+    }
+    free(group);
+}
+
+static void receive_single(struct bench_check *check, uint64_t count, size_t size)
+{
+    struct hopper_record record;
+
+    for (; count > 0; count--) {
+        must(hopper_receive(channel.receiver, &record, HOPPER_FOREVER), "hopper_receive");
+        bench_message_check(check, record.data, record.gap == HOPPER_GAP_NONE ? (size_t)record.len : 0, size);
+    }
+}
+
+static void receive_batches(struct bench_check *check, uint64_t count, size_t size, size_t most)
+{
+    struct hopper_record records[BENCH_BATCH_MAX];
+    size_t               got;
+
+    for (; count > 0; count -= got) {
+        must(hopper_receive_batch(channel.receiver, records, most, HOPPER_FOREVER, &got), "hopper_receive_batch");
+        for (size_t i = 0; i < got; i++)
+            bench_message_check(check, records[i].data, records[i].gap == HOPPER_GAP_NONE ? (size_t)records[i].len : 0,
+                                size);
+    }
+}
+
+static void peer_receive(const struct bench_work *work, struct bench_check *check, uint64_t count)
+{
+    if (work->batch == 1) {
+        receive_single(check, count, work->size);
+    } else {
+        receive_batches(check, count, work->size, work->batch);
+    }
+    hopper_acknowledge(channel.receiver); /* the next pass finds all the room */
+}
+
+/* ---- overflow ---- */
+
+static struct hopper_stats books(void)
+{
+    struct hopper_stats stats = HOPPER_STATS_INIT;
+
+    must(hopper_sender_stats(channel.sender[0], &stats), "hopper_sender_stats");
+    return stats;
+}
+
+static void peer_fill(const struct bench_work *work, const struct iovec *records, size_t count)
+{
+    hopper_sender *snd = channel.sender[0];
+    size_t         accepted;
+
+    channel.written_before = books().written_bytes;
+    if (work->batch == 1) {
+        for (size_t i = 0; i < count; i++)
+            must(hopper_send(snd, records[i].iov_base, records[i].iov_len), "hopper_send");
+    } else {
+        for (size_t i = 0; i < count; i += work->batch)
+            must(hopper_send_batch(snd, records + i, bench_batch(work, count - i), HOPPER_FOREVER, &accepted),
+                 "hopper_send_batch");
+    }
+    must(hopper_flush(snd), "hopper_flush");
+}
+
+static void drain_single(struct bench_check *check, size_t count)
+{
+    struct hopper_record record;
+
+    for (; count > 0; count--) {
+        must(hopper_receive(channel.receiver, &record, HOPPER_FOREVER), "hopper_receive");
+        if (record.gap != HOPPER_GAP_NONE) bench_die("hopper_receive", hopper_gap_name(record.gap));
+        bench_record_check(check, record.data, (size_t)record.len);
+    }
+}
+
+static void peer_drain(const struct bench_work *work, struct bench_check *check, size_t count)
+{
+    struct hopper_record records[BENCH_BATCH_MAX];
+    size_t               got;
+
+    if (work->batch == 1) {
+        drain_single(check, count);
+        return;
+    }
+    for (; count > 0; count -= got) {
+        must(hopper_receive_batch(channel.receiver, records, work->batch, HOPPER_FOREVER, &got), "hopper_receive_batch");
+        for (size_t i = 0; i < got; i++) {
+            if (records[i].gap != HOPPER_GAP_NONE) bench_die("hopper_receive_batch", hopper_gap_name(records[i].gap));
+            bench_record_check(check, records[i].data, (size_t)records[i].len);
+        }
+    }
+}
+
+static void peer_report(const struct bench_work *work, FILE *out)
+{
+    struct hopper_stats stats = books();
+
+    (void)work;
+    fprintf(out, " memory_bytes=%llu overflowed=%llu disk_bytes=%llu", (unsigned long long)stats.memory_bytes,
+            (unsigned long long)stats.overflowed, (unsigned long long)(stats.written_bytes - channel.written_before));
+}
+
+const struct bench_peer bench_peer = {.name = peer_name,
+                                      .open = peer_open,
+                                      .close = peer_close,
+                                      .send = peer_send,
+                                      .receive = peer_receive,
+                                      .fill = peer_fill,
+                                      .drain = peer_drain,
+                                      .report = peer_report};

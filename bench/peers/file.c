@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The file limit: records copied into blocks of 64 KiB, each with its length in front, write(2) for each block into
+ * one file, then read(2) and a look at each record. No checksum, no sequence numbers, no rotation, no other thread:
+ * what a queue that stores without compressing cannot be faster than.
+ */
+#include "bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define BLOCK_BYTES ((size_t)64 << 10)
+
+static struct {
+    int    fd;
+    size_t written;
+    char   block[BLOCK_BYTES];
+} file;
+
+static const char *peer_name(const struct bench_work *work)
+{
+    return work->kind == BENCH_OVERFLOW && work->level == 0 ? "bare-write-limit" : NULL;
+}
+
+static void peer_open(const struct bench_work *work)
+{
+    char path[4096];
+
+    if (snprintf(path, sizeof path, "%s/bench-file-XXXXXX", work->dir) >= (int)sizeof path)
+        bench_die("--dir", "too long");
+    file.fd = mkstemp(path);
+    if (file.fd < 0) bench_die(path, strerror(errno));
+    unlink(path);
+}
+
+static void peer_close(const struct bench_work *work)
+{
+    (void)work;
+    close(file.fd);
+}
+
+static void block_write(size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t got = write(file.fd, file.block + done, len - done);
+
+        if (got < 0 && errno != EINTR) bench_die("write", strerror(errno));
+        if (got > 0) done += (size_t)got;
+    }
+    file.written += len;
+}
+
+static void peer_fill(const struct bench_work *work, const struct iovec *records, size_t count)
+{
+    size_t filled = 0;
+
+    (void)work;
+    if (ftruncate(file.fd, 0) != 0 || lseek(file.fd, 0, SEEK_SET) != 0) bench_die("ftruncate", strerror(errno));
+    file.written = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t len = (uint32_t)records[i].iov_len;
+
+        if (filled + sizeof len + len > BLOCK_BYTES) {
+            block_write(filled);
+            filled = 0;
+        }
+        memcpy(file.block + filled, &len, sizeof len);
+        memcpy(file.block + filled + sizeof len, records[i].iov_base, len);
+        filled += sizeof len + len;
+    }
+    block_write(filled);
+}
+
+/* Check the whole records in the block's first FILLED bytes; the bytes that they take. */
+static size_t block_check(struct bench_check *check, size_t filled)
+{
+    size_t at = 0;
+
+    for (;;) {
+        uint32_t len;
+
+        if (filled - at < sizeof len) return at;
+        memcpy(&len, file.block + at, sizeof len);
+        if (filled - at - sizeof len < len) return at;
+        bench_record_check(check, file.block + at + sizeof len, len);
+        at += sizeof len + len;
+    }
+}
+
+static void peer_drain(const struct bench_work *work, struct bench_check *check, size_t count)
+{
+    size_t filled = 0;
+
+    (void)work;
+    if (lseek(file.fd, 0, SEEK_SET) != 0) bench_die("lseek", strerror(errno));
+    while (check->count < count) {
+        ssize_t got = read(file.fd, file.block + filled, BLOCK_BYTES - filled);
+        size_t  taken;
+
+        if (got <= 0) bench_die("read", got == 0 ? "end of file" : strerror(errno));
+        filled += (size_t)got;
+        taken = block_check(check, filled);
+        filled -= taken;
+        memmove(file.block, file.block + taken, filled);
+    }
+}
+
+static void peer_report(const struct bench_work *work, FILE *out)
+{
+    (void)work;
+    fprintf(out, " disk_bytes=%zu", file.written);
+}
+
+const struct bench_peer bench_peer = {.name = peer_name,
+                                      .open = peer_open,
+                                      .close = peer_close,
+                                      .fill = peer_fill,
+                                      .drain = peer_drain,
+                                      .report = peer_report};
