@@ -7,16 +7,26 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/arena.c %D%/arena.h \
 	%D%/base.h \
 	%D%/bytes.h \
+	%D%/channel.c %D%/channel.h \
 	%D%/codec.c %D%/codec.h \
 	%D%/deque.c %D%/deque.h \
+	%D%/dir.c %D%/dir.h \
 	%D%/error.c %D%/error.h \
 	%D%/frame.c %D%/frame.h \
 	%D%/io.c %D%/io.h \
 	%D%/options.c %D%/options.h \
 	%D%/platform_posix.c \
+	%D%/queue_file.c %D%/queue_file.h \
+	%D%/receiver.c \
 	%D%/record.c %D%/record.h \
+	%D%/replay.c %D%/replay.h \
 	%D%/ring.c %D%/ring.h \
-	%D%/sync.c %D%/sync.h
+	%D%/sender.c \
+	%D%/spill.c %D%/spill.h \
+	%D%/stats.c \
+	%D%/stream.c %D%/stream.h \
+	%D%/sync.c %D%/sync.h \
+	%D%/version.c
 %C%_libhopper_core_la_CPPFLAGS = $(CORE_CPPFLAGS)
 %C%_libhopper_core_la_CFLAGS = $(AM_CFLAGS) $(VISIBILITY_CFLAGS)
 %C%_libhopper_core_la_LIBADD = $(MSGPACK_LIBS) $(ZLIB_LIBS)

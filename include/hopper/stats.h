@@ -13,8 +13,9 @@ enum hopper_gap {
     HOPPER_GAP_VANISHED       = 5, /* a queue file is no longer there */
     HOPPER_GAP_UNREADABLE     = 6, /* a queue file or a part of it could not be read */
     HOPPER_GAP_UNPACK         = 7, /* an item's unpack function refused the bytes */
-    HOPPER_GAP_REASONS        = 8  /* number of values; grows in later versions */
+    HOPPER_GAP_REASONS        = 8  /* number of values; grows in later versions, up to HOPPER_GAP_SLOTS */
 };
+#define HOPPER_GAP_SLOTS 16
 
 /* A lower-case word for GAP, such as "corrupt"; "unknown" for a value this library does not know. Any thread. */
 HOPPER_API const char *hopper_gap_name(unsigned gap);
@@ -30,7 +31,7 @@ struct hopper_stats {
     uint64_t acknowledged;                   /* received, and the receiver has come back for more */
     uint64_t pending_memory;                 /* waiting in memory, or handed out and not yet acknowledged */
     uint64_t pending_disk;                   /* waiting in queue files only */
-    uint64_t gap_records[HOPPER_GAP_REASONS]; /* [enum hopper_gap]: dropped by policy, or found lost; [0] is 0 */
+    uint64_t gap_records[HOPPER_GAP_SLOTS];  /* [enum hopper_gap]: dropped by policy, or found lost; [0] is 0 */
     uint64_t refused;                        /* sends that returned HOPPER_EFULL or HOPPER_ENOSPC (or _EIO) */
     uint64_t overflowed;                     /* records that went the way of the disk, whether or not they got there */
 
@@ -55,6 +56,6 @@ struct hopper_stats {
     uint64_t seq_delivered; /* of the last record or gap handed out, 0 when there was none */
     uint64_t senders;       /* sender handles that are open */
 };
-#define HOPPER_STATS_INIT { sizeof(struct hopper_stats) }
+#define HOPPER_STATS_INIT { sizeof(struct hopper_stats), 0, 0, 0, 0, { 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #endif

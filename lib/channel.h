@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* The one place that joins memory and disk. A channel is a deque, a way to disk, and the books; its handles are the
+ * senders and the receiver.
+ *
+ * Locks, in the order in which they may be taken:
+ *
+ *   rank  name   where           guards
+ *   1     back   deque.back      the ring's tail, the open block and the queue of blocks, the disk budget, the books,
+ *                                the life of the handles. Never held while compressing, writing a frame or calling back;
+ *                                held while dropping oldest files
+ *   2     front  deque.front     the receiver's sleep and its event
+ *
+ * Roles instead of locks: the writer (spill.is_writing) owns the files being written, the receiver's thread owns what is
+ * tagged [receiver]. Fields tagged [atomic] have one writing side and say which.
+ *
+ * Where a record goes: see place_locked() in channel.c. */
+#ifndef HPR_CHANNEL_H
+#define HPR_CHANNEL_H
+
+#include "arena.h"
+#include "deque.h"
+#include "dir.h"
+#include "options.h"
+#include "replay.h"
+#include "spill.h"
+
+struct hpr_channel {
+    struct hopper_options   options;   /* [const after open] */
+    struct hopper_item_type item_type; /* [const after open] valid when options.item_type is set */
+    struct hpr_plan         plan;      /* [const after open] */
+    struct hpr_arena        arena;     /* [const after open] this struct is in it */
+    void                   *big;       /* [const after open] NULL, or a mapping of plan.big_raw_bytes */
+    size_t                  fixed_bytes; /* [const after open] of the arena: all but ring and blocks */
+
+    struct hpr_deque deque;
+    struct hpr_dir   dir;
+    struct hpr_spill spill;
+
+    uint64_t next_seq;         /* [back] of the next record accepted */
+    uint64_t overflow;         /* [back] sequence numbers gone to the spill since the last Disk(n) */
+    uint64_t overflow_dropped; /* [back] of them: dropped by policy */
+    uint64_t tail_gap;         /* [back] dropped by policy behind the last accepted record, not placed yet */
+    uint64_t dropped_total;    /* [back] dropped by HOPPER_FULL_DROP_NEWEST since open */
+
+    unsigned char *scratch;    /* [const after open] block_bytes to pack an item into; NULL for bytes */
+    bool           scratch_is_busy; /* [back] */
+
+    uint64_t gap_records[HOPPER_GAP_SLOTS]; /* [back] */
+    uint64_t refused;          /* [back] */
+    uint64_t overflowed;       /* [back] */
+    uint64_t accepted_bytes;   /* [back] */
+    uint64_t senders;          /* [back] open sender handles */
+    bool     is_refusing;      /* [back] the receiver is closing or closed: nothing is accepted any more */
+    bool     receiver_is_open; /* [back] its handle holds the channel */
+
+    _Atomic uint64_t acknowledged;  /* [atomic: written by the receiver] records */
+    _Atomic uint64_t delivered_seq; /* [atomic: written by the receiver] of the last record or gap handed out */
+    _Atomic uint64_t read_errors;   /* [atomic: written by the receiver] */
+};
+
+struct hopper_sender {
+    struct hpr_channel *channel;
+    struct hopper_error error; /* [this sender's thread] */
+};
+
+struct hpr_gap {
+    uint64_t lost;
+    uint32_t reason;
+};
+
+#define HPR_GAPS_MAX 3 /* dropped-oldest, lost, dropped-newest: at one place, in this order */
+
+struct hopper_receiver { /* [receiver] */
+    struct hpr_channel *channel;
+    struct hopper_error error;
+    struct hpr_replay   replay;
+
+    uint64_t next_seq;          /* of the next record or gap to hand out */
+    uint64_t due;               /* sequence numbers that come from the spill before the ring's next entry */
+    uint64_t due_dropped_total; /* dropped_total at the end of them */
+    uint64_t dropped_seen;      /* dropped_total up to next_seq */
+
+    const unsigned char *frame; /* records of the frame at hand that were not handed out yet */
+    size_t               frame_bytes;
+    uint32_t             frame_records;
+    struct hpr_block    *block; /* the block that the frame is in, NULL when it is in replay's buffer */
+
+    struct hpr_gap gaps[HPR_GAPS_MAX]; /* to be handed out before the frame's records */
+    size_t         gap_count;
+    size_t         gap_next;
+
+    uint64_t handed_out; /* records of the last receive, not acknowledged yet */
+};
+
+hopper_status hpr_channel_open(const char *dir, const char *name, const struct hopper_options *options,
+                               struct hopper_sender **sndp, struct hopper_receiver **rcvp, struct hopper_error *err);
+
+/* One handle less; the last one takes the channel with it. `back` held; it is released. */
+void hpr_channel_release_locked(struct hpr_channel *ch);
+
+/* One record, or item, on its way in. */
+struct hpr_send {
+    struct hpr_source source;
+    uint64_t weight;      /* of an item */
+    bool     is_measured; /* an item's source.len is known */
+    bool     is_packed;   /* an item is in the scratch, which is ours */
+    bool     is_spilled;  /* result: it went the way of the disk */
+    bool     is_dropped;  /* result: accepted and dropped by policy */
+};
+
+/* Accept records [0, COUNT) one after the other; *ACCEPTEDP of them. Blocks, results: hopper_send_until(). */
+hopper_status hpr_channel_send(struct hpr_channel *ch, const struct iovec *records, size_t count, uint64_t deadline_ns,
+                               size_t *acceptedp, struct hopper_error *err);
+hopper_status hpr_channel_send_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns,
+                                    struct hopper_error *err);
+
+/* Write all blocks to files. Results: hopper_flush(). */
+hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err);
+
+/* For the receiver, which has found the ring empty: take over what waits beside it.
+ * HPR_ASIDE_DUE: RCV has something due or a gap; _NOTHING: look at the ring again; _END: never anything again. */
+enum hpr_aside { HPR_ASIDE_DUE, HPR_ASIDE_NOTHING, HPR_ASIDE_END };
+enum hpr_aside hpr_channel_claim_aside(struct hpr_channel *ch, struct hopper_receiver *rcv);
+
+/* For the receiver, which has something due: load the next frame of it, and the gaps before it, into RCV.
+ *   HOPPER_OK, or what hpr_replay_next() says is passing */
+hopper_status hpr_channel_load_due(struct hpr_channel *ch, struct hopper_receiver *rcv);
+
+/* Records of the frame at hand that turn out to be lost only now. */
+void hpr_channel_count_lost(struct hpr_channel *ch, uint64_t records, uint32_t reason);
+
+/* stats.c. Results: hopper_sender_stats(). */
+hopper_status hpr_channel_stats(struct hpr_channel *ch, struct hopper_stats *stats);
+
+#endif

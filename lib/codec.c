@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* See codec.h. zlib's state comes from a slab inside the channel's arena, so that the memory budget holds by
+ * construction. How much a state needs depends on the zlib at hand, so it is measured once, at open, with an allocator
+ * that counts. zlib frees only at the end, and the slab is dropped as a whole, so "free" has nothing to do. */
+#include "codec.h"
+
+#include <stdlib.h>
+
+#define SLAB_ALIGN 64
+
+static voidpf slab_alloc(voidpf opaque, uInt items, uInt size)
+{
+    struct hpr_slab *slab = opaque;
+    size_t bytes = hpr_round_up((size_t)items * size, SLAB_ALIGN);
+
+    if (bytes > slab->bytes - slab->used)
+        return Z_NULL;
+    slab->used += bytes;
+    return slab->base + slab->used - bytes;
+}
+
+static void slab_free(voidpf opaque, voidpf ptr)
+{
+    (void)opaque, (void)ptr;
+}
+
+static voidpf counting_alloc(voidpf opaque, uInt items, uInt size)
+{
+    struct hpr_slab *slab = opaque;
+    size_t bytes = (size_t)items * size;
+
+    slab->used += hpr_round_up(bytes, SLAB_ALIGN);
+    return calloc(1, bytes);
+}
+
+static void counting_free(voidpf opaque, voidpf ptr)
+{
+    (void)opaque;
+    free(ptr);
+}
+
+struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes)
+{
+    struct hpr_codec_params params = {level, 15, 8};
+
+    while (params.window_bits > 10 && (size_t)1 << params.window_bits >= block_bytes) {
+        params.window_bits--;
+        params.memory_level--;
+    }
+    return params;
+}
+
+static int deflater_open(struct hpr_deflater *d, const struct hpr_codec_params *params)
+{
+    return deflateInit2(&d->z, params->level, Z_DEFLATED, -params->window_bits, params->memory_level,
+                        Z_DEFAULT_STRATEGY);
+}
+
+size_t hpr_deflater_bytes(const struct hpr_codec_params *params)
+{
+    struct hpr_deflater d;
+
+    memset(&d, 0, sizeof d);
+    d.z.zalloc = counting_alloc;
+    d.z.zfree = counting_free;
+    d.z.opaque = &d.slab;
+    if (deflater_open(&d, params) != Z_OK)
+        return 0;
+    (void)deflateEnd(&d.z);
+    return d.slab.used;
+}
+
+/* An inflater makes its window when it first stops between two pieces: let it. */
+size_t hpr_inflater_bytes(int window_bits)
+{
+    static const unsigned char piece[] = {0x4b}; /* the first byte of a deflated "a" */
+    struct hpr_inflater i;
+    unsigned char out[16];
+
+    memset(&i, 0, sizeof i);
+    i.z.zalloc = counting_alloc;
+    i.z.zfree = counting_free;
+    i.z.opaque = &i.slab;
+    if (inflateInit2(&i.z, -window_bits) != Z_OK)
+        return 0;
+    hpr_inflate_begin(&i, out, sizeof out);
+    (void)hpr_inflate_step(&i, piece, sizeof piece, false);
+    (void)inflateEnd(&i.z);
+    return hpr_max_size(i.slab.used, hpr_round_up(((size_t)1 << window_bits) + 8192, SLAB_ALIGN));
+}
+
+hopper_status hpr_deflater_init(struct hpr_deflater *d, const struct hpr_codec_params *params, void *slab,
+                                size_t slab_bytes)
+{
+    memset(d, 0, sizeof *d);
+    d->slab.base = slab;
+    d->slab.bytes = slab_bytes;
+    d->z.zalloc = slab_alloc;
+    d->z.zfree = slab_free;
+    d->z.opaque = &d->slab;
+    return deflater_open(d, params) == Z_OK ? HOPPER_OK : HOPPER_ENOMEM;
+}
+
+hopper_status hpr_inflater_init(struct hpr_inflater *i, int window_bits, void *slab, size_t slab_bytes)
+{
+    memset(i, 0, sizeof *i);
+    i->slab.base = slab;
+    i->slab.bytes = slab_bytes;
+    i->z.zalloc = slab_alloc;
+    i->z.zfree = slab_free;
+    i->z.opaque = &i->slab;
+    return inflateInit2(&i->z, -window_bits) == Z_OK ? HOPPER_OK : HOPPER_ENOMEM;
+}
+
+void hpr_deflate_begin(struct hpr_deflater *d)
+{
+    (void)deflateReset(&d->z); /* fails only for a state that was never made */
+}
+
+bool hpr_deflate_step(struct hpr_deflater *d, bool is_last)
+{
+    int res = deflate(&d->z, is_last ? Z_FINISH : Z_NO_FLUSH);
+
+    return is_last ? res == Z_STREAM_END : d->z.avail_in == 0;
+}
+
+/* zlib's counters are unsigned int; a block is far below that. */
+size_t hpr_deflate(struct hpr_deflater *d, const void *in, size_t len, void *out, size_t capacity)
+{
+    hpr_deflate_begin(d);
+    d->z.next_in = (z_const Bytef *)(uintptr_t)in;
+    d->z.avail_in = (uInt)len;
+    d->z.next_out = out;
+    d->z.avail_out = (uInt)capacity;
+    if (!hpr_deflate_step(d, true))
+        return 0;
+    return capacity - d->z.avail_out < capacity ? capacity - d->z.avail_out : 0;
+}
+
+void hpr_inflate_begin(struct hpr_inflater *i, void *out, size_t len)
+{
+    (void)inflateReset(&i->z);
+    i->z.next_out = out;
+    i->z.avail_out = (uInt)len;
+}
+
+/* The last piece is given with Z_FINISH: zlib then makes no window, as it knows that it will not be asked again. */
+enum hpr_inflate_result hpr_inflate_step(struct hpr_inflater *i, const void *in, size_t len, bool is_last)
+{
+    int res;
+
+    i->z.next_in = (z_const Bytef *)(uintptr_t)in;
+    i->z.avail_in = (uInt)len;
+    res = inflate(&i->z, is_last ? Z_FINISH : Z_NO_FLUSH);
+    if (res == Z_STREAM_END)
+        return i->z.avail_in == 0 && i->z.avail_out == 0 && is_last ? HPR_INFLATE_DONE : HPR_INFLATE_BAD;
+    if (res != Z_OK && res != Z_BUF_ERROR)
+        return HPR_INFLATE_BAD;
+    return i->z.avail_in == 0 && !is_last ? HPR_INFLATE_MORE : HPR_INFLATE_BAD;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* See deque.h for how the two sides sleep and wake. */
+#include "deque.h"
+
+hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, const struct hopper_platform *platform)
+{
+    hopper_status st;
+
+    dq->ring = *ring;
+    dq->io = &platform->io;
+    dq->clock = &platform->clock;
+    dq->event_fd = -1;
+    atomic_init(&dq->published, 0);
+    atomic_init(&dq->aside, 0);
+    atomic_init(&dq->freed, 0);
+    atomic_init(&dq->wake_at, UINT64_MAX);
+    atomic_init(&dq->attention, 0);
+    if ((st = hpr_mutex_init(&dq->back)) != HOPPER_OK)
+        return st;
+    if ((st = hpr_mutex_init(&dq->front)) != HOPPER_OK)
+        goto no_front;
+    if ((st = hpr_cond_init(&dq->room)) != HOPPER_OK)
+        goto no_room;
+    if ((st = hpr_cond_init(&dq->not_empty)) != HOPPER_OK)
+        goto no_not_empty;
+    return HOPPER_OK;
+no_not_empty:
+    hpr_cond_fini(&dq->room);
+no_room:
+    hpr_mutex_fini(&dq->front);
+no_front:
+    hpr_mutex_fini(&dq->back);
+    return st;
+}
+
+void hpr_deque_fini(struct hpr_deque *dq)
+{
+    if (dq->event_fd >= 0)
+        (void)dq->io->close(dq->io->ctx, dq->event_fd);
+    hpr_cond_fini(&dq->not_empty);
+    hpr_cond_fini(&dq->room);
+    hpr_mutex_fini(&dq->front);
+    hpr_mutex_fini(&dq->back);
+}
+
+/* ---- senders ---- */
+
+static uint64_t limit_locked(const struct hpr_deque *dq)
+{
+    return dq->ring.bytes - dq->charged;
+}
+
+bool hpr_deque_has_room_locked(struct hpr_deque *dq, uint64_t bytes)
+{
+    HPR_ASSERT_HELD(&dq->back);
+    if (HPR_LIKELY(dq->put - dq->freed_seen + bytes <= limit_locked(dq)))
+        return true;
+    dq->freed_seen = atomic_load(&dq->freed);
+    return dq->put - dq->freed_seen + bytes <= limit_locked(dq);
+}
+
+bool hpr_deque_is_half_free_locked(struct hpr_deque *dq)
+{
+    return hpr_deque_has_room_locked(dq, limit_locked(dq) / 2);
+}
+
+void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t value, const void *data, uint64_t weight)
+{
+    uint64_t before = dq->tail.pos;
+
+    HPR_ASSERT_HELD(&dq->back);
+    hpr_ring_put(&dq->ring, &dq->tail, kind, value, data);
+    dq->put += dq->tail.pos - before + weight;
+    assert(dq->put - dq->freed_seen <= limit_locked(dq));
+}
+
+void hpr_deque_publish_locked(struct hpr_deque *dq)
+{
+    HPR_ASSERT_HELD(&dq->back);
+    if (atomic_load_explicit(&dq->published, memory_order_relaxed) != dq->tail.pos)
+        atomic_store(&dq->published, dq->tail.pos);
+}
+
+void hpr_deque_set_aside_locked(struct hpr_deque *dq, bool is_waiting)
+{
+    HPR_ASSERT_HELD(&dq->back);
+    if (atomic_load_explicit(&dq->aside, memory_order_relaxed) != is_waiting)
+        atomic_store(&dq->aside, is_waiting);
+}
+
+void hpr_deque_wake(struct hpr_deque *dq)
+{
+    uint32_t attention;
+
+    if (HPR_LIKELY(atomic_load(&dq->attention) == 0))
+        return;
+    hpr_mutex_lock(&dq->front);
+    attention = atomic_exchange(&dq->attention, 0);
+    if (attention & HPR_ATTENTION_SLEEPS)
+        hpr_cond_broadcast(&dq->not_empty);
+    if (attention & HPR_ATTENTION_EVENT)
+        (void)dq->io->event_set(dq->io->ctx, dq->event_fd); /* can fail only for a descriptor that is not an event */
+    hpr_mutex_unlock(&dq->front);
+}
+
+uint64_t hpr_deque_time_left(const struct hpr_deque *dq, uint64_t deadline_ns)
+{
+    uint64_t now;
+
+    if (deadline_ns == HOPPER_NOW || deadline_ns == HOPPER_FOREVER)
+        return deadline_ns;
+    now = dq->clock->monotonic_ns(dq->clock->ctx);
+    return deadline_ns > now ? deadline_ns - now : 0;
+}
+
+/* Senders are woken when half of the ring is free: waking one for each record's room costs a switch per record. */
+void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t deadline_ns, uint64_t timeout_ns)
+{
+    uint64_t limit = limit_locked(dq);
+    uint64_t wanted = dq->put + hpr_min_u64(hpr_max_u64(limit / 2, need), limit);
+    uint64_t wait_ns = hpr_min_u64(hpr_deque_time_left(dq, deadline_ns), timeout_ns);
+    uint64_t others = atomic_load(&dq->wake_at);
+
+    HPR_ASSERT_HELD(&dq->back);
+    if (wait_ns == 0)
+        return;
+    wanted = wanted > limit ? wanted - limit : 0;
+    atomic_store(&dq->wake_at, hpr_min_u64(wanted, others));
+    if (wanted > dq->freed_seen && atomic_load(&dq->freed) >= wanted) {
+        dq->freed_seen = wanted; /* the caller looks again, and does not come back here for the same room */
+        return;
+    }
+    hpr_cond_wait(&dq->room, &dq->back, wait_ns);
+}
+
+bool hpr_deque_charge_locked(struct hpr_deque *dq, uint64_t bytes)
+{
+    HPR_ASSERT_HELD(&dq->back);
+    if (dq->charged + bytes > dq->ring.bytes / 4 || !hpr_deque_has_room_locked(dq, bytes))
+        return false;
+    dq->charged += bytes;
+    return true;
+}
+
+void hpr_deque_refund_locked(struct hpr_deque *dq, uint64_t bytes)
+{
+    HPR_ASSERT_HELD(&dq->back);
+    dq->charged -= bytes;
+}
+
+uint64_t hpr_deque_used_locked(struct hpr_deque *dq)
+{
+    HPR_ASSERT_HELD(&dq->back);
+    dq->freed_seen = atomic_load(&dq->freed);
+    return dq->put - dq->freed_seen + dq->charged;
+}
+
+/* ---- the receiver ---- */
+
+bool hpr_deque_has_entry(struct hpr_deque *dq)
+{
+    if (dq->head.pos != dq->published_seen)
+        return true;
+    dq->published_seen = atomic_load(&dq->published);
+    return dq->head.pos != dq->published_seen;
+}
+
+void hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry)
+{
+    uint64_t before = dq->head.pos;
+
+    assert(dq->head.pos != dq->published_seen);
+    hpr_ring_get(&dq->ring, &dq->head, entry);
+    dq->taken += dq->head.pos - before + (entry->kind == HPR_PLACE_ITEM ? entry->value : 0);
+}
+
+void hpr_deque_give_back(struct hpr_deque *dq)
+{
+    uint64_t freed;
+
+    if (dq->taken == 0)
+        return;
+    freed = atomic_load_explicit(&dq->freed, memory_order_relaxed) + dq->taken;
+    dq->taken = 0;
+    atomic_store(&dq->freed, freed);
+    if (HPR_LIKELY(freed < atomic_load(&dq->wake_at)))
+        return;
+    hpr_mutex_lock(&dq->back);
+    atomic_store(&dq->wake_at, UINT64_MAX);
+    hpr_cond_broadcast(&dq->room);
+    hpr_mutex_unlock(&dq->back);
+}
+
+static bool is_ready(struct hpr_deque *dq)
+{
+    return hpr_deque_has_entry(dq) || atomic_load(&dq->aside) != 0;
+}
+
+bool hpr_deque_sleep(struct hpr_deque *dq, uint64_t deadline_ns)
+{
+    bool ready;
+
+    hpr_mutex_lock(&dq->front);
+    for (;;) {
+        uint64_t wait_ns;
+
+        atomic_fetch_or(&dq->attention, HPR_ATTENTION_SLEEPS); /* again after each wake: it clears the bit */
+        if ((ready = is_ready(dq)) || (wait_ns = hpr_deque_time_left(dq, deadline_ns)) == 0)
+            break;
+        hpr_cond_wait(&dq->not_empty, &dq->front, wait_ns);
+    }
+    atomic_fetch_and(&dq->attention, ~HPR_ATTENTION_SLEEPS);
+    hpr_mutex_unlock(&dq->front);
+    return ready;
+}
+
+int hpr_deque_event(struct hpr_deque *dq)
+{
+    int fd;
+
+    hpr_mutex_lock(&dq->front);
+    if (dq->event_fd < 0) {
+        dq->event_fd = dq->io->event_open(dq->io->ctx);
+        if (dq->event_fd >= 0)
+            (void)dq->io->event_set(dq->io->ctx, dq->event_fd); /* until a receive has found nothing */
+    }
+    fd = dq->event_fd;
+    if (fd < 0)
+        dq->event_fd = -1;
+    hpr_mutex_unlock(&dq->front);
+    return fd;
+}
+
+bool hpr_deque_arm_event(struct hpr_deque *dq)
+{
+    bool ready;
+
+    if (dq->event_fd < 0)
+        return true;
+    hpr_mutex_lock(&dq->front);
+    (void)dq->io->event_clear(dq->io->ctx, dq->event_fd);
+    atomic_fetch_or(&dq->attention, HPR_ATTENTION_EVENT);
+    if ((ready = is_ready(dq))) {
+        atomic_fetch_and(&dq->attention, ~HPR_ATTENTION_EVENT);
+        (void)dq->io->event_set(dq->io->ctx, dq->event_fd);
+    }
+    hpr_mutex_unlock(&dq->front);
+    return !ready;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* The in-memory deque: the ring, the two locks, sleeping and waking.
+ *
+ * Senders put entries under `back` and publish them; the receiver takes entries without a lock. Each side writes its own
+ * positions and remembers the other's, so that a record costs no shared counter. Two sleeps are possible:
+ *
+ *   the receiver finds nothing   says so in `attention`, looks once more, sleeps on `not_empty` under `front`
+ *   a sender finds no room       says in `wake_at` how much must be free, looks once more, sleeps on `room` under `back`
+ *
+ * and each side, after it has changed what the other waits for, looks whether the other said that it sleeps. The stores
+ * and loads that this rests on are sequentially consistent: of "I sleep" and "there is something", one side sees the
+ * other's. Whoever wakes clears the word; whoever sleeps sets it again before each wait. */
+#ifndef HPR_DEQUE_H
+#define HPR_DEQUE_H
+
+#include <stdatomic.h>
+
+#include "ring.h"
+#include "sync.h"
+
+#define HPR_ATTENTION_SLEEPS 1U /* the receiver waits on not_empty */
+#define HPR_ATTENTION_EVENT  2U /* the receiver wants its event set */
+
+struct hpr_deque {
+    struct hpr_ring ring;               /* [const after open] */
+    const struct hopper_io    *io;      /* [const after open] */
+    const struct hopper_clock *clock;   /* [const after open] */
+
+    /* senders */
+    alignas(HPR_CACHE_LINE) struct hpr_mutex back; /* rank 1 */
+    struct hpr_cond   room;      /* [back] something that a sender may wait for has changed */
+    struct hpr_cursor tail;      /* [back] */
+    uint64_t          put;       /* [back] bytes and weights ever put */
+    uint64_t          freed_seen; /* [back] last known value of freed */
+    uint64_t          charged;   /* [back] bytes taken from the ring's budget by sender handles */
+
+    alignas(HPR_CACHE_LINE) _Atomic uint64_t published; /* tail.pos that the receiver may read up to; written under back */
+    _Atomic uint64_t aside; /* not 0: something beside the ring wants the receiver; written under back */
+
+    /* receiver */
+    alignas(HPR_CACHE_LINE) struct hpr_cursor head; /* [receiver] */
+    uint64_t published_seen; /* [receiver] last known value of published */
+    uint64_t taken;          /* [receiver] bytes and weights passed, not yet given back */
+    int      event_fd;       /* [front] -1: none */
+
+    alignas(HPR_CACHE_LINE) _Atomic uint64_t freed; /* bytes and weights given back; written by the receiver only */
+    _Atomic uint64_t wake_at;                       /* value of freed that senders wait for; UINT64_MAX: none waits */
+
+    alignas(HPR_CACHE_LINE) _Atomic uint32_t attention; /* HPR_ATTENTION_ bits; set under front */
+    struct hpr_mutex front;                             /* rank 2 */
+    struct hpr_cond  not_empty;                         /* [front] */
+};
+
+hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, const struct hopper_platform *platform);
+void          hpr_deque_fini(struct hpr_deque *dq);
+
+/* ---- senders: with `back` held ---- */
+
+/* The most that one entry may take of the ring, padding aside. */
+static inline size_t hpr_deque_entry_limit(const struct hpr_deque *dq) { return dq->ring.bytes / 4; }
+
+/* Whether BYTES more, padding and weight included, fit. */
+bool hpr_deque_has_room_locked(struct hpr_deque *dq, uint64_t bytes);
+
+/* Whether half of the ring is free. */
+bool hpr_deque_is_half_free_locked(struct hpr_deque *dq);
+
+/* Put one entry, WEIGHT more than its bytes; there must be room. Not seen by the receiver before it is published. */
+void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t value, const void *data, uint64_t weight);
+
+/* Let the receiver see all entries put so far, and say whether something beside the ring waits for it. */
+void hpr_deque_publish_locked(struct hpr_deque *dq);
+void hpr_deque_set_aside_locked(struct hpr_deque *dq, bool is_waiting);
+
+/* Wake the receiver if it sleeps. With or without `back`. */
+void hpr_deque_wake(struct hpr_deque *dq);
+
+/* Wait until something changed that senders wait for, NEED bytes are free, DEADLINE or TIMEOUT_NS passed. May return
+ * early. */
+void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t deadline_ns, uint64_t timeout_ns);
+
+/* Take BYTES away from what records may use; false when they cannot be spared. hpr_deque_refund_locked() gives back. */
+bool hpr_deque_charge_locked(struct hpr_deque *dq, uint64_t bytes);
+void hpr_deque_refund_locked(struct hpr_deque *dq, uint64_t bytes);
+
+uint64_t hpr_deque_used_locked(struct hpr_deque *dq);
+
+/* ---- the receiver ---- */
+
+/* Whether the ring has an entry to take. */
+bool hpr_deque_has_entry(struct hpr_deque *dq);
+
+/* Take the next entry, which is there. Its bytes stay until hpr_deque_give_back(). */
+void hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry);
+
+/* Give back the room of all entries taken so far and wake senders that wait for it. */
+void hpr_deque_give_back(struct hpr_deque *dq);
+
+/* Sleep until there is an entry or something aside, or DEADLINE has passed: then false. */
+bool hpr_deque_sleep(struct hpr_deque *dq, uint64_t deadline_ns);
+
+/* Create the event if there is none; the descriptor or a negated errno. */
+int hpr_deque_event(struct hpr_deque *dq);
+
+/* With an event: make it quiet until something comes. False: something has come meanwhile, look again. */
+bool hpr_deque_arm_event(struct hpr_deque *dq);
+
+/* Nanoseconds until DEADLINE, 0 when it has passed, UINT64_MAX for HOPPER_FOREVER. */
+uint64_t hpr_deque_time_left(const struct hpr_deque *dq, uint64_t deadline_ns);
+
+#endif

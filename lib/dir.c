@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+/* See dir.h. Opening goes: parent directory, own directory, lock, then what is there; from then on every name is looked
+ * up below the kept descriptor, and links are never followed. Files that do not look like ours are left alone. */
+#include "dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "error.h"
+
+#define LOCK_NAME "LOCK"
+
+static void lock_path(char *out, size_t len, const struct hpr_dir *dir, const char *name)
+{
+    (void)snprintf(out, len, "%.*s/%s", (int)(len - strlen(name) - 2), dir->path, name);
+}
+
+/* ---- opening ---- */
+
+static hopper_status open_own(struct hpr_dir *dir, const char *path, const char *name, struct hopper_error *err)
+{
+    const struct hopper_io *io = dir->io;
+    int parent, res;
+
+    parent = io->open_at(io->ctx, -1, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (parent == -ENOENT)
+        return hpr_error_set(err, HOPPER_ENOENT, ENOENT, "open directory", path);
+    if (parent < 0)
+        return hpr_error_io(err, parent, "open directory", path);
+    res = io->mkdir_at(io->ctx, parent, name, 0700);
+    if (res == 0 || res == -EEXIST)
+        res = io->open_at(io->ctx, parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+    (void)io->close(io->ctx, parent);
+    if (res < 0)
+        return hpr_error_io(err, res, "make or open the channel's directory", dir->path);
+    dir->fd = res;
+    return HOPPER_OK;
+}
+
+static long read_owner(const struct hpr_dir *dir)
+{
+    char text[HPR_LOCK_FILE_BYTES + 1] = "";
+    size_t got;
+
+    if (hpr_io_read(dir->io, dir->lock_fd, text, sizeof text - 1, 0, &got) < 0)
+        return 0;
+    text[got] = '\0';
+    return strncmp(text, "pid ", 4) == 0 ? strtol(text + 4, NULL, 10) : 0;
+}
+
+static hopper_status write_owner(const struct hpr_dir *dir, const char *path, struct hopper_error *err)
+{
+    const struct hopper_io *io = dir->io;
+    char text[HPR_LOCK_FILE_BYTES];
+    int len = snprintf(text, sizeof text, "pid %ld\n", io->process_id(io->ctx));
+    int res = io->truncate(io->ctx, dir->lock_fd, 0);
+
+    if (res == 0)
+        res = hpr_io_write(io, dir->lock_fd, text, (size_t)len, 0);
+    return res == 0 ? HOPPER_OK : hpr_error_io(err, res, "write lock file", path);
+}
+
+static hopper_status take_lock(struct hpr_dir *dir, struct hopper_error *err)
+{
+    const struct hopper_io *io = dir->io;
+    struct hopper_io_stat st;
+    char path[sizeof dir->path];
+    int res;
+
+    lock_path(path, sizeof path, dir, LOCK_NAME);
+    /* O_NONBLOCK: somebody may have put a FIFO there */
+    res = io->open_at(io->ctx, dir->fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (res < 0)
+        return hpr_error_io(err, res, "open lock file", path);
+    dir->lock_fd = res;
+    res = io->stat(io->ctx, dir->lock_fd, &st);
+    if (res < 0)
+        return hpr_error_io(err, res, "look at lock file", path);
+    if (st.kind != HOPPER_IO_FILE || st.links != 1 || st.bytes > HPR_LOCK_FILE_BYTES)
+        return hpr_error_set(err, HOPPER_EMISMATCH, 0, "use as lock file what was not made by libhopper", path);
+    res = io->lock(io->ctx, dir->lock_fd);
+    if (res == -EAGAIN || res == -EACCES) {
+        hpr_error_set(err, HOPPER_EBUSY, 0, "lock the channel's directory", dir->path);
+        if (err)
+            err->owner_pid = read_owner(dir);
+        return HOPPER_EBUSY;
+    }
+    if (res < 0)
+        return hpr_error_io(err, res, "lock the channel's directory", dir->path);
+    return write_owner(dir, path, err);
+}
+
+struct clearing {
+    struct hpr_dir      *dir;
+    struct hopper_error *err;
+    hopper_status        status;
+};
+
+/* What stands under the name of a queue file: ours to remove (0), to be left alone (1), or a reason not to open. */
+static hopper_status judge_file(struct hpr_dir *dir, const char *name, bool *is_oursp, struct hopper_error *err)
+{
+    const struct hopper_io *io = dir->io;
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    struct hpr_file_header header;
+    struct hopper_io_stat st;
+    char path[sizeof dir->path];
+    size_t got = 0;
+    int fd, res;
+
+    *is_oursp = false;
+    lock_path(path, sizeof path, dir, name);
+    res = io->stat_at(io->ctx, dir->fd, name, &st);
+    if (res == -ENOENT || (res == 0 && (st.kind != HOPPER_IO_FILE || st.links != 1)))
+        return HOPPER_OK;
+    if (res < 0)
+        return hpr_error_io(err, res, "look at queue file", path);
+    fd = io->open_at(io->ctx, dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0)
+        return hpr_error_io(err, fd, "open queue file", path);
+    res = hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got);
+    (void)io->close(io->ctx, fd);
+    if (res < 0)
+        return hpr_error_io(err, res, "read queue file", path);
+    switch (hpr_frame_get_file_header(bytes, got, &header)) {
+    case HPR_FILE_NEWER:
+        return hpr_error_set(err, HOPPER_EVERSION, 0, "use a queue file of a newer format version", path);
+    case HPR_FILE_OURS:
+        if (header.survive != HOPPER_SURVIVE_NOTHING)
+            return hpr_error_set(err, HOPPER_EMISMATCH, 0, "remove a queue that survives restarts", path);
+        *is_oursp = true;
+        return HOPPER_OK;
+    case HPR_FILE_DAMAGED:
+    case HPR_FILE_FOREIGN:
+        break;
+    }
+    *is_oursp = st.bytes < HPR_FILE_HEADER_BYTES; /* creation was cut short */
+    return HOPPER_OK;
+}
+
+static int clear_one(void *arg, const char *name)
+{
+    struct clearing *c = arg;
+    const struct hopper_io *io = c->dir->io;
+    bool is_ours;
+    uint64_t number;
+    int res;
+
+    if (!hpr_queue_file_parse_name(name, &number))
+        return 0;
+    if ((c->status = judge_file(c->dir, name, &is_ours, c->err)) != HOPPER_OK)
+        return 1;
+    if (!is_ours) {
+        c->dir->next_number = hpr_max_u64(c->dir->next_number, number == UINT64_MAX ? 1 : number + 1);
+        return 0;
+    }
+    res = io->unlink_at(io->ctx, c->dir->fd, name);
+    if (res < 0 && res != -ENOENT) {
+        c->status = hpr_error_io(c->err, res, "remove queue file", name);
+        return 1;
+    }
+    return 0;
+}
+
+static hopper_status clear_earlier_run(struct hpr_dir *dir, struct hopper_error *err)
+{
+    struct clearing c = {dir, err, HOPPER_OK};
+    struct hopper_io_stat st;
+    int res;
+
+    if (dir->io->stat_at(dir->io->ctx, dir->fd, "STATE", &st) == 0)
+        return hpr_error_set(err, HOPPER_EMISMATCH, 0, "remove a queue that survives restarts", dir->path);
+    res = dir->io->list(dir->io->ctx, dir->fd, clear_one, &c);
+    if (c.status != HOPPER_OK)
+        return c.status;
+    return res < 0 ? hpr_error_io(err, res, "list the channel's directory", dir->path) : HOPPER_OK;
+}
+
+hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *name, const struct hopper_options *options,
+                           const struct hpr_plan *plan, struct hopper_error *err)
+{
+    hopper_status st;
+    int res;
+
+    dir->io = &options->platform->io;
+    dir->clock = &options->platform->clock;
+    dir->fd = dir->lock_fd = -1;
+    dir->disk_bytes = options->disk_bytes;
+    dir->file_bytes = plan->file_bytes;
+    dir->content = options->item_type ? HPR_CONTENT_ITEMS : HPR_CONTENT_BYTES;
+    dir->active = dir->fresh = HPR_QUEUE_FILE_NONE;
+    dir->next_number = 1;
+    (void)snprintf(dir->path, sizeof dir->path, "%s/%s", path, name);
+    if ((st = open_own(dir, path, name, err)) != HOPPER_OK)
+        goto failed;
+    if ((st = take_lock(dir, err)) != HOPPER_OK)
+        goto failed;
+    if ((st = clear_earlier_run(dir, err)) != HOPPER_OK)
+        goto failed;
+    res = dir->io->random(dir->io->ctx, dir->channel_id, sizeof dir->channel_id);
+    if (res < 0) {
+        st = hpr_error_io(err, res, "get random bytes", NULL);
+        goto failed;
+    }
+    dir->oldest = dir->next_number;
+    return HOPPER_OK;
+failed:
+    hpr_io_close(dir->io, dir->lock_fd);
+    hpr_io_close(dir->io, dir->fd);
+    dir->fd = dir->lock_fd = -1;
+    return st;
+}
+
+void hpr_dir_close(struct hpr_dir *dir)
+{
+    if (dir->fd < 0)
+        return;
+    (void)hpr_dir_discard_all_locked(dir);
+    (void)dir->io->truncate(dir->io->ctx, dir->lock_fd, 0);
+    hpr_io_close(dir->io, dir->lock_fd);
+    hpr_io_close(dir->io, dir->fd);
+    dir->fd = dir->lock_fd = -1;
+}
+
+/* ---- the budget ---- */
+
+uint64_t hpr_dir_used_locked(const struct hpr_dir *dir)
+{
+    /* the footer of the active file is owed from the moment the file is there */
+    return HPR_LOCK_FILE_BYTES + dir->written - dir->removed + dir->promised + (dir->end.number ? HPR_FOOTER_BYTES : 0);
+}
+
+bool hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes)
+{
+    if (bytes > dir->disk_bytes || hpr_dir_used_locked(dir) > dir->disk_bytes - bytes)
+        return false;
+    dir->promised += bytes;
+    return true;
+}
+
+uint64_t hpr_dir_files_locked(const struct hpr_dir *dir)
+{
+    return dir->end.number ? dir->end.number - dir->oldest + 1 : 0;
+}
+
+/* ---- writing ---- */
+
+static struct hpr_queue_file *frame_file(struct hpr_dir *dir)
+{
+    return dir->fresh.fd >= 0 ? &dir->fresh : &dir->active;
+}
+
+/* A name that is taken by a file not ours is passed over; there are not many, or somebody is at work here who should not. */
+static int create_fresh(struct hpr_dir *dir, uint64_t first_seq)
+{
+    struct hpr_file_header header = {.survive = HOPPER_SURVIVE_NOTHING, .content = dir->content, .first_seq = first_seq};
+    int res;
+
+    memcpy(header.channel_id, dir->channel_id, sizeof header.channel_id);
+    header.stream_offset = dir->writer_written + (dir->active.fd >= 0 ? HPR_FOOTER_BYTES : 0);
+    for (;;) {
+        header.number = dir->next_number;
+        res = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
+        if (res != -EEXIST || dir->squatter_count == HPR_SQUATTERS_MAX)
+            return res;
+        dir->squatters[dir->squatter_count++] = dir->next_number++;
+    }
+}
+
+hopper_status hpr_dir_begin_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t first_seq,
+                                  struct hopper_error *err)
+{
+    char path[sizeof dir->path], name[HPR_QUEUE_FILE_NAME_BYTES];
+    int res;
+
+    if (dir->active.fd >= 0 && !dir->active.is_broken &&
+        dir->active.bytes + frame_bytes + HPR_FOOTER_BYTES <= dir->file_bytes)
+        return HOPPER_OK;
+    res = create_fresh(dir, first_seq);
+    if (res == 0) {
+        dir->fresh_first_seq = first_seq;
+        return HOPPER_OK;
+    }
+    hpr_queue_file_name(name, dir->next_number);
+    lock_path(path, sizeof path, dir, name);
+    return hpr_error_io(err, res, "create queue file", path);
+}
+
+struct hpr_frame_place hpr_dir_frame_place(struct hpr_dir *dir)
+{
+    const struct hpr_queue_file *file = frame_file(dir);
+
+    return (struct hpr_frame_place){dir->channel_id, file->number, file->bytes};
+}
+
+hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, uint64_t offset, struct hopper_error *err)
+{
+    char path[sizeof dir->path], name[HPR_QUEUE_FILE_NAME_BYTES];
+    struct hpr_queue_file *file = frame_file(dir);
+    int res = hpr_queue_file_write(file, dir->io, buf, len, offset);
+
+    if (res == 0)
+        return HOPPER_OK;
+    hpr_queue_file_name(name, file->number);
+    lock_path(path, sizeof path, dir, name);
+    return hpr_error_io(err, res, "write queue file", path);
+}
+
+void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t records, uint64_t last_seq,
+                          int *seal_errorp)
+{
+    uint64_t added;
+
+    *seal_errorp = 0;
+    hpr_queue_file_commit(frame_file(dir), frame_bytes, records, last_seq);
+    if (dir->fresh.fd >= 0) {
+        if (dir->active.fd >= 0)
+            *seal_errorp = hpr_queue_file_seal(&dir->active, dir->io, dir->channel_id, &added);
+        dir->active = dir->fresh;
+        dir->active_first_seq = dir->fresh_first_seq;
+        dir->fresh = HPR_QUEUE_FILE_NONE;
+        dir->next_number++;
+    }
+    dir->writer_written = dir->active.start + dir->active.bytes;
+}
+
+bool hpr_dir_roll_back_frame(struct hpr_dir *dir)
+{
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+
+    if (dir->fresh.fd < 0) {
+        if (dir->active.fd < 0)
+            return false;
+        hpr_queue_file_roll_back(&dir->active, dir->io);
+        return dir->active.is_broken;
+    }
+    hpr_queue_file_name(name, dir->fresh.number);
+    hpr_queue_file_close(&dir->fresh, dir->io);
+    if (dir->io->unlink_at(dir->io->ctx, dir->fd, name) == 0)
+        return false;
+    dir->next_number++; /* the number is spent; the reader finds nothing good in the file and passes on */
+    return true;
+}
+
+void hpr_dir_abandon_locked(struct hpr_dir *dir)
+{
+    dir->abandoned = dir->end.number;
+}
+
+void hpr_dir_enter_writer_locked(struct hpr_dir *dir)
+{
+    if (dir->abandoned != 0 && dir->active.fd >= 0 && dir->active.number == dir->abandoned)
+        dir->active.is_broken = true;
+}
+
+void hpr_dir_count_waste(struct hpr_dir *dir, uint64_t bytes)
+{
+    dir->writer_written += bytes;
+}
+
+uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
+{
+    uint64_t bytes = dir->writer_written - dir->written;
+
+    dir->written = dir->writer_written;
+    dir->squatters_seen = dir->squatter_count;
+    if (dir->active.fd >= 0)
+        dir->end = (struct hpr_dir_end){dir->active.number, dir->active.start, dir->active.bytes,
+                                        dir->active_first_seq};
+    return bytes;
+}
+
+/* ---- removing ---- */
+
+/* Remove the file of NUMBER. What stands there now and was not made here stays; so does nothing else. A negated errno
+ * when it could not be removed. */
+static int remove_file(const struct hpr_dir *dir, uint64_t number)
+{
+    const struct hopper_io *io = dir->io;
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    struct hopper_io_stat st;
+    int res;
+
+    for (size_t i = 0; i < dir->squatters_seen; i++)
+        if (dir->squatters[i] == number)
+            return 0;
+    hpr_queue_file_name(name, number);
+    res = io->stat_at(io->ctx, dir->fd, name, &st);
+    if (res == 0 && (st.kind != HOPPER_IO_FILE || st.links != 1))
+        return 0;
+    if (res == 0)
+        res = io->unlink_at(io->ctx, dir->fd, name);
+    return res == -ENOENT ? 0 : res;
+}
+
+bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset)
+{
+    uint64_t at = dir->oldest;
+    bool has_won = false;
+
+    if (dir->is_removing || at >= number)
+        return false;
+    dir->is_removing = true;
+    if (back)
+        hpr_mutex_unlock(back);
+    while (at < number && remove_file(dir, at) == 0)
+        at++;
+    if (back)
+        hpr_mutex_lock(back);
+    dir->is_removing = false;
+    dir->oldest = at;
+    if (at == number && stream_offset > dir->removed) {
+        dir->removed = stream_offset;
+        has_won = true;
+    }
+    return has_won;
+}
+
+bool hpr_dir_discard_all_locked(struct hpr_dir *dir)
+{
+    uint64_t before = dir->removed;
+
+    if (dir->is_removing)
+        return false;
+    hpr_queue_file_close(&dir->active, dir->io);
+    dir->end = (struct hpr_dir_end){0};
+    (void)hpr_dir_remove_below_locked(dir, NULL, dir->next_number, dir->written);
+    return dir->removed > before;
+}
+
+bool hpr_dir_next_file_locked(struct hpr_dir *dir, uint64_t number, struct hpr_dir_end *next)
+{
+    const struct hopper_io *io = dir->io;
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    struct hpr_file_header header;
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+
+    for (number++; number < dir->end.number; number++) {
+        size_t got = 0;
+        int fd, res;
+
+        hpr_queue_file_name(name, number);
+        fd = io->open_at(io->ctx, dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+        if (fd < 0)
+            continue;
+        res = hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got);
+        (void)io->close(io->ctx, fd);
+        if (res == 0 && hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == number &&
+            memcmp(header.channel_id, dir->channel_id, sizeof header.channel_id) == 0) {
+            *next = (struct hpr_dir_end){number, header.stream_offset, 0, header.first_seq};
+            return true;
+        }
+    }
+    *next = dir->end;
+    return number == dir->end.number;
+}

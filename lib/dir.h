@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* A channel's directory: the owner's lock, the files in order of their numbers, and the disk budget.
+ *
+ * Files have numbers that only grow. The one with the highest is written (`active`), the reader is in one of those from
+ * `oldest` on. Bytes are counted along one stream, file after file: `written` is where the stream ends, `removed` where
+ * it begins; each file's header says where in it the file stands, so that the disk in use is known without a table.
+ *
+ * Budget: a block gets a promise of its worst case before its first record. What is used and what is promised never
+ * exceed disk_bytes, and a write only turns a promise into use. */
+#ifndef HPR_DIR_H
+#define HPR_DIR_H
+
+#include "options.h"
+#include "queue_file.h"
+#include "sync.h"
+
+#define HPR_SQUATTERS_MAX 8
+
+struct hpr_dir_end {
+    uint64_t number;    /* 0: there is no active file */
+    uint64_t start;     /* stream offset of its first byte */
+    uint64_t bytes;     /* end of its last frame */
+    uint64_t first_seq; /* of its first record */
+};
+
+struct hpr_dir {
+    const struct hopper_io    *io;    /* [const after open] */
+    const struct hopper_clock *clock; /* [const after open] */
+    int      fd;                      /* [const after open] */
+    int      lock_fd;                 /* [const after open] */
+    uint64_t disk_bytes;              /* [const after open] */
+    uint64_t file_bytes;              /* [const after open] */
+    uint8_t  channel_id[HPR_CHANNEL_ID_BYTES]; /* [const after open] */
+    uint8_t  content;                 /* [const after open] enum hpr_content */
+    char     path[256];               /* [const after open] for messages */
+
+    uint64_t written;  /* [back] end of the stream */
+    uint64_t removed;  /* [back] beginning of the stream: all before it is off the disk */
+    uint64_t promised; /* [back] to blocks in memory */
+    uint64_t oldest;   /* [back] number of the first file that may exist */
+    bool     is_removing;    /* [back] a thread is removing files from `oldest` on */
+    struct hpr_dir_end end;  /* [back] the active file as the reader may see it */
+    uint64_t abandoned;      /* [back] number of an active file that is not to be written any more, 0: none */
+
+    struct hpr_queue_file active; /* [writer] none at first, and after it was discarded */
+    struct hpr_queue_file fresh;  /* [writer] the next active file while its first frame is written */
+    uint64_t next_number;         /* [writer] */
+    uint64_t writer_written;      /* [writer] end of the stream, ahead of `written` until published */
+    uint64_t active_first_seq;    /* [writer] */
+    uint64_t fresh_first_seq;     /* [writer] */
+    uint64_t squatters[HPR_SQUATTERS_MAX]; /* [writer] numbers whose names were taken by files not ours */
+    size_t   squatter_count;               /* [writer] */
+    size_t   squatters_seen;               /* [back] those of them that the remover may look at */
+};
+
+/* Open DIR/NAME, make it if need be, lock it and clear it of what an earlier volatile run left. */
+hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *name, const struct hopper_options *options,
+                           const struct hpr_plan *plan, struct hopper_error *err);
+
+/* Remove all queue files that this object made, give the lock back. */
+void hpr_dir_close(struct hpr_dir *dir);
+
+/* ---- the budget; all with `back` held ---- */
+
+#define HPR_FRAME_PROMISE(raw_bytes) \
+    ((uint64_t)(raw_bytes) + HPR_FRAME_HEADER_BYTES + HPR_FILE_HEADER_BYTES + HPR_FOOTER_BYTES)
+
+bool     hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes);
+uint64_t hpr_dir_used_locked(const struct hpr_dir *dir);
+uint64_t hpr_dir_files_locked(const struct hpr_dir *dir);
+
+/* ---- writing; by the one thread that is the writer, `back` not held ---- */
+
+/* Choose the file for a frame of at most FRAME_BYTES whose first record is FIRST_SEQ; a new one is created when the
+ * active file has no room. */
+hopper_status hpr_dir_begin_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t first_seq,
+                                  struct hopper_error *err);
+
+/* The place of the frame that was begun. */
+struct hpr_frame_place hpr_dir_frame_place(struct hpr_dir *dir);
+
+/* Write LEN bytes of the frame at OFFSET from its start. After a failure: roll back. */
+hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, uint64_t offset, struct hopper_error *err);
+
+/* The frame is whole. Cannot fail; a new file becomes the active one and the old one is sealed. *SEAL_ERRORP: a negated
+ * errno when that went wrong, which costs nothing but the footer. */
+void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t records, uint64_t last_seq,
+                          int *seal_errorp);
+
+/* Take back what was written of the frame. True: it could not be, and stays on the disk as waste. */
+bool hpr_dir_roll_back_frame(struct hpr_dir *dir);
+
+/* With `back` held: write no more to the active file, the next frame goes to a new one. */
+void hpr_dir_abandon_locked(struct hpr_dir *dir);
+
+/* With `back` held, by the thread that becomes the writer. */
+void hpr_dir_enter_writer_locked(struct hpr_dir *dir);
+
+/* With `back` held, after a roll-back that left waste of at most BYTES: count them as written. */
+void hpr_dir_count_waste(struct hpr_dir *dir, uint64_t bytes);
+
+/* With `back` held, after a commit: let the others see it. Returns the bytes written. */
+uint64_t hpr_dir_publish_locked(struct hpr_dir *dir);
+
+/* ---- removing; with `back` held ---- */
+
+/* Remove files below NUMBER; when all are gone the stream begins at STREAM_OFFSET (0: not known). Stops at what cannot be
+ * removed and goes on from there the next time. BACK is dropped around the file operations unless it is NULL. True when
+ * room was won. */
+bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset);
+
+/* Close the active file, nobody being the writer, and remove all files: nothing in them is wanted any more. True when
+ * room was won. */
+bool hpr_dir_discard_all_locked(struct hpr_dir *dir);
+
+/* Where the file after NUMBER begins that can be read, at the latest the active one; its first record and its place in
+ * the stream. False: there is none. */
+bool hpr_dir_next_file_locked(struct hpr_dir *dir, uint64_t number, struct hpr_dir_end *next);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* See options.h. */
+#include "options.h"
+
+#include <errno.h>
+
+#include "error.h"
+#include "frame.h"
+#include "record.h"
+
+#define FILE_BYTES_MIN   4096
+#define BLOCK_BYTES_MIN  1024
+#define BLOCK_BYTES_MAX  65536
+#define BLOCKS_MIN       3 /* one open, one on its way to disk, one in the receiver's hands */
+#define BLOCKS_MAX       16
+#define NAME_CHARS_MAX   200
+
+/* Room on disk that no record can use: LOCK, a file header, a footer, a frame header, a record's own header. */
+#define DISK_OVERHEAD_BYTES 512
+
+static hopper_status bad(struct hopper_error *err, const char *what)
+{
+    return hpr_error_set(err, HOPPER_EINVAL, 0, what, NULL);
+}
+
+/* Copy what both sides know. A longer struct is taken only when the part unknown here says nothing. */
+static hopper_status copy_known(struct hopper_options *out, const struct hopper_options *in, struct hopper_error *err)
+{
+    const unsigned char *bytes = (const unsigned char *)in;
+
+    if (in->size < offsetof(struct hopper_options, disk_bytes) || in->size > 4096)
+        return bad(err, "use options.size (start from HOPPER_OPTIONS_INIT)");
+    for (size_t i = sizeof *out; i < in->size; i++)
+        if (bytes[i] != 0)
+            return bad(err, "use an option that this version does not know");
+    memcpy(out, in, hpr_min_size(in->size, sizeof *out));
+    out->size = sizeof *out;
+    return HOPPER_OK;
+}
+
+static void put_defaults(struct hopper_options *o)
+{
+    if (o->memory_bytes == 0)
+        o->memory_bytes = HOPPER_MEMORY_BYTES_DEFAULT;
+    if (o->disk_bytes == 0)
+        o->disk_bytes = HOPPER_DISK_BYTES_DEFAULT;
+    if (o->file_bytes == 0)
+        o->file_bytes = HOPPER_FILE_BYTES_DEFAULT;
+    if (o->record_bytes_max == 0)
+        o->record_bytes_max = o->memory_bytes / 4;
+    if (o->compression == 0)
+        o->compression = 1;
+    if (!o->platform)
+        o->platform = hopper_platform_posix();
+}
+
+static hopper_status check_item_type(const struct hopper_item_type *type, struct hopper_error *err)
+{
+    if (!type)
+        return HOPPER_OK;
+    if (type->size != sizeof *type || !type->pack || !type->unpack || !type->weight || !type->free)
+        return bad(err, "use options.item_type (a function is missing)");
+    return HOPPER_OK;
+}
+
+static hopper_status check_platform(const struct hopper_platform *p, struct hopper_error *err)
+{
+    if (p->size != sizeof *p || p->io.size != sizeof p->io || p->clock.size != sizeof p->clock ||
+        p->allocator.size != sizeof p->allocator)
+        return bad(err, "use options.platform (start from a copy of hopper_platform_posix())");
+    return HOPPER_OK;
+}
+
+hopper_status hpr_options_import(struct hopper_options *out, const struct hopper_options *in,
+                                 struct hopper_error *err)
+{
+    hopper_status st;
+
+    memset(out, 0, sizeof *out);
+    if (in && (st = copy_known(out, in, err)) != HOPPER_OK)
+        return st;
+    put_defaults(out);
+    if (out->memory_bytes < HOPPER_MEMORY_BYTES_MIN || out->memory_bytes > SIZE_MAX / 4)
+        return bad(err, "use options.memory_bytes (at least HOPPER_MEMORY_BYTES_MIN)");
+    if (out->disk_bytes < HOPPER_DISK_BYTES_MIN || out->disk_bytes > INT64_MAX)
+        return bad(err, "use options.disk_bytes (at least HOPPER_DISK_BYTES_MIN)");
+    if (out->file_bytes < FILE_BYTES_MIN || out->file_bytes > INT64_MAX)
+        return bad(err, "use options.file_bytes (at least 4096)");
+    if (out->record_bytes_max > HPR_RECORD_BYTES_LIMIT || out->record_bytes_max > SIZE_MAX / 4)
+        return bad(err, "use options.record_bytes_max (4294963199 at the most)");
+    if (out->survive != HOPPER_SURVIVE_NOTHING)
+        return bad(err, "use options.survive (unknown value)");
+    if (out->when_full > HOPPER_FULL_DROP_OLDEST)
+        return bad(err, "use options.when_full (unknown value)");
+    if (out->compression > HOPPER_COMPRESSION_NONE)
+        return bad(err, "use options.compression (1 to 9 or HOPPER_COMPRESSION_NONE)");
+    if (out->reserved != 0)
+        return bad(err, "use options.reserved (must be 0)");
+    if ((st = check_platform(out->platform, err)) != HOPPER_OK)
+        return st;
+    return check_item_type(out->item_type, err);
+}
+
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+}
+
+hopper_status hpr_options_check_name(const char *name, struct hopper_error *err)
+{
+    size_t len = 0;
+
+    if (!name || name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return bad(err, "use this channel name (1 to 200 of A-Z a-z 0-9 . _ -)");
+    for (; name[len] != '\0'; len++)
+        if (len >= NAME_CHARS_MAX || !is_name_char(name[len]))
+            return bad(err, "use this channel name (1 to 200 of A-Z a-z 0-9 . _ -)");
+    return HOPPER_OK;
+}
+
+static size_t clamp_size(uint64_t n, size_t least, size_t most)
+{
+    return n < least ? least : n > most ? most : (size_t)n;
+}
+
+void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
+{
+    uint64_t block = hpr_min_u64(hpr_min_u64(o->memory_bytes / 32, o->disk_bytes / 16), o->file_bytes / 4);
+    uint64_t packed_max;
+
+    memset(plan, 0, sizeof *plan);
+    plan->block_bytes = clamp_size(hpr_floor_pow2(block), BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
+    plan->blocks = clamp_size(o->memory_bytes / 8 / plan->block_bytes, BLOCKS_MIN, BLOCKS_MAX);
+    plan->lanes = o->memory_bytes >= UINT64_C(16) << 20 ? 4 : o->memory_bytes >= UINT64_C(4) << 20 ? 2 : 1;
+    plan->file_bytes = hpr_min_u64(o->file_bytes, o->disk_bytes / 4);
+    plan->record_bytes_max = hpr_min_u64(o->record_bytes_max, o->disk_bytes - DISK_OVERHEAD_BYTES);
+    packed_max = hpr_record_packed_bytes(plan->record_bytes_max);
+    if (plan->record_bytes_max > o->memory_bytes / 4) {
+        plan->read_raw_bytes = plan->block_bytes;
+        plan->big_raw_bytes = packed_max > plan->block_bytes ? (size_t)packed_max : 0;
+    } else {
+        plan->read_raw_bytes = hpr_max_size(plan->block_bytes, (size_t)packed_max);
+    }
+    plan->has_codec = o->compression != HOPPER_COMPRESSION_NONE;
+    plan->codec = hpr_codec_params(plan->has_codec ? (int)o->compression : 1, plan->block_bytes);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* See queue_file.h. A failed write leaves nothing behind: the file is cut back to its last good frame, and when even that
+ * fails the file is called broken and the next frame goes to another. */
+#include "queue_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#define NUMBER_DIGITS 20
+
+void hpr_queue_file_name(char *name, uint64_t number)
+{
+    (void)snprintf(name, HPR_QUEUE_FILE_NAME_BYTES, "%0*llu.hq", NUMBER_DIGITS, (unsigned long long)number);
+}
+
+bool hpr_queue_file_parse_name(const char *name, uint64_t *numberp)
+{
+    uint64_t number = 0;
+
+    *numberp = 0;
+    if (strlen(name) != NUMBER_DIGITS + 3 || strcmp(name + NUMBER_DIGITS, ".hq") != 0)
+        return false;
+    for (int i = 0; i < NUMBER_DIGITS; i++) {
+        if (name[i] < '0' || name[i] > '9' || HPR_MUL_OVERFLOWS(number, 10U, &number) ||
+            HPR_ADD_OVERFLOWS(number, (uint64_t)(name[i] - '0'), &number))
+            return false;
+    }
+    *numberp = number;
+    return true;
+}
+
+int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *io, int dirfd,
+                          const struct hpr_file_header *header)
+{
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    int fd, res;
+
+    *file = HPR_QUEUE_FILE_NONE;
+    hpr_queue_file_name(name, header->number);
+    fd = io->open_at(io->ctx, dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fd;
+    hpr_frame_put_file_header(bytes, header);
+    res = hpr_io_write(io, fd, bytes, sizeof bytes, 0);
+    if (res < 0) {
+        (void)io->close(io->ctx, fd);
+        (void)io->unlink_at(io->ctx, dirfd, name); /* left behind empty or short: removed at the next open */
+        return res;
+    }
+    file->fd = fd;
+    file->number = header->number;
+    file->start = header->stream_offset;
+    file->bytes = sizeof bytes;
+    return 0;
+}
+
+int hpr_queue_file_write(struct hpr_queue_file *file, const struct hopper_io *io, const void *buf, size_t len,
+                         uint64_t offset)
+{
+    return hpr_io_write(io, file->fd, buf, len, file->bytes + offset);
+}
+
+void hpr_queue_file_commit(struct hpr_queue_file *file, uint64_t frame_bytes, uint64_t records, uint64_t last_seq)
+{
+    file->bytes += frame_bytes;
+    file->records += records;
+    file->last_seq = last_seq;
+}
+
+void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_io *io)
+{
+    int res;
+
+    do
+        res = io->truncate(io->ctx, file->fd, file->bytes);
+    while (res == -EINTR);
+    if (res < 0)
+        file->is_broken = true;
+}
+
+int hpr_queue_file_seal(struct hpr_queue_file *file, const struct hopper_io *io, const uint8_t *channel_id,
+                        uint64_t *addedp)
+{
+    const struct hpr_footer footer = {file->records, file->last_seq};
+    const struct hpr_frame_place place = {channel_id, file->number, file->bytes};
+    unsigned char bytes[HPR_FOOTER_BYTES];
+    int res = 0;
+
+    *addedp = 0;
+    if (!file->is_broken) {
+        hpr_frame_put_footer(bytes, &footer, &place);
+        res = hpr_queue_file_write(file, io, bytes, sizeof bytes, 0);
+        if (res == 0)
+            *addedp = sizeof bytes;
+        else
+            hpr_queue_file_roll_back(file, io);
+    }
+    (void)io->chmod(io->ctx, file->fd, 0400); /* for people only: the footer is what counts */
+    hpr_queue_file_close(file, io);
+    return res;
+}
+
+void hpr_queue_file_close(struct hpr_queue_file *file, const struct hopper_io *io)
+{
+    hpr_io_close(io, file->fd);
+    *file = HPR_QUEUE_FILE_NONE;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* One rotating file that is being written: header, frames, and when it is sealed a footer. docs/format.md. */
+#ifndef HPR_QUEUE_FILE_H
+#define HPR_QUEUE_FILE_H
+
+#include "frame.h"
+#include "io.h"
+
+#define HPR_QUEUE_FILE_NAME_BYTES 24 /* 20 digits, ".hq", NUL */
+
+struct hpr_queue_file {
+    int      fd;     /* -1: no file */
+    uint64_t number;
+    uint64_t start;  /* stream offset of its first byte */
+    uint64_t bytes;  /* end of the last good frame */
+    uint64_t records;
+    uint64_t last_seq;
+    bool     is_broken; /* bytes behind the last good frame could not be cut off: nothing more is written here */
+};
+
+#define HPR_QUEUE_FILE_NONE ((struct hpr_queue_file){.fd = -1})
+
+/* NUMBER's file name into NAME of HPR_QUEUE_FILE_NAME_BYTES. */
+void hpr_queue_file_name(char *name, uint64_t number);
+
+/* The number in NAME; false when NAME is not that of a queue file. */
+bool hpr_queue_file_parse_name(const char *name, uint64_t *numberp);
+
+/* Create the file of HEADER->number in DIRFD, which must not exist, and write its header. On failure no file is left and
+ * FILE is none. A negated errno or 0. */
+HPR_MUST_CHECK int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *io, int dirfd,
+                                         const struct hpr_file_header *header);
+
+/* Write LEN bytes at OFFSET behind the last good frame, without making them part of the file yet. */
+HPR_MUST_CHECK int hpr_queue_file_write(struct hpr_queue_file *file, const struct hopper_io *io, const void *buf,
+                                        size_t len, uint64_t offset);
+
+/* Make the FRAME_BYTES behind the last good frame the last good frame. */
+void hpr_queue_file_commit(struct hpr_queue_file *file, uint64_t frame_bytes, uint64_t records, uint64_t last_seq);
+
+/* Cut off what is behind the last good frame. */
+void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_io *io);
+
+/* Write the footer, mark the file read-only and close it. Closed in any case; a negated errno when no footer was
+ * written: a file without one is read just as well. *ADDEDP: the bytes by which the file grew. */
+HPR_MUST_CHECK int hpr_queue_file_seal(struct hpr_queue_file *file, const struct hopper_io *io,
+                                       const uint8_t *channel_id, uint64_t *addedp);
+
+void hpr_queue_file_close(struct hpr_queue_file *file, const struct hopper_io *io);
+
+#endif

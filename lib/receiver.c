@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* The public verbs of the receiver, and the walk that they share: gaps first, then the frame at hand, then what is due
+ * from the spill, then the ring, then what waits beside it. A batch ends where going on would end the life of its views. */
+#include <stdatomic.h>
+
+#include "channel.h"
+#include "error.h"
+#include "record.h"
+
+/* ---- handing out ---- */
+
+static void put_gap(hopper_receiver *rcv, struct hopper_record *rec, uint64_t lost, uint32_t reason)
+{
+    *rec = (struct hopper_record){.data = NULL, .lost = lost, .seq = rcv->next_seq, .gap = reason};
+    rcv->next_seq += lost;
+}
+
+static void put_record(hopper_receiver *rcv, struct hopper_record *rec, const void *data, uint64_t len)
+{
+    *rec = (struct hopper_record){.data = data, .len = len, .seq = rcv->next_seq};
+    rcv->next_seq++;
+    rcv->handed_out++;
+}
+
+static void put_late_gap(hopper_receiver *rcv, struct hopper_record *rec, uint64_t lost, uint32_t reason)
+{
+    hpr_channel_count_lost(rcv->channel, lost, reason);
+    put_gap(rcv, rec, lost, reason);
+}
+
+/* The next record of the frame at hand. */
+static void put_from_frame(hopper_receiver *rcv, struct hopper_record *rec)
+{
+    const struct hopper_item_type *type = rcv->channel->options.item_type;
+    const unsigned char *data;
+    size_t bytes, taken = hpr_record_get(rcv->frame, rcv->frame_bytes, &data, &bytes);
+    void *item = NULL;
+
+    if (taken == 0) { /* the checksum is right, so somebody wrote it like that */
+        put_late_gap(rcv, rec, rcv->frame_records, HOPPER_GAP_CORRUPT);
+        rcv->frame_records = 0;
+        return;
+    }
+    rcv->frame += taken;
+    rcv->frame_bytes -= taken;
+    rcv->frame_records--;
+    if (!type)
+        put_record(rcv, rec, data, bytes);
+    else if (type->unpack(type->ctx, data, bytes, &item) == 0)
+        put_record(rcv, rec, item, 0);
+    else
+        put_late_gap(rcv, rec, 1, HOPPER_GAP_UNPACK);
+}
+
+/* One entry of the ring; false when it was Disk(n), which hands out nothing itself. */
+static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
+{
+    struct hpr_entry entry;
+
+    hpr_deque_take(&rcv->channel->deque, &entry);
+    switch (entry.kind) {
+    case HPR_PLACE_RECORD:
+        put_record(rcv, rec, entry.data, entry.value);
+        return true;
+    case HPR_PLACE_ITEM:
+        put_record(rcv, rec, entry.item, 0);
+        return true;
+    case HPR_PLACE_GAP:
+        rcv->dropped_seen += entry.value;
+        put_gap(rcv, rec, entry.value, HOPPER_GAP_DROPPED_NEWEST);
+        return true;
+    case HPR_PLACE_DISK:
+        rcv->due = entry.value;
+        rcv->due_dropped_total = rcv->dropped_seen + entry.dropped;
+        return false;
+    case HPR_PLACE_PAD:
+        break;
+    }
+    assert(!"an entry of the ring");
+    return false;
+}
+
+/* HOPPER_EAGAIN: there is nothing now. */
+static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, size_t max, size_t *countp)
+{
+    struct hpr_channel *ch = rcv->channel;
+    hopper_status st = HOPPER_OK;
+    size_t n = 0;
+
+    while (n < max && st == HOPPER_OK) {
+        if (rcv->gap_next < rcv->gap_count) {
+            const struct hpr_gap *gap = &rcv->gaps[rcv->gap_next++];
+
+            put_gap(rcv, &recs[n++], gap->lost, gap->reason);
+        } else if (rcv->frame_records > 0) {
+            put_from_frame(rcv, &recs[n++]);
+        } else if (rcv->due > 0) {
+            if (n > 0 || rcv->block)
+                break; /* views into the buffer or block that loading would replace */
+            st = hpr_channel_load_due(ch, rcv);
+        } else if (hpr_deque_has_entry(&ch->deque)) {
+            n += put_from_ring(rcv, &recs[n]);
+        } else if (n > 0 || atomic_load(&ch->deque.aside) == 0) {
+            break;
+        } else {
+            enum hpr_aside aside = hpr_channel_claim_aside(ch, rcv);
+
+            if (aside == HPR_ASIDE_END)
+                st = HOPPER_END;
+        }
+    }
+    *countp = n;
+    if (n > 0)
+        return HOPPER_OK;
+    return st == HOPPER_OK ? HOPPER_EAGAIN : st;
+}
+
+/* The caller is done with what it was handed. */
+static void settle(hopper_receiver *rcv)
+{
+    struct hpr_channel *ch = rcv->channel;
+
+    if (rcv->handed_out > 0) {
+        uint64_t acknowledged = atomic_load_explicit(&ch->acknowledged, memory_order_relaxed);
+
+        atomic_store_explicit(&ch->acknowledged, acknowledged + rcv->handed_out, memory_order_release);
+        rcv->handed_out = 0;
+    }
+    hpr_deque_give_back(&ch->deque);
+    if (rcv->block && rcv->frame_records == 0) {
+        hpr_mutex_lock(&ch->deque.back);
+        hpr_spill_give_back_locked(&ch->spill, rcv->block);
+        hpr_mutex_unlock(&ch->deque.back);
+        rcv->block = NULL;
+    }
+}
+
+/* Nothing to hand out: sleep, or say so. HOPPER_OK: look again. */
+static hopper_status wait_for_more(hopper_receiver *rcv, uint64_t deadline_ns)
+{
+    struct hpr_deque *dq = &rcv->channel->deque;
+
+    hpr_replay_pause(&rcv->replay); /* no file is kept alive by a receiver that waits */
+    if (hpr_deque_sleep(dq, deadline_ns))
+        return HOPPER_OK;
+    return hpr_deque_arm_event(dq) ? HOPPER_EAGAIN : HOPPER_OK;
+}
+
+/* ---- verbs ---- */
+
+hopper_status hopper_receive_batch(hopper_receiver *rcv, struct hopper_record *recs, size_t max, uint64_t deadline_ns,
+                                   size_t *countp)
+{
+    hopper_status st;
+
+    if (countp)
+        *countp = 0;
+    if (!rcv || !recs || !countp || max == 0)
+        return rcv ? hpr_error_set(&rcv->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
+    settle(rcv);
+    do {
+        st = collect(rcv, recs, max, countp);
+        if (st == HOPPER_EAGAIN)
+            st = wait_for_more(rcv, deadline_ns);
+    } while (st == HOPPER_OK && *countp == 0);
+    atomic_store_explicit(&rcv->channel->delivered_seq, rcv->next_seq - 1, memory_order_relaxed);
+    return st;
+}
+
+hopper_status hopper_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t deadline_ns)
+{
+    size_t count;
+
+    return hopper_receive_batch(rcv, rec, 1, deadline_ns, &count);
+}
+
+void hopper_acknowledge(hopper_receiver *rcv)
+{
+    if (rcv)
+        settle(rcv);
+}
+
+hopper_status hopper_receiver_fd(hopper_receiver *rcv, int *fdp)
+{
+    int fd;
+
+    if (fdp)
+        *fdp = -1;
+    if (!rcv || !fdp)
+        return HOPPER_EINVAL;
+    fd = hpr_deque_event(&rcv->channel->deque);
+    if (fd < 0)
+        return hpr_error_set(&rcv->error, HOPPER_EIO, -fd, "make an event descriptor", NULL);
+    *fdp = fd;
+    return HOPPER_OK;
+}
+
+/* No sender adds anything any more; what is left of items is ours to free, without the lock. */
+static void free_items(struct hpr_channel *ch)
+{
+    const struct hopper_item_type *type = ch->options.item_type;
+    struct hpr_entry entry;
+
+    while (type && hpr_deque_has_entry(&ch->deque)) {
+        hpr_deque_take(&ch->deque, &entry);
+        if (entry.kind == HPR_PLACE_ITEM)
+            type->free(type->ctx, entry.item);
+    }
+}
+
+void hopper_receiver_close(hopper_receiver *rcv)
+{
+    struct hpr_channel *ch;
+
+    if (!rcv)
+        return;
+    ch = rcv->channel;
+    settle(rcv);
+    hpr_replay_close(&rcv->replay);
+    hpr_mutex_lock(&ch->deque.back);
+    ch->is_refusing = true;
+    if (rcv->block)
+        hpr_spill_give_back_locked(&ch->spill, rcv->block);
+    rcv->block = NULL;
+    hpr_deque_publish_locked(&ch->deque);
+    hpr_cond_broadcast(&ch->deque.room);
+    hpr_mutex_unlock(&ch->deque.back);
+    free_items(ch);
+    hpr_mutex_lock(&ch->deque.back);
+    ch->receiver_is_open = false;
+    hpr_channel_release_locked(ch);
+}
+
+hopper_status hopper_receiver_stats(hopper_receiver *rcv, struct hopper_stats *stats)
+{
+    return rcv ? hpr_channel_stats(rcv->channel, stats) : HOPPER_EINVAL;
+}
+
+const struct hopper_error *hopper_receiver_error(const hopper_receiver *rcv)
+{
+    return rcv ? &rcv->error : NULL;
+}

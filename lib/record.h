@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* One record <-> msgpack bytes. Pure. A record of bytes, and the packed form of an item, is one msgpack `bin` object, so
+ * that the end of each is known without looking inside. */
+#ifndef HPR_RECORD_H
+#define HPR_RECORD_H
+
+#include "base.h"
+
+#define HPR_RECORD_HEADER_MAX 5 /* bytes before a record's own: bin 8 (2), bin 16 (3), bin 32 (5) */
+#define HPR_RECORD_BYTES_LIMIT (UINT64_C(0xffffffff) - 4096) /* the longest record that the format can carry */
+
+/* Bytes that a record of LEN bytes takes when packed. */
+static inline uint64_t hpr_record_packed_bytes(uint64_t len)
+{
+    return len + (len < 256 ? 2U : len < 65536 ? 3U : 5U);
+}
+
+/* Write the header of a record of LEN bytes at OUT, which has room for HPR_RECORD_HEADER_MAX. Returns its bytes. */
+size_t hpr_record_put_header(unsigned char *out, uint32_t len);
+
+/* Find the record at IN, of which LEN bytes are there: its bytes at *DATAP, *BYTESP of them. Returns the bytes it takes
+ * with its header; 0 when there is no whole record. */
+size_t hpr_record_get(const unsigned char *in, size_t len, const unsigned char **datap, size_t *bytesp);
+
+#endif

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* See replay.h. One file after the other, in it one frame after the other:
+ *
+ *   good header, good payload     the frame
+ *   good header, bad payload      passed over by its length
+ *   bad header                    look for the next good header behind it: headers carry their own place in their
+ *                                 checksum, so a frame inside a record's bytes is not taken for one
+ *   footer, or nothing more       the next file
+ *   cannot be opened              the next file, unless the reason is a passing one
+ *
+ * Every length is checked against the buffer and against what the file can hold before it is used. */
+#include "replay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "error.h"
+
+#define READ_STEP 4096 /* what is passed over where the device cannot be read */
+
+static bool is_passing(int res)
+{
+    return res == -EMFILE || res == -ENFILE || res == -ENOMEM || res == -EAGAIN;
+}
+
+static void note(struct hpr_replay *rp, uint32_t reason)
+{
+    if (rp->reason == HOPPER_GAP_NONE)
+        rp->reason = reason;
+}
+
+static void leave_file(struct hpr_replay *rp)
+{
+    hpr_io_close(rp->io, rp->fd);
+    rp->fd = -1;
+    rp->offset = 0;
+    rp->start = 0;
+}
+
+static void go_to_file(struct hpr_replay *rp, uint64_t number)
+{
+    leave_file(rp);
+    rp->number = number;
+}
+
+void hpr_replay_pause(struct hpr_replay *rp)
+{
+    hpr_io_close(rp->io, rp->fd);
+    rp->fd = -1;
+}
+
+void hpr_replay_close(struct hpr_replay *rp)
+{
+    leave_file(rp);
+}
+
+/* One more try where the device says that it cannot: some errors are of the moment. */
+static int read_at(struct hpr_replay *rp, void *buf, size_t len, uint64_t offset, size_t *gotp)
+{
+    int res = hpr_io_read(rp->io, rp->fd, buf, len, offset, gotp);
+
+    if (res == 0)
+        return 0;
+    rp->read_errors++;
+    if (!is_passing(res))
+        res = hpr_io_read(rp->io, rp->fd, buf, len, offset, gotp);
+    return res;
+}
+
+static hopper_status passing_error(int res, const char *op, const struct hpr_replay *rp, struct hopper_error *err)
+{
+    return hpr_error_set(err, HOPPER_EIO, -res, op, rp->dir->path);
+}
+
+/* ---- files ---- */
+
+static int open_once(struct hpr_replay *rp)
+{
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    struct hopper_io_stat st;
+    int fd, res;
+
+    hpr_queue_file_name(name, rp->number);
+    fd = rp->io->open_at(rp->io->ctx, rp->dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0)
+        return fd;
+    res = rp->io->stat(rp->io->ctx, fd, &st);
+    if (res == 0 && st.kind == HOPPER_IO_FILE)
+        return fd;
+    (void)rp->io->close(rp->io->ctx, fd);
+    return res < 0 ? res : -ENOTSUP;
+}
+
+/* A bad file header costs nothing: frames prove themselves. */
+static void read_file_header(struct hpr_replay *rp)
+{
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    struct hpr_file_header header;
+    size_t got = 0;
+
+    if (read_at(rp, bytes, sizeof bytes, 0, &got) == 0 &&
+        hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == rp->number &&
+        memcmp(header.channel_id, rp->dir->channel_id, sizeof header.channel_id) == 0)
+        rp->start = header.stream_offset;
+}
+
+/* HOPPER_OK: open, or noted why not and left. */
+static hopper_status open_file(struct hpr_replay *rp, struct hopper_error *err)
+{
+    int res = open_once(rp);
+
+    if (res < 0) {
+        rp->read_errors++;
+        if (!is_passing(res) && res != -ENOENT)
+            res = open_once(rp);
+    }
+    if (is_passing(res))
+        return passing_error(res, "open a queue file in", rp, err);
+    if (res < 0) {
+        note(rp, res == -ENOENT ? HOPPER_GAP_VANISHED : HOPPER_GAP_UNREADABLE);
+        go_to_file(rp, rp->number + 1);
+        return HOPPER_OK;
+    }
+    rp->fd = res;
+    if (rp->offset == 0) {
+        rp->offset = HPR_FILE_HEADER_BYTES;
+        read_file_header(rp);
+    }
+    return HOPPER_OK;
+}
+
+/* ---- looking for the next header ---- */
+
+/* Where in the LEN bytes at BUF the mark of a header may stand, from FROM on; LEN when nowhere. */
+static size_t find_mark(const unsigned char *buf, size_t len, size_t from)
+{
+    while (from + 4 <= len) {
+        const unsigned char *hit = memchr(buf + from, 'H', len - from - 3);
+
+        if (!hit)
+            return len;
+        from = (size_t)(hit - buf);
+        if (hit[1] == 'Q' && hit[2] == 'F' && (hit[3] == 'R' || hit[3] == 'T'))
+            return from;
+        from++;
+    }
+    return len;
+}
+
+static enum hpr_verdict judge_at(struct hpr_replay *rp, uint64_t offset, struct hpr_frame_header *header, int *resp)
+{
+    const struct hpr_frame_place place = {rp->dir->channel_id, rp->number, offset};
+    unsigned char bytes[HPR_FRAME_HEADER_BYTES];
+    struct hpr_footer footer;
+    size_t got = 0;
+
+    *resp = read_at(rp, bytes, sizeof bytes, offset, &got);
+    return *resp < 0 ? HPR_VERDICT_BAD : hpr_frame_get(bytes, got, &place, header, &footer);
+}
+
+/* Move to the next good header behind the present offset; false: there is none before LIMIT. */
+static bool find_header(struct hpr_replay *rp, uint64_t limit)
+{
+    uint64_t at = rp->offset + 1;
+    struct hpr_frame_header header;
+
+    while (at < limit) {
+        size_t want = (size_t)hpr_min_u64(rp->stored_bytes, limit - at);
+        size_t got, mark;
+        int res = read_at(rp, rp->stored, want, at, &got);
+
+        if (res < 0) {
+            at = at / READ_STEP * READ_STEP + READ_STEP;
+            continue;
+        }
+        if (got < 8)
+            return false;
+        for (mark = find_mark(rp->stored, got, 4); mark < got; mark = find_mark(rp->stored, got, mark + 1)) {
+            if (judge_at(rp, at + mark - 4, &header, &res) != HPR_VERDICT_BAD) {
+                rp->offset = at + mark - 4;
+                return true;
+            }
+        }
+        at += got - 7; /* a mark may stand across the end of what was read */
+    }
+    return false;
+}
+
+/* ---- payloads ---- */
+
+enum load_result { LOAD_OK, LOAD_BAD, LOAD_SHORT, LOAD_UNREADABLE, LOAD_PASSING };
+
+/* Stored bytes come straight to where they are wanted; deflated ones through the buffer, in pieces. */
+static enum load_result load_payload(struct hpr_replay *rp, const struct hpr_frame_header *h, unsigned char *raw,
+                                     int *resp)
+{
+    const bool is_stored = h->codec == HPR_CODEC_STORED;
+    uint64_t at = rp->offset + HPR_FRAME_HEADER_BYTES;
+    size_t left = h->stored_bytes;
+    uint32_t crc = 0;
+
+    if (!is_stored)
+        hpr_inflate_begin(&rp->inflater, raw, h->raw_bytes);
+    while (left > 0) {
+        size_t piece = is_stored ? left : hpr_min_size(left, rp->stored_bytes);
+        unsigned char *buf = is_stored ? raw : rp->stored;
+        size_t got;
+
+        *resp = read_at(rp, buf, piece, at, &got);
+        if (*resp < 0)
+            return is_passing(*resp) ? LOAD_PASSING : LOAD_UNREADABLE;
+        if (got < piece)
+            return LOAD_SHORT;
+        crc = hpr_crc32(crc, buf, piece);
+        at += piece;
+        left -= piece;
+        if (!is_stored) {
+            enum hpr_inflate_result res = hpr_inflate_step(&rp->inflater, buf, piece, left == 0);
+
+            if (res != (left == 0 ? HPR_INFLATE_DONE : HPR_INFLATE_MORE))
+                return LOAD_BAD;
+        }
+    }
+    return crc == h->payload_crc ? LOAD_OK : LOAD_BAD;
+}
+
+static unsigned char *raw_buffer(const struct hpr_replay *rp, uint32_t raw_bytes)
+{
+    if (raw_bytes <= rp->raw_bytes)
+        return rp->raw;
+    return raw_bytes <= rp->big_bytes ? rp->big : NULL;
+}
+
+/* ---- frames ---- */
+
+enum step { STEP_FRAME, STEP_ON, STEP_FILE_DONE, STEP_PASSING, STEP_END };
+
+static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *end, const struct hpr_frame_header *h,
+                            uint64_t seq, struct hpr_replay_frame *frame, int *resp)
+{
+    const uint64_t next = rp->offset + HPR_FRAME_HEADER_BYTES + h->stored_bytes;
+    unsigned char *raw = raw_buffer(rp, h->raw_bytes);
+
+    if (h->first_seq < seq) { /* delivered or dropped already */
+        rp->offset = next;
+        return STEP_ON;
+    }
+    if (h->first_seq >= end->due_seq && h->first_seq + h->records <= end->seq)
+        return STEP_END; /* not its turn yet */
+    if (h->first_seq + h->records > hpr_min_u64(end->seq, end->due_seq) || !raw) {
+        note(rp, HOPPER_GAP_CORRUPT);
+        rp->offset = next;
+        return STEP_ON;
+    }
+    switch (load_payload(rp, h, raw, resp)) {
+    case LOAD_OK:
+        break;
+    case LOAD_BAD:
+        note(rp, HOPPER_GAP_CORRUPT);
+        rp->offset = next;
+        return STEP_ON;
+    case LOAD_UNREADABLE:
+        note(rp, HOPPER_GAP_UNREADABLE);
+        rp->offset = next;
+        return STEP_ON;
+    case LOAD_SHORT:
+        note(rp, HOPPER_GAP_TRUNCATED);
+        return STEP_FILE_DONE;
+    case LOAD_PASSING:
+        return STEP_PASSING;
+    }
+    rp->offset = next;
+    *frame = (struct hpr_replay_frame){raw, h->raw_bytes, h->first_seq, h->records, h->dropped_total, rp->reason};
+    rp->reason = HOPPER_GAP_NONE;
+    return STEP_FRAME;
+}
+
+/* LIMIT: where the file's frames end; UINT64_MAX where only its footer says so. */
+static enum step step_in_file(struct hpr_replay *rp, const struct hpr_replay_end *end, uint64_t limit, uint64_t seq,
+                              struct hpr_replay_frame *frame, int *resp)
+{
+    const struct hpr_frame_place place = {rp->dir->channel_id, rp->number, rp->offset};
+    unsigned char bytes[HPR_FRAME_HEADER_BYTES];
+    struct hpr_frame_header header;
+    struct hpr_footer footer;
+    size_t got;
+
+    if (rp->offset >= limit)
+        return STEP_FILE_DONE;
+    *resp = read_at(rp, bytes, sizeof bytes, rp->offset, &got);
+    if (is_passing(*resp))
+        return STEP_PASSING;
+    if (*resp < 0) {
+        note(rp, HOPPER_GAP_UNREADABLE);
+        return find_header(rp, limit) ? STEP_ON : STEP_FILE_DONE;
+    }
+    switch (hpr_frame_get(bytes, got, &place, &header, &footer)) {
+    case HPR_VERDICT_FRAME:
+        return step_frame(rp, end, &header, seq, frame, resp);
+    case HPR_VERDICT_FOOTER:
+        return STEP_FILE_DONE;
+    case HPR_VERDICT_BAD:
+        break;
+    }
+    if (got == 0) { /* no footer either: cut off here, if anything was cut off at all */
+        note(rp, HOPPER_GAP_TRUNCATED);
+        return STEP_FILE_DONE;
+    }
+    note(rp, got < HPR_FOOTER_BYTES ? HOPPER_GAP_TRUNCATED : HOPPER_GAP_CORRUPT);
+    return find_header(rp, limit) ? STEP_ON : STEP_FILE_DONE;
+}
+
+/* Where frames of the present file may stand: up to the active file's last frame, else up to the file's end. */
+static uint64_t file_limit(struct hpr_replay *rp, const struct hpr_replay_end *end)
+{
+    struct hopper_io_stat st;
+
+    if (rp->number == end->file.number)
+        return end->file.bytes;
+    if (rp->io->stat(rp->io->ctx, rp->fd, &st) < 0)
+        return UINT64_MAX;
+    return hpr_max_u64(st.bytes, rp->offset + 1); /* reading at the end says that it is the end */
+}
+
+hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end *end, uint64_t seq,
+                              struct hpr_replay_frame *frame, struct hopper_error *err)
+{
+    int res = 0;
+
+    memset(frame, 0, sizeof *frame);
+    if (rp->number < end->oldest)
+        go_to_file(rp, end->oldest);
+    while (rp->number <= end->file.number) {
+        enum step step;
+        hopper_status st;
+
+        if (rp->fd < 0) {
+            if ((st = open_file(rp, err)) != HOPPER_OK)
+                return st;
+            continue;
+        }
+        step = step_in_file(rp, end, file_limit(rp, end), seq, frame, &res);
+        if (step == STEP_FRAME)
+            return HOPPER_OK;
+        if (step == STEP_END)
+            break;
+        if (step == STEP_PASSING)
+            return passing_error(res, "read a queue file in", rp, err);
+        if (step == STEP_FILE_DONE) {
+            if (rp->number == end->file.number)
+                break;
+            go_to_file(rp, rp->number + 1);
+        }
+    }
+    frame->reason = rp->reason;
+    rp->reason = HOPPER_GAP_NONE;
+    return HOPPER_END;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* A bounded ring of bytes with placements in order: a record itself, an item, or Disk(n). Pure: no locks, no waiting.
+ *
+ * An entry is a head of eight bytes (value and kind) and, for a record, its bytes, all padded to eight; an entry never
+ * wraps: where it would, HPR_PLACE_PAD fills the ring's end. Cursors move only forward; POS is the total of bytes ever
+ * passed. Who writes at which cursor when there is room is the deque's business. */
+#ifndef HPR_RING_H
+#define HPR_RING_H
+
+#include "base.h"
+
+enum hpr_place {
+    HPR_PLACE_RECORD = 0, /* value: its bytes */
+    HPR_PLACE_ITEM = 1,   /* value: its weight; a pointer follows */
+    HPR_PLACE_DISK = 2,   /* value: so many sequence numbers are on disk or in blocks, next in order; the number of those
+                             that HOPPER_FULL_DROP_NEWEST dropped follows */
+    HPR_PLACE_GAP = 3,    /* value: so many records were dropped here (HOPPER_GAP_DROPPED_NEWEST) */
+    HPR_PLACE_PAD = 4     /* value: bytes to skip to the ring's start, head included */
+};
+
+struct hpr_ring {
+    unsigned char *base;
+    size_t         bytes; /* multiple of 8 */
+};
+
+struct hpr_cursor {
+    uint64_t pos;    /* bytes passed since the beginning */
+    size_t   offset; /* where that is in the ring */
+};
+
+struct hpr_entry {
+    enum hpr_place       kind;
+    uint64_t             value;
+    const unsigned char *data; /* HPR_PLACE_RECORD: the bytes */
+    void                *item; /* HPR_PLACE_ITEM */
+    uint64_t             dropped; /* HPR_PLACE_DISK */
+};
+
+#define HPR_RING_HEAD_BYTES 8
+#define HPR_RING_VALUE_MAX  (UINT64_MAX >> 3)
+
+/* Bytes of an entry of KIND with LEN bytes of record. */
+static inline size_t hpr_ring_entry_bytes(enum hpr_place kind, size_t len)
+{
+    if (kind == HPR_PLACE_RECORD)
+        return HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
+    return kind == HPR_PLACE_GAP ? HPR_RING_HEAD_BYTES : HPR_RING_HEAD_BYTES + 8;
+}
+
+/* Bytes by which CURSOR moves when an entry of ENTRY_BYTES is put there, padding included. */
+static inline size_t hpr_ring_need(const struct hpr_ring *ring, const struct hpr_cursor *cursor, size_t entry_bytes)
+{
+    size_t to_end = ring->bytes - cursor->offset;
+
+    return entry_bytes <= to_end ? entry_bytes : to_end + entry_bytes;
+}
+
+/* Put an entry at CURSOR and move it. There must be room for hpr_ring_need(). DATA: a record's bytes, the item itself, or
+ * for HPR_PLACE_DISK a uint64_t. */
+void hpr_ring_put(const struct hpr_ring *ring, struct hpr_cursor *cursor, enum hpr_place kind, uint64_t value,
+                  const void *data);
+
+/* Read the entry at CURSOR, where there is one, and move behind it. Padding is passed over. */
+void hpr_ring_get(const struct hpr_ring *ring, struct hpr_cursor *cursor, struct hpr_entry *entry);
+
+#endif

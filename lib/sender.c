@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* The public verbs of a sender: arguments are checked here, the work is the channel's. */
+#include <time.h>
+
+#include "channel.h"
+#include "error.h"
+
+hopper_status hopper_open(const char *dir, const char *name, const struct hopper_options *options, hopper_sender **sndp,
+                          hopper_receiver **rcvp, struct hopper_error *err)
+{
+    if (err)
+        memset(err, 0, sizeof *err);
+    if (sndp)
+        *sndp = NULL;
+    if (rcvp)
+        *rcvp = NULL;
+    if (!dir || dir[0] == '\0' || !sndp || !rcvp)
+        return hpr_error_set(err, HOPPER_EINVAL, 0, "open a channel (an argument is NULL or empty)", NULL);
+    return hpr_channel_open(dir, name, options, sndp, rcvp, err);
+}
+
+hopper_status hopper_channel(const char *dir, const char *name, hopper_sender **sndp, hopper_receiver **rcvp,
+                             struct hopper_error *err)
+{
+    return hopper_open(dir, name, NULL, sndp, rcvp, err);
+}
+
+hopper_status hopper_sender_clone(hopper_sender *snd, hopper_sender **sndp)
+{
+    const struct hopper_allocator *al;
+    struct hpr_channel *ch;
+    hopper_sender *clone;
+    bool has_room;
+
+    if (sndp)
+        *sndp = NULL;
+    if (!snd || !sndp)
+        return HOPPER_EINVAL;
+    ch = snd->channel;
+    al = &ch->options.platform->allocator;
+    clone = al->alloc(al->ctx, sizeof *clone);
+    if (!clone)
+        return HOPPER_ENOMEM;
+    memset(clone, 0, sizeof *clone);
+    clone->channel = ch;
+    hpr_mutex_lock(&ch->deque.back);
+    has_room = hpr_deque_charge_locked(&ch->deque, sizeof *clone);
+    ch->senders += has_room;
+    hpr_mutex_unlock(&ch->deque.back);
+    if (!has_room) {
+        al->free(al->ctx, clone);
+        return HOPPER_ENOMEM;
+    }
+    *sndp = clone;
+    return HOPPER_OK;
+}
+
+void hopper_sender_close(hopper_sender *snd)
+{
+    const struct hopper_allocator *al;
+    struct hpr_channel *ch;
+
+    if (!snd)
+        return;
+    ch = snd->channel;
+    al = &ch->options.platform->allocator;
+    al->free(al->ctx, snd);
+    hpr_mutex_lock(&ch->deque.back);
+    hpr_deque_refund_locked(&ch->deque, sizeof *snd);
+    if (--ch->senders == 0) {
+        hpr_deque_set_aside_locked(&ch->deque, true);
+        hpr_deque_wake(&ch->deque); /* before the receiver can find out by itself and release the channel */
+    }
+    hpr_channel_release_locked(ch);
+}
+
+static uint64_t policy_deadline(const struct hpr_channel *ch)
+{
+    return ch->options.when_full == HOPPER_FULL_BLOCK ? HOPPER_FOREVER : HOPPER_NOW;
+}
+
+hopper_status hopper_send(hopper_sender *snd, const void *data, size_t len)
+{
+    if (!snd)
+        return HOPPER_EINVAL;
+    return hopper_send_until(snd, data, len, policy_deadline(snd->channel));
+}
+
+hopper_status hopper_send_until(hopper_sender *snd, const void *data, size_t len, uint64_t deadline_ns)
+{
+    const struct iovec record = {(void *)(uintptr_t)data, len};
+    size_t accepted;
+
+    return hopper_send_batch(snd, &record, 1, deadline_ns, &accepted);
+}
+
+hopper_status hopper_send_batch(hopper_sender *snd, const struct iovec *records, size_t count, uint64_t deadline_ns,
+                                size_t *acceptedp)
+{
+    if (acceptedp)
+        *acceptedp = 0;
+    if (!snd || !acceptedp || (!records && count > 0))
+        return snd ? hpr_error_set(&snd->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
+    if (snd->channel->options.item_type)
+        return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send bytes on a channel of items", NULL);
+    return hpr_channel_send(snd->channel, records, count, deadline_ns, acceptedp, &snd->error);
+}
+
+hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline_ns)
+{
+    const struct hopper_item_type *type;
+    struct hpr_send send;
+
+    if (!snd || !item)
+        return snd ? hpr_error_set(&snd->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
+    type = snd->channel->options.item_type;
+    if (!type)
+        return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send an item on a channel of bytes", NULL);
+    send = (struct hpr_send){.source = {.type = type, .item = item}, .weight = type->weight(type->ctx, item)};
+    return hpr_channel_send_item(snd->channel, &send, deadline_ns, &snd->error);
+}
+
+hopper_status hopper_flush(hopper_sender *snd)
+{
+    return snd ? hpr_channel_flush(snd->channel, &snd->error) : HOPPER_EINVAL;
+}
+
+hopper_status hopper_sender_stats(hopper_sender *snd, struct hopper_stats *stats)
+{
+    return snd ? hpr_channel_stats(snd->channel, stats) : HOPPER_EINVAL;
+}
+
+const struct hopper_error *hopper_sender_error(const hopper_sender *snd)
+{
+    return snd ? &snd->error : NULL;
+}
+
+uint64_t hopper_after_ms(uint64_t ms)
+{
+    struct timespec now;
+    uint64_t ns, deadline;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+    if (HPR_MUL_OVERFLOWS(ms, UINT64_C(1000000), &deadline) || HPR_ADD_OVERFLOWS(deadline, ns, &deadline))
+        return HOPPER_FOREVER;
+    return deadline;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* The way to disk: records that found no room go to the open block; full blocks wait in a queue, are compressed by
+ * whichever sender needs a free block, and are written as frames in order.
+ *
+ *   free -> open -> sealed -> packing -> packed -> writing -> free
+ *                     ^           (back to sealed when the write failed)
+ *
+ * The receiver may take a block at any stage before writing, once all that is older has been read: then it never reaches
+ * the disk. Compressing and writing are done with `back` dropped; one thread at a time is the writer.
+ *
+ * What was accepted into a block stays accepted: its worst case on disk is promised before its first record, and a block
+ * that cannot be written waits in memory, in its place. */
+#ifndef HPR_SPILL_H
+#define HPR_SPILL_H
+
+#include "codec.h"
+#include "dir.h"
+#include "sync.h"
+
+enum hpr_block_state {
+    HPR_BLOCK_FREE,
+    HPR_BLOCK_OPEN,
+    HPR_BLOCK_SEALED,
+    HPR_BLOCK_PACKING, /* a thread compresses it, without the lock */
+    HPR_BLOCK_PACKED,  /* waits for its turn to be written */
+    HPR_BLOCK_WRITING, /* the writer writes it, without the lock */
+    HPR_BLOCK_TAKEN    /* out of the queue, in the receiver's hands */
+};
+
+struct hpr_lane;
+
+struct hpr_block {
+    struct hpr_block    *next;          /* [back] younger one in the queue, or next free one */
+    struct hpr_lane     *lane;          /* [back] while packing to writing */
+    enum hpr_block_state state;         /* [back] */
+    bool                 is_packing;    /* [back] a thread reads `raw`, also when the receiver has taken the block */
+    uint64_t             first_seq;     /* [back while open, then const] */
+    uint64_t             dropped_total; /* as in struct hpr_frame_header */
+    uint64_t             opened_ms;
+    uint64_t             promise;       /* [back] bytes of disk promised for it */
+    uint32_t             records;       /* [back while open, then const] */
+    size_t               raw_bytes;     /* [back while open, then const] */
+    unsigned char       *frame;         /* room for a frame header, then `raw` */
+    unsigned char       *raw;           /* block_bytes */
+};
+
+/* What compressing needs: one block at a time. */
+struct hpr_lane {
+    struct hpr_lane    *next; /* [back] next free one */
+    struct hpr_deflater deflater;
+    unsigned char      *frame; /* room for a frame header and block_bytes; NULL: blocks are stored */
+    const unsigned char *out;  /* the frame to write: `frame` or the block's own */
+    struct hpr_frame_header header;
+};
+
+struct hpr_spill {
+    struct hpr_dir   *dir;         /* [const after open] */
+    struct hpr_mutex *back;        /* [const after open] */
+    struct hpr_cond  *room;        /* [const after open] broadcast when a block, a lane or the writer's role is free */
+    size_t            block_bytes; /* [const after open] */
+    bool              has_codec;   /* [const after open] */
+
+    struct hpr_block *open;        /* [back] NULL: none */
+    struct hpr_block *oldest;      /* [back] the queue of blocks behind it is sealed */
+    struct hpr_block *youngest;    /* [back] */
+    struct hpr_block *free_blocks; /* [back] */
+    struct hpr_lane  *free_lanes;  /* [back] */
+    size_t            blocks_busy; /* [back] not free */
+    bool              is_writing;  /* [back] there is a writer */
+    bool              is_exclusive; /* [back] a sender writes one big record: nobody else may accept anything */
+
+    uint64_t end_seq;            /* [back] first sequence number that is not in a file: all below it are, were received,
+                                    or are gone */
+    uint64_t end_dropped_total;  /* [back] dropped_total at end_seq */
+    uint64_t records_on_disk;    /* [back] in files and not claimed by the receiver */
+    uint64_t claimed_seq;        /* [back] first sequence number on disk that the receiver has not claimed */
+    uint64_t drop_floor_seq;     /* [back] all on disk below it was dropped by policy */
+
+    int      failed_errno;  /* [back] of the write that holds up the overflow, 0: none does */
+    uint64_t write_errors;  /* [back] */
+    uint64_t written_bytes; /* [back] */
+};
+
+/* A record to be written. */
+struct hpr_source {
+    const void *data; /* the bytes; NULL for an item */
+    uint64_t    len;  /* bytes, packed ones for an item */
+    const struct hopper_item_type *type; /* an item's */
+    const void *item;
+};
+
+enum hpr_result {
+    HPR_DONE,
+    HPR_AGAIN,  /* the lock was dropped or something changed: look at everything again */
+    HPR_WAIT,   /* another thread is at it: wait on `room` */
+    HPR_FULL,   /* the disk budget is spent */
+    HPR_FAILED  /* the error says why; nothing was accepted */
+};
+
+/* Put a record of SEQ into the open block, opening one if there is room for it.
+ * HPR_WAIT: no free block; hpr_spill_work_locked() makes one. HPR_FULL: no promise to be had. */
+enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total, const void *data,
+                                        size_t len);
+
+/* Whether a record of LEN bytes can go into a block. */
+bool hpr_spill_is_small(const struct hpr_spill *sp, uint64_t len);
+
+/* Close the open block, if there is one, so that it can be written or taken. */
+void hpr_spill_seal_locked(struct hpr_spill *sp);
+
+/* Compress and write the oldest blocks that nobody is at. Drops the lock.
+ * HPR_DONE: there is nothing to do. HPR_AGAIN: some progress. HPR_WAIT: others are at all of it. HPR_FULL, HPR_FAILED: a
+ * block could not be written and waits in memory. */
+enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error *err);
+
+/* Write one record that is too large for a block, in a frame of its own, straight from the caller's memory. The caller has
+ * set is_exclusive and the queue of blocks is empty. Drops the lock. */
+enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
+                                           const struct hpr_source *source, struct hopper_error *err);
+
+/* Win room on disk where nothing more is wanted: all on disk was claimed. True when room was won. */
+bool hpr_spill_reclaim_locked(struct hpr_spill *sp);
+
+/* Drop the records of the oldest file that the receiver has not claimed, *DROPPEDP of them. HPR_AGAIN: room was won.
+ * HPR_WAIT: another thread is about to win some. HPR_FULL: there is nothing to drop, or it could not be removed. */
+enum hpr_result hpr_spill_drop_oldest_locked(struct hpr_spill *sp, uint64_t *droppedp);
+
+/* For the receiver, when all on disk was claimed: take the oldest block. HPR_DONE: *BLOCKP is it; HPR_WAIT: it is being
+ * written; HPR_AGAIN: there is none. Give it back when its records are done with. */
+enum hpr_result hpr_spill_take_block_locked(struct hpr_spill *sp, struct hpr_block **blockp);
+void            hpr_spill_give_back_locked(struct hpr_spill *sp, struct hpr_block *block);
+
+#endif

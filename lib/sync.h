@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* A mutex that knows its owner in debug builds, and a condition variable that waits on the monotonic clock. */
+#ifndef HPR_SYNC_H
+#define HPR_SYNC_H
+
+#include <pthread.h>
+
+#include "base.h"
+
+struct hpr_mutex {
+    pthread_mutex_t mutex;
+#ifndef NDEBUG
+    bool      is_held; /* [this mutex] */
+    pthread_t owner;   /* [this mutex] */
+#endif
+};
+
+hopper_status hpr_mutex_init(struct hpr_mutex *m);
+void          hpr_mutex_fini(struct hpr_mutex *m);
+
+static inline void hpr_mutex_note(struct hpr_mutex *m, bool is_held)
+{
+#ifndef NDEBUG
+    m->is_held = is_held;
+    if (is_held)
+        m->owner = pthread_self();
+#else
+    (void)m, (void)is_held;
+#endif
+}
+
+static inline void hpr_mutex_lock(struct hpr_mutex *m)
+{
+    (void)pthread_mutex_lock(&m->mutex);
+    hpr_mutex_note(m, true);
+}
+
+static inline void hpr_mutex_unlock(struct hpr_mutex *m)
+{
+    hpr_mutex_note(m, false);
+    (void)pthread_mutex_unlock(&m->mutex);
+}
+
+/* First line of every function whose name ends in _locked. */
+#ifndef NDEBUG
+#define HPR_ASSERT_HELD(m) assert((m)->is_held && pthread_equal((m)->owner, pthread_self()))
+#else
+#define HPR_ASSERT_HELD(m) ((void)(m))
+#endif
+
+struct hpr_cond {
+    pthread_cond_t cond;
+};
+
+hopper_status hpr_cond_init(struct hpr_cond *c);
+void          hpr_cond_fini(struct hpr_cond *c);
+
+/* Wait for at most TIMEOUT_NS nanoseconds (UINT64_MAX: without limit). May return early: wait in a loop. */
+void hpr_cond_wait(struct hpr_cond *c, struct hpr_mutex *m, uint64_t timeout_ns);
+
+static inline void hpr_cond_broadcast(struct hpr_cond *c) { (void)pthread_cond_broadcast(&c->cond); }
+
+#endif
