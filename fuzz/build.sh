@@ -102,10 +102,9 @@ build() { # ENGINE TARGET
         fi
     done
     if [ -z "$link" ]; then
-        flags="$flags -DFUZZ_TARGET=\"$2\""
         object=$out/obj/standalone_$2.o
         # shellcheck disable=SC2086
-        $cc -std=c11 -D_GNU_SOURCE $flags ${CFLAGS:-} -c "$here/standalone.c" -o "$object"
+        $cc -std=c11 -D_GNU_SOURCE $flags ${CFLAGS:-} "-DFUZZ_TARGET=\"$2\"" -c "$here/standalone.c" -o "$object"
         objects="$objects $object"
     fi
     # shellcheck disable=SC2086

@@ -92,6 +92,8 @@ static void forge_header(uint8_t *bytes, size_t len, int footer, const struct hp
     struct hpr_frame_header h;
     struct hpr_footer f;
 
+    if (len >= 8) /* the mark at least: what is cut off after it has to be noticed */
+        memcpy(bytes + 4, footer ? "HQFT" : "HQFR", 4);
     if (footer && len >= HPR_FOOTER_BYTES) {
         f = (struct hpr_footer){ hpr_get_u64(bytes + 8), hpr_get_u64(bytes + 16) };
         hpr_frame_put_footer(bytes, &f, place);

@@ -22,8 +22,9 @@ enum { TAKE_MAX = 64, STEPS_MAX = 255 };
 struct plain {
     const uint8_t *text;
     size_t len;
-    size_t at;      /* of the next record or piece */
-    int is_refused; /* LINES_REFUSE met a long record */
+    size_t at;          /* of the next record or piece */
+    uint64_t truncated; /* records that were longer */
+    int is_refused;     /* LINES_REFUSE met a long record */
 };
 
 struct plain_record {
@@ -49,6 +50,7 @@ static int plain_next(struct plain *plain, const struct lines_options *options, 
         record->has_end = 0;
         plain->at       = (size_t)(start - plain->text) + record->len;
     }
+    plain->truncated += options->long_records == LINES_TRUNCATE;
     plain->is_refused = options->long_records == LINES_REFUSE;
     return !plain->is_refused;
 }
@@ -136,7 +138,7 @@ static void run_input(struct run *run, const uint8_t *text, size_t len, const ui
 {
     struct plain_record rest;
 
-    run->plain   = (struct plain){ text, len, 0, 0 };
+    run->plain   = (struct plain){ text, len, 0, run->plain.truncated, 0 };
     run->records = 0;
     lines_begin(&run->lines);
     feed(run, text, len, steps, step_count);
@@ -150,6 +152,8 @@ static void run_input(struct run *run, const uint8_t *text, size_t len, const ui
     if (is_left) return;
     FUZZ_REQUIRE(!plain_next(&run->plain, &run->options, &rest), "record %llu does not come",
                  (unsigned long long)run->records + 1);
+    FUZZ_REQUIRE(run->lines.truncated == run->plain.truncated, "%llu records truncated, not %llu",
+                 (unsigned long long)run->lines.truncated, (unsigned long long)run->plain.truncated);
     FUZZ_REQUIRE(run->lines.is_refused == (run->plain.is_refused != 0), "refused: %d", run->lines.is_refused);
     FUZZ_REQUIRE(run->plain.is_refused || lines_held(&run->lines) == 0, "%zu bytes are never given out",
                  lines_held(&run->lines));

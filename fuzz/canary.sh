@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Does the fuzzing find faults? Plants one fault after another in a copy of the tree and fuzzes the target that ought to
+# find it, from the corpus, for at most TIME seconds (60). Exit status 1 when one is not found.
+#
+#   fuzz/canary.sh [NAME...]      all canaries, or those named; $TMPDIR has to have some 100 MB
+set -u
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+time=${TIME:-60}
+work=$(mktemp -d "${TMPDIR:-/tmp}/hopper-canary.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT INT TERM
+missed=0
+planted=0
+wanted=" $* "
+
+# plant NAME TARGET FILE SED-SCRIPT: the script has to change the file, or the canary itself is dead.
+plant() {
+    [ "$wanted" = '  ' ] || case $wanted in *" $1 "*) ;; *) return ;; esac
+    planted=$((planted + 1))
+    cp "$top/$3" "$work/tree/$3"
+    sed -i "$4" "$work/tree/$3"
+    if cmp -s "$top/$3" "$work/tree/$3"; then
+        echo "$1: the canary is dead: its place in $3 is not there any more"
+        missed=$((missed + 1))
+        return
+    fi
+    rm -rf "$work/build/libfuzzer/work"
+    if ! FUZZ_BUILD="$work/build" sh "$work/tree/fuzz/build.sh" libfuzzer "$2" > "$work/log" 2>&1; then
+        echo "$1: does not compile"
+        cat "$work/log"
+        missed=$((missed + 1))
+    elif TIME=$time FUZZ_BUILD="$work/build" sh "$work/tree/fuzz/build.sh" run libfuzzer "$2" > "$work/log" 2>&1; then
+        echo "$1: NOT FOUND by $2 in $time seconds"
+        missed=$((missed + 1))
+    else
+        echo "$1: found by $2: $(grep -m 1 -E 'fuzz/fuzz_[a-z]*\.c:[0-9]+:|runtime error|ERROR: |timeout' "$work/build/libfuzzer/work/$2.log" |
+            sed 's/.*\(fuzz_[a-z]*\.c\)/\1/')"
+    fi
+    cp "$top/$3" "$work/tree/$3"
+}
+
+mkdir -p "$work/tree/tests"
+cp -R "$top/configure.ac" "$top/include" "$top/lib" "$top/cli" "$top/fuzz" "$work/tree"
+cp -R "$top/tests/support" "$work/tree/tests"
+
+# the splitter
+plant lines-cut-forgotten lines cli/lines.c 's/ln->is_cut *= true;/ln->is_cut = false;/'
+plant lines-scanned-too-far lines cli/lines.c 's/ln->scanned -= ln->start;/;/'
+plant lines-last-byte-lost lines cli/lines.c 's/give(ln, record, len, ln->end)/give(ln, record, len - 1, ln->end)/'
+plant lines-long-by-one lines cli/lines.c 's/if (len > ln->options.record_bytes_max ||/if (len > ln->options.record_bytes_max + 1 ||/'
+# the decoders
+plant frame-short-header frame lib/frame.c 's/len >= HPR_FRAME_HEADER_BYTES &&/len >= 8 \&\&/'
+plant frame-place-ignored frame lib/frame.c 's/hpr_put_u64(where + HPR_CHANNEL_ID_BYTES + 8, place->offset);/hpr_put_u64(where + HPR_CHANNEL_ID_BYTES + 8, 0);/'
+plant frame-seq-wraps frame lib/frame.c 's/h->first_seq > UINT64_MAX - h->records/h->first_seq == 0/'
+plant frame-record-too-long frame lib/record.c 's/bytes > len - header/bytes > len/'
+plant frame-inflate-rest-taken frame lib/codec.c 's/return i->z.avail_in == 0 \&\& i->z.avail_out == 0/return i->z.avail_out == 0/'
+
+echo "$planted planted, $missed not found"
+[ $planted -gt 0 ] && [ $missed -eq 0 ]
