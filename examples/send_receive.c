@@ -68,21 +68,20 @@ static unsigned consume(hopper_receiver *rcv)
     return count;
 }
 
-/* Start the threads, each with a clone of FIRST, and close FIRST: the channel ends when the last of them has closed. */
+/* Start the threads, each with a clone of FIRST, and close FIRST: the channel ends when the last of them has closed.
+ * The clones are made before anything is sent, while memory has room for them. Returns how many threads run. */
 static int start(struct producer *producers, hopper_sender *first)
 {
-    int started = 0;
+    int started = 0, cloned = 0;
 
-    for (unsigned i = 0; i < THREADS; i++) {
-        producers[i] = (struct producer){ .id = i };
-        if (hopper_sender_clone(first, &producers[i].sender) != HOPPER_OK) break;
-        if (pthread_create(&producers[i].thread, NULL, produce, &producers[i]) != 0) {
-            hopper_sender_close(producers[i].sender);
-            break;
-        }
-        started++;
+    for (; cloned < THREADS; cloned++) {
+        producers[cloned] = (struct producer){ .id = (unsigned)cloned };
+        if (hopper_sender_clone(first, &producers[cloned].sender) != HOPPER_OK) break;
     }
     hopper_sender_close(first);
+    for (; started < cloned; started++)
+        if (pthread_create(&producers[started].thread, NULL, produce, &producers[started]) != 0) break;
+    for (int i = started; i < cloned; i++) hopper_sender_close(producers[i].sender);
     return started;
 }
 
