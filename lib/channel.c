@@ -586,13 +586,13 @@ hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err
 
 /* ---- receiving ---- */
 
-enum hpr_aside hpr_channel_claim_aside(struct hpr_channel *ch, struct hopper_receiver *rcv)
+hopper_status hpr_channel_claim_aside(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
-    enum hpr_aside res = HPR_ASIDE_DUE;
+    hopper_status st = HOPPER_OK;
 
     hpr_mutex_lock(&ch->deque.back);
     if (hpr_deque_has_entry(&ch->deque)) {
-        res = HPR_ASIDE_NOTHING;
+        /* came while we took the lock, and comes first */
     } else if (ch->overflow > 0) {
         hpr_spill_seal_locked(&ch->spill);
         rcv->due = ch->overflow;
@@ -604,12 +604,12 @@ enum hpr_aside hpr_channel_claim_aside(struct hpr_channel *ch, struct hopper_rec
         rcv->gap_next = 0;
         rcv->dropped_seen += ch->tail_gap;
         ch->tail_gap = 0;
-    } else {
-        res = ch->senders == 0 ? HPR_ASIDE_END : HPR_ASIDE_NOTHING;
+    } else if (ch->senders == 0) {
+        st = HOPPER_END;
     }
     update_aside(ch);
     hpr_mutex_unlock(&ch->deque.back);
-    return res;
+    return st;
 }
 
 static void add_gap(struct hopper_receiver *rcv, uint64_t lost, uint32_t reason)

@@ -118,9 +118,8 @@ hopper_status hpr_channel_send_item(struct hpr_channel *ch, struct hpr_send *sen
 hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err);
 
 /* For the receiver, which has found the ring empty: take over what waits beside it.
- * HPR_ASIDE_DUE: RCV has something due or a gap; _NOTHING: look at the ring again; _END: never anything again. */
-enum hpr_aside { HPR_ASIDE_DUE, HPR_ASIDE_NOTHING, HPR_ASIDE_END };
-enum hpr_aside hpr_channel_claim_aside(struct hpr_channel *ch, struct hopper_receiver *rcv);
+ * HOPPER_OK: RCV may have something due or a gap now, or the ring an entry; HOPPER_END: nothing will ever come again. */
+hopper_status hpr_channel_claim_aside(struct hpr_channel *ch, struct hopper_receiver *rcv);
 
 /* For the receiver, which has something due: load the next frame of it, and the gaps before it, into RCV.
  *   HOPPER_OK, or what hpr_replay_next() says is passing */

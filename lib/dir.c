@@ -310,19 +310,20 @@ hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, ui
 void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t records, uint64_t last_seq,
                           int *seal_errorp)
 {
-    uint64_t added;
-
     *seal_errorp = 0;
     hpr_queue_file_commit(frame_file(dir), frame_bytes, records, last_seq);
+    dir->writer_written += frame_bytes;
     if (dir->fresh.fd >= 0) {
-        if (dir->active.fd >= 0)
-            *seal_errorp = hpr_queue_file_seal(&dir->active, dir->io, dir->channel_id, &added);
+        dir->writer_written += HPR_FILE_HEADER_BYTES;
+        if (dir->active.fd >= 0) {
+            *seal_errorp = hpr_queue_file_seal(&dir->active, dir->io, dir->channel_id);
+            dir->writer_written += HPR_FOOTER_BYTES; /* also when there is none: places in the stream are fixed */
+        }
         dir->active = dir->fresh;
         dir->active_first_seq = dir->fresh_first_seq;
         dir->fresh = HPR_QUEUE_FILE_NONE;
         dir->next_number++;
     }
-    dir->writer_written = dir->active.start + dir->active.bytes;
 }
 
 bool hpr_dir_roll_back_frame(struct hpr_dir *dir)

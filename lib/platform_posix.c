@@ -232,7 +232,8 @@ static int posix_mkdir_at(void *ctx, int dirfd, const char *name, unsigned mode)
 {
     (void)ctx;
     if (mkdirat(at(dirfd), name, (mode_t)mode) < 0) return -errno;
-    (void)fchmodat(at(dirfd), name, (mode_t)mode, AT_SYMLINK_NOFOLLOW);
+    if (fchmodat(at(dirfd), name, (mode_t)mode, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0; /* made, with what the umask left */
     return 0;
 }
 

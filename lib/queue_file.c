@@ -88,13 +88,10 @@ int hpr_queue_file_seal(struct hpr_queue_file *file, const struct hopper_io *io,
     unsigned char bytes[HPR_FOOTER_BYTES];
     int res = 0;
 
-    *addedp = 0;
     if (!file->is_broken) {
         hpr_frame_put_footer(bytes, &footer, &place);
         res = hpr_queue_file_write(file, io, bytes, sizeof bytes, 0);
-        if (res == 0)
-            *addedp = sizeof bytes;
-        else
+        if (res < 0)
             hpr_queue_file_roll_back(file, io);
     }
     (void)io->chmod(io->ctx, file->fd, 0400); /* for people only: the footer is what counts */

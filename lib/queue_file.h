@@ -42,9 +42,9 @@ void hpr_queue_file_commit(struct hpr_queue_file *file, uint64_t frame_bytes, ui
 void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_io *io);
 
 /* Write the footer, mark the file read-only and close it. Closed in any case; a negated errno when no footer was
- * written: a file without one is read just as well. *ADDEDP: the bytes by which the file grew. */
+ * written: a file without one is read just as well. */
 HPR_MUST_CHECK int hpr_queue_file_seal(struct hpr_queue_file *file, const struct hopper_io *io,
-                                       const uint8_t *channel_id, uint64_t *addedp);
+                                       const uint8_t *channel_id);
 
 void hpr_queue_file_close(struct hpr_queue_file *file, const struct hopper_io *io);
 

@@ -95,18 +95,16 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
         } else if (rcv->frame_records > 0) {
             put_from_frame(rcv, &recs[n++]);
         } else if (rcv->due > 0) {
-            if (n > 0 || rcv->block)
-                break; /* views into the buffer or block that loading would replace */
+            if (n > 0)
+                break; /* loading would replace the buffer or block that views point into */
+            assert(!rcv->block);
             st = hpr_channel_load_due(ch, rcv);
         } else if (hpr_deque_has_entry(&ch->deque)) {
             n += put_from_ring(rcv, &recs[n]);
         } else if (n > 0 || atomic_load(&ch->deque.aside) == 0) {
             break;
         } else {
-            enum hpr_aside aside = hpr_channel_claim_aside(ch, rcv);
-
-            if (aside == HPR_ASIDE_END)
-                st = HOPPER_END;
+            st = hpr_channel_claim_aside(ch, rcv);
         }
     }
     *countp = n;

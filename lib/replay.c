@@ -330,6 +330,8 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
     memset(frame, 0, sizeof *frame);
     if (rp->number < end->oldest)
         go_to_file(rp, end->oldest);
+    if (rp->number > end->file.number)
+        note(rp, HOPPER_GAP_VANISHED); /* the active file was given up before these were written to it */
     while (rp->number <= end->file.number) {
         enum step step;
         hopper_status st;

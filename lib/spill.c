@@ -231,6 +231,7 @@ static enum hpr_result write_oldest(struct hpr_spill *sp, struct hopper_error *e
         has_waste = hpr_dir_roll_back_frame(sp->dir);
     hpr_mutex_lock(sp->back);
     sp->is_writing = false;
+    hpr_cond_broadcast(sp->room);
     block->lane = NULL;
     free_lane(sp, lane);
     if (st == HOPPER_OK) {
