@@ -80,8 +80,7 @@ void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_i
         file->is_broken = true;
 }
 
-int hpr_queue_file_seal(struct hpr_queue_file *file, const struct hopper_io *io, const uint8_t *channel_id,
-                        uint64_t *addedp)
+int hpr_queue_file_seal(struct hpr_queue_file *file, const struct hopper_io *io, const uint8_t *channel_id)
 {
     const struct hpr_footer footer = {file->records, file->last_seq};
     const struct hpr_frame_place place = {channel_id, file->number, file->bytes};
