@@ -411,7 +411,8 @@ bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, ui
         hpr_mutex_lock(back);
     dir->is_removing = false;
     dir->oldest = at;
-    if (at == number && stream_offset > dir->removed) {
+    /* the offset comes from a file's header, which somebody may have written anew: no more can be gone than was written */
+    if (at == number && stream_offset > dir->removed && stream_offset <= dir->written) {
         dir->removed = stream_offset;
         has_won = true;
     }
