@@ -18,6 +18,13 @@
 #include "ring.h"
 #include "sync.h"
 
+/* How often the receiver looks before it sleeps, and for how long it pauses before each look. Tests that walk through
+ * schedules set the first to 0. */
+#ifndef HPR_POLL_ROUNDS
+#define HPR_POLL_ROUNDS 10
+#endif
+#define HPR_POLL_PAUSES 20
+
 #define HPR_ATTENTION_SLEEPS 1U /* the receiver waits on not_empty */
 #define HPR_ATTENTION_EVENT  2U /* the receiver wants its event set */
 

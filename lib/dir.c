@@ -449,7 +449,8 @@ bool hpr_dir_next_file_locked(struct hpr_dir *dir, uint64_t number, struct hpr_d
         res = hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got);
         (void)io->close(io->ctx, fd);
         if (res == 0 && hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == number &&
-            memcmp(header.channel_id, dir->channel_id, sizeof header.channel_id) == 0) {
+            memcmp(header.channel_id, dir->channel_id, sizeof header.channel_id) == 0 &&
+            header.first_seq <= dir->end.first_seq && header.stream_offset <= dir->end.start) {
             *next = (struct hpr_dir_end){number, header.stream_offset, 0, header.first_seq};
             return true;
         }

@@ -21,7 +21,8 @@ SCHED_LINK = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=__assert_fail -Wl,--wrap=abort \
 	-Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=free
 SCHED_COMPILE = $(LANG_CFLAGS) $(WARN_CFLAGS) $(HARDEN_CFLAGS) $(PTHREAD_CFLAGS)
-SCHED_COMPILE_TESTED = $(SCHED_COMPILE) -fsanitize=thread
+# The receiver's few looks before it sleeps are so many more steps in every schedule, and show nothing new.
+SCHED_COMPILE_TESTED = $(SCHED_COMPILE) -fsanitize=thread -DHPR_POLL_ROUNDS=0
 
 # ---- the scheduler
 check_LIBRARIES += %D%/libsched.a
