@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+#
+# Documents that need no building. hopper-cat.1 belongs to cli/.
+
+EXTRA_DIST += %D%/format.md
