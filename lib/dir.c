@@ -17,6 +17,41 @@ static void lock_path(char *out, size_t len, const struct hpr_dir *dir, const ch
     (void)snprintf(out, len, "%.*s/%s", (int)(len - strlen(name) - 2), dir->path, name);
 }
 
+/* ---- one file ---- */
+
+/* Remove the file of NUMBER. What stands there now and was not made here stays; so does nothing else. A negated errno
+ * when it could not be removed. */
+static int remove_file(const struct hpr_dir *dir, uint64_t number)
+{
+    const struct hopper_io *io = dir->io;
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    struct hopper_io_stat st;
+    int res;
+
+    for (size_t i = 0; i < dir->squatters_seen; i++)
+        if (dir->squatters[i] == number)
+            return 0;
+    hpr_queue_file_name(name, number);
+    res = io->stat_at(io->ctx, dir->fd, name, &st);
+    if (res == 0 && (st.kind != HOPPER_IO_FILE || st.links != 1))
+        return 0;
+    if (res == 0)
+        res = io->unlink_at(io->ctx, dir->fd, name);
+    return res == -ENOENT ? 0 : res;
+}
+
+/* A file whose creation failed half-way and that could not be removed then: its number has not been used. */
+static int remove_cut_short(struct hpr_dir *dir)
+{
+    int res;
+
+    if (dir->fresh.fd >= 0 || dir->fresh.number == 0)
+        return 0;
+    if ((res = remove_file(dir, dir->fresh.number)) == 0)
+        dir->fresh = HPR_QUEUE_FILE_NONE;
+    return res;
+}
+
 /* ---- opening ---- */
 
 static hopper_status open_own(struct hpr_dir *dir, const char *path, const char *name, struct hopper_error *err)
@@ -217,6 +252,7 @@ void hpr_dir_close(struct hpr_dir *dir)
     if (dir->fd < 0)
         return;
     (void)hpr_dir_discard_all_locked(dir);
+    (void)remove_cut_short(dir);
     (void)dir->io->truncate(dir->io->ctx, dir->lock_fd, 0);
     hpr_io_close(dir->io, dir->lock_fd);
     hpr_io_close(dir->io, dir->fd);
@@ -259,6 +295,8 @@ static int create_fresh(struct hpr_dir *dir, uint64_t first_seq)
 
     memcpy(header.channel_id, dir->channel_id, sizeof header.channel_id);
     header.stream_offset = dir->writer_written + (dir->active.fd >= 0 ? HPR_FOOTER_BYTES : 0);
+    if ((res = remove_cut_short(dir)) < 0)
+        return res;
     for (;;) {
         header.number = dir->next_number;
         res = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
@@ -373,27 +411,6 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
 }
 
 /* ---- removing ---- */
-
-/* Remove the file of NUMBER. What stands there now and was not made here stays; so does nothing else. A negated errno
- * when it could not be removed. */
-static int remove_file(const struct hpr_dir *dir, uint64_t number)
-{
-    const struct hopper_io *io = dir->io;
-    char name[HPR_QUEUE_FILE_NAME_BYTES];
-    struct hopper_io_stat st;
-    int res;
-
-    for (size_t i = 0; i < dir->squatters_seen; i++)
-        if (dir->squatters[i] == number)
-            return 0;
-    hpr_queue_file_name(name, number);
-    res = io->stat_at(io->ctx, dir->fd, name, &st);
-    if (res == 0 && (st.kind != HOPPER_IO_FILE || st.links != 1))
-        return 0;
-    if (res == 0)
-        res = io->unlink_at(io->ctx, dir->fd, name);
-    return res == -ENOENT ? 0 : res;
-}
 
 bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset)
 {

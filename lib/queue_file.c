@@ -45,8 +45,11 @@ int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *i
     hpr_frame_put_file_header(bytes, header);
     res = hpr_io_write(io, fd, bytes, sizeof bytes, 0);
     if (res < 0) {
+        if (io->unlink_at(io->ctx, dirfd, name) < 0) {
+            (void)io->truncate(io->ctx, fd, 0);
+            file->number = header->number;
+        }
         (void)io->close(io->ctx, fd);
-        (void)io->unlink_at(io->ctx, dirfd, name); /* left behind empty or short: removed at the next open */
         return res;
     }
     file->fd = fd;

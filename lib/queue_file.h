@@ -26,8 +26,8 @@ void hpr_queue_file_name(char *name, uint64_t number);
 /* The number in NAME; false when NAME is not that of a queue file. */
 bool hpr_queue_file_parse_name(const char *name, uint64_t *numberp);
 
-/* Create the file of HEADER->number in DIRFD, which must not exist, and write its header. On failure no file is left and
- * FILE is none. A negated errno or 0. */
+/* Create the file of HEADER->number in DIRFD, which must not exist, and write its header. On failure FILE is none, and no
+ * file is left, unless it could not be removed either: then FILE->number says so. A negated errno or 0. */
 HPR_MUST_CHECK int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *io, int dirfd,
                                          const struct hpr_file_header *header);
 
