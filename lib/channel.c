@@ -12,6 +12,7 @@
  * A record that HOPPER_FULL_DROP_NEWEST drops is counted in tail_gap and placed as a gap before the next one accepted. */
 #include "channel.h"
 
+#include "annotate.h"
 #include "error.h"
 #include "record.h"
 #include "stream.h"
@@ -147,6 +148,9 @@ static hopper_status make_channel(const struct hopper_options *options, const st
         ch->options.item_type = &ch->item_type;
     }
     ch->next_seq = 1;
+    HPR_IS_ATOMIC(&ch->acknowledged);
+    HPR_IS_ATOMIC(&ch->delivered_seq);
+    HPR_IS_ATOMIC(&ch->read_errors);
     if (plan->big_raw_bytes > 0 && !(ch->big = io->map(io->ctx, -1, plan->big_raw_bytes)))
         st = HOPPER_ENOMEM;
     ch->dir.io = io;

@@ -2,6 +2,8 @@
 /* See deque.h for how the two sides sleep and wake. */
 #include "deque.h"
 
+#include "annotate.h"
+
 hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, const struct hopper_platform *platform)
 {
     hopper_status st;
@@ -15,6 +17,11 @@ hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, 
     atomic_init(&dq->freed, 0);
     atomic_init(&dq->wake_at, UINT64_MAX);
     atomic_init(&dq->attention, 0);
+    HPR_IS_ATOMIC(&dq->published);
+    HPR_IS_ATOMIC(&dq->aside);
+    HPR_IS_ATOMIC(&dq->freed);
+    HPR_IS_ATOMIC(&dq->wake_at);
+    HPR_IS_ATOMIC(&dq->attention);
     if ((st = hpr_mutex_init(&dq->back)) != HOPPER_OK)
         return st;
     if ((st = hpr_mutex_init(&dq->front)) != HOPPER_OK)
@@ -56,6 +63,7 @@ bool hpr_deque_has_room_locked(struct hpr_deque *dq, uint64_t bytes)
     if (HPR_LIKELY(dq->put - dq->freed_seen + bytes <= limit_locked(dq)))
         return true;
     dq->freed_seen = atomic_load(&dq->freed);
+    HPR_ORDERS_AFTER(&dq->freed);
     return dq->put - dq->freed_seen + bytes <= limit_locked(dq);
 }
 
@@ -77,8 +85,10 @@ void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t va
 void hpr_deque_publish_locked(struct hpr_deque *dq)
 {
     HPR_ASSERT_HELD(&dq->back);
-    if (atomic_load_explicit(&dq->published, memory_order_relaxed) != dq->tail.pos)
+    if (atomic_load_explicit(&dq->published, memory_order_relaxed) != dq->tail.pos) {
+        HPR_ORDERS_BEFORE(&dq->published);
         atomic_store(&dq->published, dq->tail.pos);
+    }
 }
 
 void hpr_deque_set_aside_locked(struct hpr_deque *dq, bool is_waiting)
@@ -127,6 +137,7 @@ void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t de
     wanted = wanted > limit ? wanted - limit : 0;
     atomic_store(&dq->wake_at, hpr_min_u64(wanted, others));
     if (wanted > dq->freed_seen && atomic_load(&dq->freed) >= wanted) {
+        HPR_ORDERS_AFTER(&dq->freed);
         dq->freed_seen = wanted; /* the caller looks again, and does not come back here for the same room */
         return;
     }
@@ -152,6 +163,7 @@ uint64_t hpr_deque_used_locked(struct hpr_deque *dq)
 {
     HPR_ASSERT_HELD(&dq->back);
     dq->freed_seen = atomic_load(&dq->freed);
+    HPR_ORDERS_AFTER(&dq->freed);
     return dq->put - dq->freed_seen + dq->charged;
 }
 
@@ -162,6 +174,7 @@ bool hpr_deque_has_entry(struct hpr_deque *dq)
     if (dq->head.pos != dq->published_seen)
         return true;
     dq->published_seen = atomic_load(&dq->published);
+    HPR_ORDERS_AFTER(&dq->published);
     return dq->head.pos != dq->published_seen;
 }
 
@@ -182,6 +195,7 @@ void hpr_deque_give_back(struct hpr_deque *dq)
         return;
     freed = atomic_load_explicit(&dq->freed, memory_order_relaxed) + dq->taken;
     dq->taken = 0;
+    HPR_ORDERS_BEFORE(&dq->freed);
     atomic_store(&dq->freed, freed);
     if (HPR_LIKELY(freed < atomic_load(&dq->wake_at)))
         return;

@@ -4,6 +4,7 @@
 
 noinst_LTLIBRARIES += %D%/libhopper_core.la
 %C%_libhopper_core_la_SOURCES = \
+	%D%/annotate.h \
 	%D%/arena.c %D%/arena.h \
 	%D%/base.h \
 	%D%/bytes.h \
