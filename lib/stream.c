@@ -53,13 +53,15 @@ hopper_status hpr_stream_measure(const struct hopper_item_type *type, const void
 struct filler {
     unsigned char *at;
     size_t         left;
+    bool           is_over; /* more was written than there is room for: pack functions seldom look, so it is kept */
 };
 
 static int fill_bytes(void *data, const char *buf, size_t len)
 {
     struct filler *f = data;
 
-    if (len > f->left)
+    f->is_over |= len > f->left;
+    if (f->is_over)
         return -1;
     memcpy(f->at, buf, len);
     f->at += len;
@@ -69,11 +71,11 @@ static int fill_bytes(void *data, const char *buf, size_t len)
 
 hopper_status hpr_stream_pack(const struct hopper_item_type *type, const void *item, void *out, size_t len)
 {
-    struct filler f = {out, len};
+    struct filler f = {out, len, false};
     msgpack_packer packer;
 
     msgpack_packer_init(&packer, &f, fill_bytes);
-    return type->pack(type->ctx, item, &packer) == 0 && f.left == 0 ? HOPPER_OK : HOPPER_EPACK;
+    return type->pack(type->ctx, item, &packer) == 0 && f.left == 0 && !f.is_over ? HOPPER_OK : HOPPER_EPACK;
 }
 
 /* ---- bytes to the file ---- */
@@ -112,6 +114,8 @@ static bool put(struct writer *w, const void *data, size_t len)
 {
     const unsigned char *at = data;
 
+    if (w->status != HOPPER_OK) /* pack functions seldom look whether the packer still takes what they write */
+        return false;
     if (len > w->raw_left) {
         w->status = HOPPER_EPACK;
         return false;
