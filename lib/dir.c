@@ -124,6 +124,7 @@ static hopper_status take_lock(struct hpr_dir *dir, struct hopper_error *err)
     }
     if (res < 0)
         return hpr_error_io(err, res, "lock the channel's directory", dir->path);
+    (void)io->chmod(io->ctx, dir->lock_fd, 0600); /* whatever the umask was: the next run has to open it again */
     return write_owner(dir, path, err);
 }
 

@@ -42,6 +42,7 @@ int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *i
     fd = io->open_at(io->ctx, dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return fd;
+    (void)io->chmod(io->ctx, fd, 0600); /* with umask 0777 it could not even be read back */
     hpr_frame_put_file_header(bytes, header);
     res = hpr_io_write(io, fd, bytes, sizeof bytes, 0);
     if (res < 0) {
