@@ -7,6 +7,7 @@
 check_LTLIBRARIES += %D%/support/libtestplatform.la
 %C%_support_libtestplatform_la_SOURCES = \
 	%D%/support/checker.c %D%/support/checker.h \
+	%D%/support/crowd.c %D%/support/crowd.h \
 	%D%/support/mem_disk.c %D%/support/mem_disk.h \
 	%D%/support/mem_impl.h \
 	%D%/support/mem_look.c \
@@ -34,4 +35,31 @@ TESTS += $(unit_tests)
 %C%_unit_test_platform_mem_LDADD = %D%/support/libtestplatform.la $(UNIT_LIBS)
 %C%_unit_test_platform_fault_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_unit_test_platform_fault_LDADD = %D%/support/libtestplatform.la $(UNIT_LIBS)
+
+# See the public header and link the shared library, as a program of somebody else's does.
+api_tests = \
+	%D%/api/test_gaps \
+	%D%/api/test_items \
+	%D%/api/test_open \
+	%D%/api/test_original \
+	%D%/api/test_original_faults \
+	%D%/api/test_receive \
+	%D%/api/test_send
+check_PROGRAMS += $(api_tests)
+TESTS += $(api_tests)
+
+%C%_api_test_gaps_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_gaps_LDADD = $(API_LIBS)
+%C%_api_test_items_CPPFLAGS = $(API_CPPFLAGS) $(MSGPACK_CFLAGS)
+%C%_api_test_items_LDADD = $(API_LIBS) $(MSGPACK_LIBS)
+%C%_api_test_open_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_open_LDADD = $(API_LIBS)
+%C%_api_test_original_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_original_LDADD = $(API_LIBS)
+%C%_api_test_original_faults_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_original_faults_LDADD = $(API_LIBS)
+%C%_api_test_receive_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_receive_LDADD = $(API_LIBS)
+%C%_api_test_send_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_send_LDADD = $(API_LIBS)
 endif

@@ -35,6 +35,8 @@ struct chan {
     uint64_t sent;           /* messages accepted */
     void *buf;               /* for building messages */
     size_t buf_bytes;
+    bool is_tampered; /* the test has put or removed queue files: their number is not compared */
+    uint64_t clones; /* sender handles that the test has made besides the first, at most at once */
 };
 
 /* Defaults: 128 KiB of memory, 512 KiB of disk, files of 64 KiB, records to 16 KiB, refuse, not compressed (so that
@@ -59,6 +61,8 @@ uint64_t chan_drain(struct chan *c, hopper_status *stp); /* until not OK; return
 void chan_stats(struct chan *c, struct hopper_stats *stats);
 void chan_books(struct chan *c);       /* the books are true now */
 uint64_t chan_pending(struct chan *c); /* what a receiver would still get, in records */
+
+void chan_memory(struct chan *c);      /* the memory budget was kept until now */
 
 void chan_close(struct chan *c);  /* both ends; nothing is left behind, budgets were kept */
 void chan_finish(struct chan *c); /* the senders' end, drain, all accounted for, then chan_close and chan_free */

@@ -93,6 +93,16 @@ void mem_usage(struct mem_platform *mem, struct mem_usage *usage)
     mem_leave(mem);
 }
 
+void mem_reset_peaks(struct mem_platform *mem)
+{
+    mem_enter(mem);
+    mem->usage.alloc_bytes_peak = mem->usage.alloc_bytes;
+    mem->usage.map_bytes_peak = mem->usage.map_bytes;
+    mem->usage.held_bytes_peak = mem->usage.alloc_bytes + mem->usage.map_bytes;
+    mem->disk_bytes_peak = mem->disk.used_bytes;
+    mem_leave(mem);
+}
+
 void mem_watch_dir(struct mem_platform *mem, const char *dir, uint64_t budget_bytes)
 {
     char *copy = NULL;

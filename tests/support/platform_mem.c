@@ -463,6 +463,8 @@ static void held_more(struct mem_platform *mem)
     uint64_t held = mem->usage.alloc_bytes + mem->usage.map_bytes;
 
     if (held > mem->usage.held_bytes_peak) mem->usage.held_bytes_peak = held;
+    if (mem->usage.alloc_bytes > mem->usage.alloc_bytes_peak) mem->usage.alloc_bytes_peak = mem->usage.alloc_bytes;
+    if (mem->usage.map_bytes > mem->usage.map_bytes_peak) mem->usage.map_bytes_peak = mem->usage.map_bytes;
 }
 
 static bool may_hold(const struct mem_platform *mem, size_t bytes)

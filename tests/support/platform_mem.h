@@ -70,6 +70,8 @@ struct mem_usage {
     uint64_t alloc_bytes, alloc_count; /* live */
     uint64_t map_bytes, map_count;     /* live */
     uint64_t held_bytes_peak;          /* most that alloc and map together ever held */
+    uint64_t alloc_bytes_peak;         /* most that each of them ever held */
+    uint64_t map_bytes_peak;
     uint64_t allocs_total;             /* calls of alloc that gave memory */
     uint64_t calls_total;              /* calls of any function of the io table */
     uint64_t disk_bytes;               /* file sizes now, unlinked open files included */
@@ -77,6 +79,7 @@ struct mem_usage {
     unsigned fds_open;
 };
 void mem_usage(struct mem_platform *mem, struct mem_usage *usage);
+void mem_reset_peaks(struct mem_platform *mem); /* peaks begin again at what is held now */
 
 /* ---- the observer: after every call, the sizes of the files in DIR (that may not exist yet) add up to no more than
  * BUDGET. One directory at a time; NULL ends it. ---- */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Sending threads. A message that is not accepted keeps its number for the next try, so that numbers of accepted messages
+ * have no holes and the checker can demand them all. */
+#include "crowd.h"
+
+#include "mem_disk.h"
+#include "rng.h"
+#include <sched.h>
+#include <stdlib.h>
+
+#define BATCH_MAX 64
+
+static bool is_refusal(hopper_status st)
+{
+    return st == HOPPER_EFULL || st == HOPPER_ENOSPC || st == HOPPER_EIO;
+}
+
+/* Build up to BATCH messages in BUF, of LEN_MAX bytes each. */
+static size_t build(const struct crowd_member *m, struct rng *rng, unsigned char *buf, struct iovec *vec, uint64_t left)
+{
+    size_t n = m->batch > 1 ? (size_t)rng_between(rng, 1, m->batch) : 1;
+
+    if (n > left) n = (size_t)left;
+    if (n > BATCH_MAX) n = BATCH_MAX;
+    for (size_t i = 0; i < n; i++) {
+        vec[i].iov_base = buf + i * m->len_max;
+        vec[i].iov_len = (size_t)rng_between(rng, m->len_min, m->len_max);
+        checker_fill(vec[i].iov_base, vec[i].iov_len, m->producer, m->accepted + i);
+    }
+    return n;
+}
+
+static void *member_main(void *arg)
+{
+    struct crowd_member *m = arg;
+    struct rng rng = { m->seed + m->producer };
+    unsigned char *buf = mem_must_alloc((m->batch > 1 ? BATCH_MAX : 1) * m->len_max);
+    struct iovec vec[BATCH_MAX];
+    uint64_t left = m->count;
+
+    while (left > 0) {
+        size_t n = build(m, &rng, buf, vec, left), taken = 0;
+
+        if (m->batch > 1) {
+            m->last = hopper_send_batch(m->snd, vec, n, HOPPER_FOREVER, &taken);
+        } else {
+            m->last = hopper_send(m->snd, vec[0].iov_base, vec[0].iov_len);
+            taken = m->last == HOPPER_OK;
+        }
+        m->accepted += taken;
+        left -= taken;
+        if (m->last == HOPPER_OK) continue;
+        if (!is_refusal(m->last)) break;
+        m->refused++;
+        m->last = HOPPER_OK;
+        if (m->keep_trying)
+            sched_yield();
+        else
+            left--;
+    }
+    hopper_sender_close(m->snd);
+    m->snd = NULL;
+    free(buf);
+    return NULL;
+}
+
+bool crowd_start(struct crowd *crowd, unsigned count, const struct crowd_member *model, hopper_sender *snd)
+{
+    crowd->count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct crowd_member *m = &crowd->members[i];
+
+        *m = *model;
+        m->producer = i;
+        if (hopper_sender_clone(snd, &m->snd) != HOPPER_OK) break;
+        crowd->count++;
+    }
+    for (unsigned i = 0; i < crowd->count; i++)
+        if (pthread_create(&crowd->members[i].thread, NULL, member_main, &crowd->members[i]) != 0) abort();
+    return crowd->count == count;
+}
+
+hopper_status crowd_join(struct crowd *crowd)
+{
+    hopper_status st = HOPPER_OK;
+
+    for (unsigned i = 0; i < crowd->count; i++) {
+        pthread_join(crowd->members[i].thread, NULL);
+        crowd->accepted[i] = crowd->members[i].accepted;
+        if (st == HOPPER_OK) st = crowd->members[i].last;
+    }
+    return st;
+}
