@@ -13,8 +13,8 @@
 #ifndef HPR_SPILL_H
 #define HPR_SPILL_H
 
-#include "codec.h"
 #include "dir.h"
+#include "stream.h"
 #include "sync.h"
 
 enum hpr_block_state {
@@ -26,8 +26,6 @@ enum hpr_block_state {
     HPR_BLOCK_WRITING, /* the writer writes it, without the lock */
     HPR_BLOCK_TAKEN    /* out of the queue, in the receiver's hands */
 };
-
-struct hpr_lane;
 
 struct hpr_block {
     struct hpr_block    *next;          /* [back] younger one in the queue, or next free one */
@@ -42,15 +40,6 @@ struct hpr_block {
     size_t               raw_bytes;     /* [back while open, then const] */
     unsigned char       *frame;         /* room for a frame header, then `raw` */
     unsigned char       *raw;           /* block_bytes */
-};
-
-/* What compressing needs: one block at a time. */
-struct hpr_lane {
-    struct hpr_lane    *next; /* [back] next free one */
-    struct hpr_deflater deflater;
-    unsigned char      *frame; /* room for a frame header and block_bytes; NULL: blocks are stored */
-    const unsigned char *out;  /* the frame to write: `frame` or the block's own */
-    struct hpr_frame_header header;
 };
 
 struct hpr_spill {
@@ -79,14 +68,6 @@ struct hpr_spill {
     int      failed_errno;  /* [back] of the write that holds up the overflow, 0: none does */
     uint64_t write_errors;  /* [back] */
     uint64_t written_bytes; /* [back] */
-};
-
-/* A record to be written. */
-struct hpr_source {
-    const void *data; /* the bytes; NULL for an item */
-    uint64_t    len;  /* bytes, packed ones for an item */
-    const struct hopper_item_type *type; /* an item's */
-    const void *item;
 };
 
 enum hpr_result {

@@ -5,7 +5,23 @@
 
 #include "codec.h"
 #include "dir.h"
-#include "spill.h"
+
+/* What compressing needs: one block at a time. */
+struct hpr_lane {
+    struct hpr_lane    *next; /* [back] next free one */
+    struct hpr_deflater deflater;
+    unsigned char      *frame; /* room for a frame header and block_bytes; NULL: blocks are stored */
+    const unsigned char *out;  /* the frame to write: `frame` or the block's own */
+    struct hpr_frame_header header;
+};
+
+/* A record to be written. */
+struct hpr_source {
+    const void *data; /* the bytes; NULL for an item */
+    uint64_t    len;  /* bytes, packed ones for an item */
+    const struct hopper_item_type *type; /* an item's */
+    const void *item;
+};
 
 /* Write SOURCE as a frame at the place that was begun in DIR, through LANE, and fill in HEADER (its sequence number is
  * there already). Tries to deflate; what does not shrink is written again, stored. On failure the frame is to be rolled
