@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,13 +24,22 @@ static double wall_now(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+static double cpu_of(int who)
+{
+    struct rusage usage;
+
+    if (getrusage(who, &usage) != 0) return 0;
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
 void load_mark(struct load_mark *mark)
 {
     unsigned long long user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
     double             ticks = (double)sysconf(_SC_CLK_TCK);
     FILE              *in = fopen("/proc/stat", "r");
 
-    *mark = (struct load_mark){.wall = wall_now()};
+    *mark = (struct load_mark){.wall = wall_now(), .own = cpu_of(RUSAGE_SELF) + cpu_of(RUSAGE_CHILDREN)};
     if (in == NULL) return;
     if (fscanf(in, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait, &irq, &softirq,
                &steal) == 8) {
@@ -39,7 +49,7 @@ void load_mark(struct load_mark *mark)
     fclose(in);
 }
 
-void load_since(const struct load_mark *mark, double own_cpu, struct load *load)
+void load_since(const struct load_mark *mark, struct load *load)
 {
     struct load_mark now;
     double           all;
@@ -54,7 +64,7 @@ void load_since(const struct load_mark *mark, double own_cpu, struct load *load)
     all = (now.wall - mark->wall) * (double)sysconf(_SC_NPROCESSORS_ONLN);
     if (all <= 0) return;
     load->steal_pct = 100 * (now.steal - mark->steal) / all;
-    load->other_pct = 100 * (now.busy - mark->busy - own_cpu) / all;
+    load->other_pct = 100 * (now.busy - mark->busy - (now.own - mark->own)) / all;
     if (load->other_pct < 0) load->other_pct = 0; /* the clock of /proc/stat is coarse */
 }
 

@@ -103,7 +103,6 @@ static bool job_measure(const struct settings *set, const struct job *job, unsig
     struct child_result results[CHILD_RESULTS_MAX];
     struct sample       sample = {.group = job->group, .column = job->column, .peer = job->peer, .round = round};
     struct load_mark    mark;
-    double              cpu = 0;
     size_t              count;
     int                 status;
 
@@ -111,8 +110,7 @@ static bool job_measure(const struct settings *set, const struct job *job, unsig
     sample.line_ns = load_line_ns();
     load_mark(&mark);
     status = job_run(set, job, *job->passes, results, &count);
-    for (size_t i = 0; i < count; i++) cpu += results[i].cpu;
-    load_since(&mark, cpu, &sample.load);
+    load_since(&mark, &sample.load);
     for (size_t i = 0; i < count; i++) {
         sample.result = results[i];
         report_add(&sample);

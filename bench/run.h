@@ -61,6 +61,7 @@ int child_run(const char *path, const char *const *args, struct child_result *re
 /* What the machine had done up to some moment. */
 struct load_mark {
     double busy;  /* seconds of all CPUs together, this program and its children included */
+    double own;   /* of them: this program and those of its children that have ended */
     double steal; /* seconds that the host kept from us */
     double wall;  /* seconds */
 };
@@ -72,7 +73,7 @@ struct load {
 };
 
 void load_mark(struct load_mark *mark);
-void load_since(const struct load_mark *mark, double own_cpu, struct load *load);
+void load_since(const struct load_mark *mark, struct load *load);
 
 /* Nanoseconds for a cache line to go from the first CPU to the last and back; 0 where there is only one. */
 double load_line_ns(void);
