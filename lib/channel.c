@@ -456,6 +456,22 @@ static void drop_locked(struct hpr_channel *ch)
     ch->gap_records[HOPPER_GAP_DROPPED_NEWEST]++;
 }
 
+/* The device is full, which it does not tell when it ends: until a retry is due, or blocks or files have become free. Not
+ * when another sender's try has failed as well, or senders would wake each other without end. */
+static void wait_for_device(struct hpr_channel *ch, uint64_t need, uint64_t deadline_ns)
+{
+    struct hpr_deque *dq = &ch->deque;
+    const uint64_t now = dq->clock->monotonic_ns(dq->clock->ctx);
+    const uint64_t until = hpr_min_u64(deadline_ns, now + RETRY_NS);
+    const uint64_t gains = ch->spill.gains;
+    const uint64_t removed = ch->dir.removed;
+
+    do
+        hpr_deque_wait_room_locked(dq, need == UINT64_MAX ? 0 : need, until, UINT64_MAX);
+    while (!ch->is_refusing && ch->spill.gains == gains && ch->dir.removed == removed &&
+           (need == UINT64_MAX || !hpr_deque_has_room_locked(dq, need)) && hpr_deque_time_left(dq, until) > 0);
+}
+
 /* No room, as RES and ERR say. HOPPER_OK: waited, try again; else how the send ends. */
 static hopper_status wait_for_room(struct hpr_channel *ch, struct hpr_send *send, enum hpr_result res,
                                    uint64_t deadline_ns, struct hopper_error *err)
@@ -473,8 +489,10 @@ static hopper_status wait_for_room(struct hpr_channel *ch, struct hpr_send *send
     }
     show_receiver(ch);
     need = ring_need(ch, send);
-    hpr_deque_wait_room_locked(&ch->deque, need == UINT64_MAX ? 0 : need, deadline_ns,
-                               st == HOPPER_ENOSPC ? RETRY_NS : UINT64_MAX);
+    if (st == HOPPER_ENOSPC)
+        wait_for_device(ch, need, deadline_ns);
+    else
+        hpr_deque_wait_room_locked(&ch->deque, need == UINT64_MAX ? 0 : need, deadline_ns, UINT64_MAX);
     return HOPPER_OK;
 }
 

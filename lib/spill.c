@@ -34,6 +34,7 @@ static void free_block(struct hpr_spill *sp, struct hpr_block *block)
     block->next = sp->free_blocks;
     sp->free_blocks = block;
     sp->blocks_busy--;
+    sp->gains++;
 }
 
 static void free_lane(struct hpr_spill *sp, struct hpr_lane *lane)
@@ -186,6 +187,7 @@ static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h
     sp->end_dropped_total = h->dropped_total;
     sp->records_on_disk += h->records;
     sp->failed_errno = 0;
+    sp->gains++;
     if (seal_error)
         sp->write_errors++;
 }
@@ -403,6 +405,7 @@ enum hpr_result hpr_spill_take_block_locked(struct hpr_spill *sp, struct hpr_blo
     sp->end_dropped_total = block->dropped_total;
     if (!sp->oldest)
         sp->failed_errno = 0;
+    sp->gains++;
     hpr_cond_broadcast(sp->room);
     *blockp = block;
     return HPR_DONE;

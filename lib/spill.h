@@ -65,6 +65,7 @@ struct hpr_spill {
     uint64_t claimed_seq;        /* [back] first sequence number on disk that the receiver has not claimed */
     uint64_t drop_floor_seq;     /* [back] all on disk below it was dropped by policy */
 
+    uint64_t gains;         /* [back] times that a block became free or a write succeeded: what waiters for a device look for */
     int      failed_errno;  /* [back] of the write that holds up the overflow, 0: none does */
     uint64_t write_errors;  /* [back] */
     uint64_t written_bytes; /* [back] */
