@@ -5,7 +5,7 @@
  *
  * Depth first: `path` holds the open choices of the schedule that is running. A new schedule repeats the path up to its
  * last choice, takes the next option there, and always the first option after it. Leaving a thread that could go on
- * costs one preemption of the bound; ended waits and chosen numbers cost nothing. A state that has been met before with
+ * costs one preemption of the bound, and so does a wait that times out early; chosen numbers cost nothing. A state that has been met before with
  * at most as many preemptions used need not be followed again: see core.h on histories and cache.c on the set.
  */
 #include "explore.h"
@@ -199,15 +199,22 @@ static int ask_pct(const struct explore_question *q)
     return best;
 }
 
+/* Whether option I costs one of the bound: it takes a thread from another that could go on, or lets time pass although
+ * some thread could go on. */
+static bool costs_one(const struct explore_question *q, unsigned i)
+{
+    if (q->option[i].how == HOW_RUN)
+        return q->can_stay && i > 0;
+    return q->option[i].how == HOW_TIMEOUT && q->option[0].how == HOW_RUN;
+}
+
 /* Bits of the options that the bound still allows. */
 static uint32_t allowed_options(const struct explore_question *q)
 {
     uint32_t allowed = 0;
 
     for (unsigned i = 0; i < q->count; i++) {
-        bool costs = q->can_stay && i > 0 && q->option[i].how == HOW_RUN;
-
-        if (!costs || ex.preemptions < ex.setup.plan->bound)
+        if (!costs_one(q, i) || ex.preemptions < ex.setup.plan->bound)
             allowed |= UINT32_C(1) << i;
     }
     return allowed;
@@ -255,8 +262,7 @@ int explore_ask(const struct explore_question *q)
         index = ex.setup.plan->mode == SCHED_PCT ? ask_pct(q) : ask_random(q);
     if (index < 0)
         return index;
-    if (q->can_stay && index > 0 && q->option[index].how == HOW_RUN)
-        ex.preemptions++;
+    ex.preemptions += costs_one(q, (unsigned)index);
     c->how = q->option[index].how;
     c->thread = q->option[index].thread;
     ex.choices++;

@@ -58,7 +58,7 @@ check_LIBRARIES += %D%/libcanaries.a
 	%D%/deque_sound.c
 %C%_libcanaries_a_CFLAGS = $(SCHED_COMPILE_TESTED)
 
-sched_tests = %D%/sched_selftest %D%/sched_canaries
+sched_tests = %D%/sched_selftest %D%/sched_canaries %D%/sched_channel
 check_PROGRAMS += $(sched_tests)
 TESTS += $(sched_tests)
 
@@ -71,5 +71,25 @@ TESTS += $(sched_tests)
 %C%_sched_canaries_CFLAGS = $(SCHED_COMPILE)
 %C%_sched_canaries_LDFLAGS = $(SCHED_LINK)
 %C%_sched_canaries_LDADD = %D%/libcanaries.a %D%/libsched.a
+
+# ---- the library: all of lib/ once more, and scenarios that use the public headers
+check_LIBRARIES += %D%/libhopper_sched.a
+%C%_libhopper_sched_a_SOURCES = $(lib_libhopper_core_la_SOURCES)
+%C%_libhopper_sched_a_CPPFLAGS = $(CORE_CPPFLAGS)
+%C%_libhopper_sched_a_CFLAGS = $(SCHED_COMPILE_TESTED)
+
+%C%_sched_channel_SOURCES = \
+	%D%/rig.c %D%/rig.h \
+	%D%/rig_platform.c %D%/rig_platform.h \
+	%D%/scenarios.c %D%/scenarios.h \
+	%D%/scenarios_close.c \
+	%D%/scenarios_disk.c \
+	%D%/scenarios_full.c \
+	%D%/scenarios_memory.c
+%C%_sched_channel_CPPFLAGS = $(AM_CPPFLAGS) $(MSGPACK_CFLAGS) -I$(top_srcdir)/tests/support
+%C%_sched_channel_CFLAGS = $(SCHED_COMPILE)
+%C%_sched_channel_LDFLAGS = $(SCHED_LINK)
+%C%_sched_channel_LDADD = tests/support/libtestplatform.la %D%/libhopper_sched.a %D%/libsched.a \
+	$(MSGPACK_LIBS) $(ZLIB_LIBS)
 
 endif

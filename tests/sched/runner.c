@@ -5,6 +5,7 @@
  * record, to prove that it can be replayed, and everything needed to do so is printed. README.md explains the arguments.
  */
 #include <errno.h>
+#include <fnmatch.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,11 +16,11 @@
 #include "core.h"
 #include "explore.h"
 
-#define STEP_CAP 100000
+#define STEP_CAP 2000
 
 static struct {
     const char       *program;
-    const char       *name; /* of a scenario, or the beginning of names; NULL: all */
+    const char       *name; /* a pattern for names of scenarios; NULL: all */
     struct sched_plan plan; /* from the arguments; used when has_plan */
     bool              has_plan;
     bool              no_cache;
@@ -272,7 +273,7 @@ static _Noreturn void usage(int status)
             "usage: %s [options]\n"
             "Without options: the schedules that `make check` runs.\n"
             "  --list             names of the scenarios\n"
-            "  --scenario=NAME    only those whose names begin with NAME\n"
+            "  --scenario=NAME    only those of that name; NAME is a pattern as for files\n"
             "  --mode=MODE        dfs, random or pct, instead of the plans that are built in\n"
             "  --schedules=N      run at most N schedules (dfs: 0, until exhausted; else 10000)\n"
             "  --bound=N          dfs: preemptions, or `all` (2); pct: depth (3)\n"
@@ -404,7 +405,7 @@ int sched_main(int argc, char **argv, const struct sched_scenario *const *scenar
     wants_list = parse(argc, argv);
     catch_crashes();
     for (size_t i = 0; i < count; i++) {
-        if (run.name != NULL && strncmp(scenarios[i]->name, run.name, strlen(run.name)) != 0)
+        if (run.name != NULL && fnmatch(run.name, scenarios[i]->name, 0) != 0)
             continue;
         matched++;
         if (wants_list)

@@ -38,7 +38,7 @@ enum sched_mode {
 
 /* When a timed wait may time out. */
 enum sched_timeouts {
-    SCHED_TIMEOUTS_ANY,  /* at any point */
+    SCHED_TIMEOUTS_ANY,  /* at any point; SCHED_DFS: costs one preemption while some thread can go on */
     SCHED_TIMEOUTS_LATE, /* only when no thread can go on, the earliest first */
     SCHED_TIMEOUTS_NEVER /* never: a wakeup that is lost stays lost */
 };

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A channel on a disk in memory, under the scheduler, with a judge: what scenarios of the library are made of.
+ *
+ *     rig_open(&(struct rig_options){ .senders = 2 });  two clones of the channel's first sender
+ *     rig_start(1, body);                               a thread for the first of them; body calls rig_send()
+ *     rig_start(2, body);
+ *     rig_close_first();                                the channel ends when the clones are closed
+ *     rig_receive_all();                                until the end of the stream
+ *     rig_finish();                                     joins; order, conservation, books; closes everything
+ *
+ * There is one rig at a time, and it is made anew in each schedule. The platform's calls are visible steps, its clock is
+ * the scheduler's. Every send and every record received is noted; rig_finish() then knows
+ *   - that nothing was received that was not accepted, nothing twice, nothing changed;
+ *   - that each sender's records came in its order, and that a record whose send ended before another's began came first;
+ *   - that accepted = received + what gaps stand for, and that the channel's own books say the same.
+ */
+#ifndef SCHED_RIG_H
+#define SCHED_RIG_H
+
+#include <hopper/hopper.h>
+#include <hopper/platform.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "sched.h"
+
+#define RIG_SENDERS_MAX 6
+#define RIG_SENDS_MAX   256
+#define RIG_LEN_MIN     16
+#define RIG_LEN_MAX     65536
+
+struct rig_options {
+    unsigned senders;          /* clones of the first sender, made at once: a full channel has no room for them */
+    uint64_t memory_bytes;     /* 0: the least, 128 KiB */
+    uint64_t disk_bytes;       /* 0: the least, 64 KiB */
+    uint64_t file_bytes;       /* 0: 16 KiB */
+    uint64_t record_bytes_max; /* 0: the library's default, a quarter of memory_bytes */
+    uint32_t when_full;        /* enum hopper_when_full; 0: block */
+    uint32_t compression;      /* 0: not compressed */
+    const struct hopper_item_type *item_type;
+};
+
+struct rig_sender {
+    hopper_sender *snd;
+    unsigned       id;       /* 0: the channel's first sender */
+    unsigned       next;     /* number of its next message */
+    bool           is_started;
+    pthread_t      thread;
+    void         (*body)(struct rig_sender *self);
+    unsigned char  message[RIG_LEN_MAX];
+};
+
+struct rig {
+    hopper_sender     *first; /* NULL once closed */
+    hopper_receiver   *rcv;   /* NULL once closed */
+    uint64_t           received; /* records */
+    uint64_t           lost;     /* for which gaps were received */
+    uint64_t           lost_by[HOPPER_GAP_REASONS];
+    unsigned           accepted; /* sends that returned HOPPER_OK */
+    int                event_fd; /* of hopper_receiver_fd(); -1: none */
+};
+extern struct rig rig;
+
+void rig_open(const struct rig_options *options);
+
+/* ---- sending ---- */
+
+/* The channel's first sender is number 0, for filling the channel before threads start; the clones follow. */
+struct rig_sender *rig_sender(unsigned id);
+void rig_start(unsigned id, void (*body)(struct rig_sender *self));
+void rig_start_all(void (*body)(struct rig_sender *self)); /* all clones */
+/* Send the next message of S, LEN bytes, and note what came of it. */
+hopper_status rig_send(struct rig_sender *s, size_t len, uint64_t deadline_ns);
+void rig_send_ok(struct rig_sender *s, size_t len); /* waits; must be accepted */
+/* COUNT messages of LEN bytes at once. */
+hopper_status rig_send_batch(struct rig_sender *s, size_t len, size_t count, uint64_t deadline_ns, size_t *acceptedp);
+void rig_close_sender(struct rig_sender *s);
+void rig_close_first(void);
+/* Fill the ring: messages of LEN bytes until one has overflowed to disk (*that* one is in the channel too). */
+void rig_fill_ring(size_t len);
+/* Then fill the blocks on their way to disk: messages of LEN bytes until the first of them has been written. */
+void rig_fill_blocks(size_t len);
+/* Fill ring and disk: messages of LEN bytes until one is refused; then shorter ones until none fits. */
+void rig_fill_all(size_t len);
+
+/* ---- receiving ---- */
+
+/* Receive one record or gap and judge it. Anything but HOPPER_OK is returned as it is. */
+hopper_status rig_receive(uint64_t deadline_ns);
+hopper_status rig_receive_batch(size_t max, uint64_t deadline_ns);
+void rig_receive_all(void);                 /* until HOPPER_END */
+void rig_receive_count(unsigned count);     /* COUNT records or gaps */
+void rig_close_receiver(void);
+/* Wait until the event of hopper_receiver_fd() is readable, as poll() would; and whether it is. */
+void rig_poll(void);
+bool rig_event_is_set(void);
+
+/* ---- the disk ---- */
+
+/* From now on each write (pwrite) may fail with ERROR, COUNT times at most per schedule, which of them being part of the
+ * schedule; STICKY: once one has failed all do, until rig_heal(). */
+void rig_allow_write_faults(int error, unsigned count, bool sticky);
+void rig_heal(void);
+unsigned rig_faults(void); /* that have happened */
+
+/* ---- judging ---- */
+
+/* The channel's books must be true now: accepted is the sum of its parts. */
+void rig_check_books(void);
+/* The same from another thread, on a sender's handle. */
+void rig_check_books_of(hopper_sender *snd);
+/* Join all threads, receive nothing more, judge, close what is open. */
+void rig_finish(void);
+
+#endif

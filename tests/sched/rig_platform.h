@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The platform of a rig: tests/support's disk in memory, each call a visible step. */
+#ifndef SCHED_RIG_PLATFORM_H
+#define SCHED_RIG_PLATFORM_H
+
+#include <hopper/platform.h>
+#include <stdbool.h>
+
+#define RIG_PLATFORM_DIR "/spool"
+
+const struct hopper_platform *rig_platform_new(void);
+void rig_platform_free(void); /* nothing may be left open or locked */
+
+/* The event with descriptor FD: wait until it is set, or look. */
+void rig_platform_poll(int fd);
+bool rig_platform_event_is_set(int fd);
+
+void     rig_platform_allow_write_faults(int error, unsigned count, bool sticky);
+void     rig_platform_heal(void);
+unsigned rig_platform_faults(void);
+
+#endif

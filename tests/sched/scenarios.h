@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The scenarios of the library, by what they are about; scenarios.c lists them all. */
+#ifndef SCHED_SCENARIOS_H
+#define SCHED_SCENARIOS_H
+
+#include "rig.h"
+#include "sched.h"
+
+/* scenarios_memory.c: through the ring */
+extern const struct sched_scenario scenario_memory_2x2;
+extern const struct sched_scenario scenario_memory_3x1;
+extern const struct sched_scenario scenario_memory_batches;
+extern const struct sched_scenario scenario_memory_clone;
+extern const struct sched_scenario scenario_memory_books;
+extern const struct sched_scenario scenario_memory_items;
+
+/* scenarios_full.c: no room */
+extern const struct sched_scenario scenario_full_block;
+extern const struct sched_scenario scenario_full_block_mixed;
+extern const struct sched_scenario scenario_full_refuse;
+extern const struct sched_scenario scenario_full_drop_newest;
+extern const struct sched_scenario scenario_full_drop_oldest;
+extern const struct sched_scenario scenario_full_deadline;
+
+/* scenarios_disk.c: the way over the disk and back */
+extern const struct sched_scenario scenario_disk_overflow;
+extern const struct sched_scenario scenario_disk_blocks;
+extern const struct sched_scenario scenario_disk_deflate;
+extern const struct sched_scenario scenario_disk_big;
+extern const struct sched_scenario scenario_disk_flush;
+extern const struct sched_scenario scenario_disk_fails_once;
+extern const struct sched_scenario scenario_disk_fails_full;
+extern const struct sched_scenario scenario_disk_items;
+
+/* scenarios_close.c: ends, deadlines, the event */
+extern const struct sched_scenario scenario_close_senders;
+extern const struct sched_scenario scenario_close_receiver;
+extern const struct sched_scenario scenario_close_both;
+extern const struct sched_scenario scenario_deadline_receive;
+extern const struct sched_scenario scenario_event;
+extern const struct sched_scenario scenario_event_overflow;
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scenarios in which the ring is full when the threads start and records overflow: into the open block, through
+ * compressing and writing to files, back to the receiver from memory or from disk, and back to memory mode; with big
+ * records, flushes, and writes that fail.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <msgpack.h>
+
+#include "scenarios.h"
+
+#define FILL 15000
+
+/* ---- small records: the open block goes to the receiver in memory, or is written ---- */
+
+static void send_three_small(struct rig_sender *s)
+{
+    for (int i = 0; i < 3; i++)
+        rig_send_ok(s, 300);
+    rig_close_sender(s);
+}
+
+static void disk_overflow(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_fill_ring(FILL);
+    rig_start_all(send_three_small);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- records of which one or two make a block: sealing, writing, rotating files ---- */
+
+static void send_three_blocks(struct rig_sender *s)
+{
+    for (int i = 0; i < 3; i++)
+        rig_send_ok(s, 1500);
+    rig_close_sender(s);
+}
+
+static void disk_blocks(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
+    rig_fill_ring(FILL);
+    rig_fill_blocks(1500);
+    rig_start_all(send_three_blocks);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* The same with deflate: compressing goes on while others send and the receiver may take the block away. */
+static void disk_deflate(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192, .compression = 1 });
+    rig_fill_ring(FILL);
+    rig_fill_blocks(1500);
+    rig_start_all(send_three_blocks);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- a record that is larger than a block against small ones ---- */
+
+static void send_big(struct rig_sender *s)
+{
+    rig_send_ok(s, 9000);
+    rig_close_sender(s);
+}
+
+static void disk_big(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_fill_ring(FILL);
+    rig_fill_blocks(1500);
+    rig_start(1, send_big);
+    rig_start(2, send_three_small);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- flush ---- */
+
+static void flush_and_close(struct rig_sender *s)
+{
+    hopper_status st = hopper_flush(s->snd);
+
+    if (st != HOPPER_OK)
+        sched_fail("flush: %s", hopper_status_name(st));
+    rig_send_ok(s, 300);
+    rig_close_sender(s);
+}
+
+static void disk_flush(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_fill_ring(FILL);
+    rig_start(1, send_three_small);
+    rig_start(2, flush_and_close);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- writes that fail ---- */
+
+/* Some writes fail. A send that hits one may be refused, and then its record never comes; nothing else is lost. */
+static void send_three_or_fail(struct rig_sender *s)
+{
+    for (int i = 0; i < 3; i++) {
+        hopper_status st = rig_send(s, 1500, HOPPER_FOREVER);
+
+        SCHED_CHECK(st == HOPPER_OK || st == HOPPER_EIO);
+    }
+    rig_close_sender(s);
+}
+
+static void disk_fails_once(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
+    rig_fill_ring(FILL);
+    rig_fill_blocks(1500);
+    rig_allow_write_faults(EIO, 2, false);
+    rig_start_all(send_three_or_fail);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* The device is full from some write on. Senders that wait for it go on when it has room again, or when the receiver has
+ * taken what they wait behind. */
+static void disk_fails_full(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
+    rig_fill_ring(FILL);
+    rig_fill_blocks(1500);
+    rig_allow_write_faults(ENOSPC, 1, true);
+    rig_start_all(send_three_blocks);
+    rig_close_first();
+    rig_receive_count(2);
+    rig_heal();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- items that overflow: packed by the sender, unpacked for the receiver ---- */
+
+struct item {
+    unsigned sender;
+    unsigned number;
+};
+
+static int pack(void *ctx, const void *data, struct msgpack_packer *packer)
+{
+    const struct item *item = data;
+    char filler[1000];
+
+    (void)ctx;
+    memset(filler, 'x', sizeof filler);
+    if (msgpack_pack_array(packer, 3) || msgpack_pack_uint32(packer, item->sender)
+        || msgpack_pack_uint32(packer, item->number) || msgpack_pack_bin(packer, sizeof filler))
+        return -1;
+    return msgpack_pack_bin_body(packer, filler, sizeof filler);
+}
+
+/* Both numbers are below 128, so each is one byte. */
+static int unpack(void *ctx, const void *data, size_t len, void **itemp)
+{
+    const unsigned char *bytes = data;
+    struct item *item = malloc(sizeof *item);
+
+    (void)ctx;
+    SCHED_CHECK(item != NULL && len > 3 && bytes[0] == 0x93);
+    *item = (struct item){ bytes[1], bytes[2] };
+    *itemp = item;
+    return 0;
+}
+
+static size_t weight(void *ctx, const void *item)
+{
+    (void)ctx, (void)item;
+    return FILL;
+}
+
+static void free_item(void *ctx, void *item)
+{
+    (void)ctx;
+    free(item);
+}
+
+static hopper_status send_item(hopper_sender *snd, unsigned sender, unsigned number)
+{
+    struct item *item = malloc(sizeof *item);
+    hopper_status st;
+
+    SCHED_CHECK(item != NULL);
+    *item = (struct item){ sender, number };
+    st = hopper_send_item(snd, item, HOPPER_FOREVER);
+    if (st != HOPPER_OK)
+        free(item);
+    return st;
+}
+
+static void send_items(struct rig_sender *s)
+{
+    for (unsigned i = 0; i < 3; i++)
+        SCHED_CHECK(send_item(s->snd, s->id, i) == HOPPER_OK);
+    rig_close_sender(s);
+}
+
+static unsigned fill_with_items(void)
+{
+    struct hopper_stats stats = HOPPER_STATS_INIT;
+    unsigned count = 0;
+
+    do {
+        SCHED_CHECK(send_item(rig.first, 0, count++) == HOPPER_OK);
+        SCHED_CHECK(hopper_sender_stats(rig.first, &stats) == HOPPER_OK);
+    } while (stats.overflowed == 0);
+    return count;
+}
+
+static void disk_items(void)
+{
+    static const struct hopper_item_type type = { sizeof type, pack, unpack, weight, free_item, NULL };
+    unsigned next[3] = { 0 };
+    unsigned filled;
+    struct hopper_record rec;
+    hopper_status st;
+
+    rig_open(&(struct rig_options){ .senders = 2, .item_type = &type });
+    filled = fill_with_items();
+    rig_start_all(send_items);
+    rig_close_first();
+    while ((st = hopper_receive(rig.rcv, &rec, HOPPER_FOREVER)) == HOPPER_OK) {
+        struct item *item;
+
+        SCHED_CHECK(rec.gap == HOPPER_GAP_NONE);
+        memcpy(&item, &rec.data, sizeof item);
+        SCHED_CHECK(item->sender < 3 && item->number == next[item->sender]);
+        next[item->sender]++;
+        free(item);
+    }
+    SCHED_CHECK(st == HOPPER_END && next[0] == filled && next[1] == 3 && next[2] == 3);
+    rig_close_receiver();
+    rig_finish();
+}
+
+#define PLANS(dfs_bound, timeouts_) \
+    { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = timeouts_ }, \
+      { .mode = SCHED_RANDOM, .schedules = 3000, .timeouts = timeouts_, .spurious = 1 }, \
+      { .mode = SCHED_PCT, .schedules = 3000, .bound = 4, .timeouts = timeouts_ } }
+
+const struct sched_scenario scenario_disk_overflow = {
+    "disk_overflow", disk_overflow, SCHED_CLEAN, PLANS(2, SCHED_TIMEOUTS_NEVER),
+};
+const struct sched_scenario scenario_disk_blocks = {
+    "disk_blocks", disk_blocks, SCHED_CLEAN, PLANS(2, SCHED_TIMEOUTS_NEVER),
+};
+const struct sched_scenario scenario_disk_deflate = {
+    "disk_deflate", disk_deflate, SCHED_CLEAN,
+    { { .mode = SCHED_RANDOM, .schedules = 2000, .timeouts = SCHED_TIMEOUTS_NEVER },
+      { .mode = SCHED_PCT, .schedules = 2000, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } },
+};
+const struct sched_scenario scenario_disk_big = {
+    "disk_big", disk_big, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
+};
+const struct sched_scenario scenario_disk_flush = {
+    "disk_flush", disk_flush, SCHED_CLEAN, PLANS(2, SCHED_TIMEOUTS_NEVER),
+};
+const struct sched_scenario scenario_disk_fails_once = {
+    "disk_fails_once", disk_fails_once, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_LATE),
+};
+const struct sched_scenario scenario_disk_fails_full = {
+    "disk_fails_full", disk_fails_full, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_LATE),
+};
+const struct sched_scenario scenario_disk_items = {
+    "disk_items", disk_items, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
+};

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scenarios in which memory and disk are full when the threads start: senders wait for room and are woken, are refused,
+ * or records are dropped. Few big records fill the least budgets, so that a schedule stays short.
+ */
+#include "scenarios.h"
+
+#define BIG 15000
+
+static void send_one_and_close(struct rig_sender *s)
+{
+    rig_send_ok(s, 2000);
+    rig_close_sender(s);
+}
+
+/* ---- block: both must get room, whoever is woken first ---- */
+
+static void full_block(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_fill_all(BIG);
+    rig_start_all(send_one_and_close);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* A big record that waits beside small ones: neither may starve or pass what came before it. */
+static void send_big_and_close(struct rig_sender *s)
+{
+    rig_send_ok(s, 30000);
+    rig_close_sender(s);
+}
+
+static void full_block_mixed(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_fill_all(BIG);
+    rig_start(1, send_big_and_close);
+    rig_start(2, send_one_and_close);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- refuse ---- */
+
+static void try_two_and_close(struct rig_sender *s)
+{
+    for (int i = 0; i < 2; i++) {
+        hopper_status st = rig_send(s, 2000, HOPPER_NOW);
+
+        SCHED_CHECK(st == HOPPER_OK || st == HOPPER_EFULL);
+    }
+    rig_close_sender(s);
+}
+
+static void full_refuse(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .when_full = HOPPER_FULL_REFUSE });
+    rig_fill_all(BIG);
+    rig_start_all(try_two_and_close);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- drop ---- */
+
+static void send_two_and_close(struct rig_sender *s)
+{
+    rig_send_ok(s, 2000);
+    rig_send_ok(s, 3000);
+    rig_close_sender(s);
+}
+
+/* Every send is accepted at once; what is missing at the end is what the gaps count. */
+static void send_two_now_and_close(struct rig_sender *s)
+{
+    SCHED_CHECK(rig_send(s, 2000, HOPPER_NOW) == HOPPER_OK);
+    SCHED_CHECK(rig_send(s, 3000, HOPPER_NOW) == HOPPER_OK);
+    rig_close_sender(s);
+}
+
+/* Full, but not by dropping: nothing is sent that does not fit. */
+static void fill_without_dropping(void)
+{
+    struct hopper_stats stats = HOPPER_STATS_INIT;
+
+    do {
+        SCHED_CHECK(rig_send(rig_sender(0), 8000, HOPPER_NOW) == HOPPER_OK);
+        SCHED_CHECK(hopper_sender_stats(rig.first, &stats) == HOPPER_OK);
+    } while (stats.gap_records[HOPPER_GAP_DROPPED_NEWEST] + stats.gap_records[HOPPER_GAP_DROPPED_OLDEST] == 0);
+}
+
+static void full_drop_newest(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .when_full = HOPPER_FULL_DROP_NEWEST });
+    fill_without_dropping();
+    rig_start_all(send_two_now_and_close);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+static void full_drop_oldest(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .when_full = HOPPER_FULL_DROP_OLDEST });
+    fill_without_dropping();
+    rig_start_all(send_two_and_close);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- until a deadline ---- */
+
+static void send_until_and_close(struct rig_sender *s)
+{
+    hopper_status st = rig_send(s, 2000, UINT64_C(60000000000));
+
+    SCHED_CHECK(st == HOPPER_OK || st == HOPPER_EFULL);
+    if (sched_timeouts() == SCHED_TIMEOUTS_LATE)
+        SCHED_CHECK(st == HOPPER_OK); /* the receiver makes room for all, so no deadline may pass */
+    rig_close_sender(s);
+}
+
+static void full_deadline(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_fill_all(BIG);
+    rig_start_all(send_until_and_close);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+#define PLANS(dfs_bound) \
+    { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = SCHED_TIMEOUTS_NEVER }, \
+      { .mode = SCHED_RANDOM, .schedules = 3000, .timeouts = SCHED_TIMEOUTS_NEVER, .spurious = 2 }, \
+      { .mode = SCHED_PCT, .schedules = 3000, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
+
+const struct sched_scenario scenario_full_block = { "full_block", full_block, SCHED_CLEAN, PLANS(2) };
+const struct sched_scenario scenario_full_block_mixed = { "full_block_mixed", full_block_mixed, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_refuse = { "full_refuse", full_refuse, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_drop_newest = { "full_drop_newest", full_drop_newest, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_drop_oldest = { "full_drop_oldest", full_drop_oldest, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_deadline = {
+    "full_deadline", full_deadline, SCHED_CLEAN,
+    { { .mode = SCHED_DFS, .bound = 1, .timeouts = SCHED_TIMEOUTS_LATE },
+      { .mode = SCHED_RANDOM, .schedules = 3000, .timeouts = SCHED_TIMEOUTS_LATE },
+      { .mode = SCHED_RANDOM, .schedules = 3000 } },
+};
