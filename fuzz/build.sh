@@ -32,20 +32,25 @@ find_clang() {
     die 'clang was not found (Debian: apt-get install clang)'
 }
 
-# The engine's compiler in $cc, its flags in $flags, those that only the target and the link get in $link.
+# The compiler in $cc, its flags in $flags. Only what is tested counts for coverage: lib/ and cli/ are compiled by
+# $guided_cc with $guide as well, and so is the link, with $link.
 choose_engine() {
     sanitize='-fsanitize=address,undefined -fno-sanitize-recover=all'
     common='-g -fno-omit-frame-pointer -UNDEBUG'
+    guide=
+    guided_cc=
     link=
     case $1 in
     libfuzzer)
         cc=$(find_clang)
-        flags="-O1 $common $sanitize -fsanitize=fuzzer-no-link"
+        flags="-O1 $common $sanitize"
+        guide='-fsanitize=fuzzer-no-link'
         link='-fsanitize=fuzzer'
         ;;
     afl)
-        cc=afl-clang-fast
-        command -v $cc >/dev/null 2>&1 || die "$cc was not found (Debian: apt-get install afl++ clang)"
+        command -v afl-clang-fast >/dev/null 2>&1 || die 'afl-clang-fast was not found (Debian: apt-get install afl++)'
+        cc=$(find_clang)
+        guided_cc=afl-clang-fast
         flags="-O2 $common -fsanitize=undefined -fno-sanitize-recover=all"
         link='-fsanitize=fuzzer'
         AFL_QUIET=1
@@ -84,8 +89,12 @@ compile() { # SOURCE: an object for each, made anew when the source or any heade
     objects="$objects $object"
     if [ ! -e "$object" ] || [ -n "$(find "$top/$1" "$out/stamp" "$top"/lib/*.h "$top"/include/hopper/*.h \
         "$top"/fuzz/*.h "$top"/cli/*.h "$top"/tests/support/*.h -newer "$object" -print -quit)" ]; then
+        case $1 in
+        lib/* | cli/*) compiler="${guided_cc:-$cc} $guide" ;;
+        *) compiler=$cc ;;
+        esac
         # shellcheck disable=SC2086
-        $cc -std=c11 -D_GNU_SOURCE $flags ${CFLAGS:-} -I"$out/include" -I"$top/include" -I"$top/lib" -I"$top" \
+        $compiler -std=c11 -D_GNU_SOURCE $flags ${CFLAGS:-} -I"$out/include" -I"$top/include" -I"$top/lib" -I"$top" \
             -I"$top/fuzz" -I"$top/tests/support" -pthread -c "$top/$1" -o "$object" || exit 1
     fi
 }
@@ -108,7 +117,7 @@ build() { # ENGINE TARGET
         objects="$objects $object"
     fi
     # shellcheck disable=SC2086
-    $cc $flags ${CFLAGS:-} $link $objects $libs -pthread -o "$out/fuzz_$2"
+    ${guided_cc:-$cc} $flags ${CFLAGS:-} $link $objects $libs -pthread -o "$out/fuzz_$2"
 }
 
 build_all() { # ENGINE TARGET...

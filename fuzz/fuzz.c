@@ -8,6 +8,8 @@
 
 enum { OFFSETS = 4096 }; /* of record contents in the table; prime to none of the sizes that matter */
 
+int fuzz_trace;
+
 void fuzz_fail(const char *file, int line, const char *format, ...)
 {
     va_list ap;

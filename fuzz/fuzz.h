@@ -63,6 +63,9 @@ _Noreturn void fuzz_fail(const char *file, int line, const char *format, ...) __
 /* Stays in every build, whatever NDEBUG says. The text is for the person who replays the input. */
 #define FUZZ_REQUIRE(condition, ...) ((condition) ? (void)0 : fuzz_fail(__FILE__, __LINE__, __VA_ARGS__))
 
+/* Set by standalone.c's -v: print what is done, for a person. */
+extern int fuzz_trace;
+
 /* ---- record contents ------------------------------------------------------------------------------------------- */
 
 #define FUZZ_CONTENT_BYTES_MAX ((size_t)1 << 20)

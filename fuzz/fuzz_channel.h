@@ -62,6 +62,7 @@ struct fuzz_channel {
     uint64_t record_bytes_max; /* in force */
     unsigned gaps_allowed;     /* bit for each enum hopper_gap that may come */
     int files_touched;         /* the target has been at the channel's files */
+    int files_may_stay;        /* a fault hit when a handle was closed */
     int contents_forged;       /* and has put records of its own in */
     uint32_t next_id;
 

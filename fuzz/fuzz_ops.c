@@ -17,10 +17,11 @@
 #include "fuzz_channel.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS_MAX = 400, SENT_BYTES_MAX = 6 << 20 };
+enum { STEPS_MAX = 250, SENT_BYTES_MAX = 1 << 19 };
 
 static size_t sent_bytes; /* of this input: bounds its time */
 
@@ -57,7 +58,7 @@ static hopper_status send_one(struct fuzz_channel *ch, size_t which, size_t len,
 {
     if (sent_bytes > SENT_BYTES_MAX) return HOPPER_EFULL;
     len = len < FUZZ_CONTENT_BYTES_MAX ? len : FUZZ_CONTENT_BYTES_MAX;
-    sent_bytes += len + 8;
+    sent_bytes += len + 64;
     return fuzz_channel_send(ch, which, len, flags);
 }
 
@@ -98,7 +99,7 @@ static void step_send(struct fuzz_channel *ch, struct fuzz_input *in, uint8_t op
         size_t count = fuzz_u8(in) % FUZZ_BATCH_MAX;
         size_t step  = fuzz_u8(in);
 
-        sent_bytes += count * (len + 8 + count * step);
+        sent_bytes += count * (len + 64 + count * step / 2);
         if (sent_bytes < SENT_BYTES_MAX) fuzz_channel_send_batch(ch, which, count, len, step);
         break;
     }
@@ -109,6 +110,9 @@ static void do_step(struct fuzz_channel *ch, struct fuzz_input *in)
 {
     uint8_t op = fuzz_u8(in);
 
+    if (fuzz_trace)
+        printf("step %02x, %llu accepted, %llu delivered\n", op, (unsigned long long)ch->accepted,
+               (unsigned long long)ch->delivered);
     switch (op & 15) {
     case 0:
     case 1:
@@ -140,7 +144,7 @@ static void do_step(struct fuzz_channel *ch, struct fuzz_input *in)
 static void run_steps(struct fuzz_input *in)
 {
     static const uint64_t records_max[4] = { 0, 0, 4096, 96 << 10 };
-    static const uint32_t levels[4]      = { HOPPER_COMPRESSION_NONE, 0, 1, 6 };
+    static const uint32_t levels[4]      = { HOPPER_COMPRESSION_NONE, 0, HOPPER_COMPRESSION_NONE, 6 };
     struct hopper_options options        = { .size = sizeof options };
     struct fuzz_fault fault              = { FUZZ_FAULT_NONE, EIO, 0, 0 };
     struct fuzz_channel ch;
@@ -198,7 +202,7 @@ static void run_text(struct fuzz_input *in)
     FUZZ_REQUIRE(fuzz_channel_open(&ch, &options, 0, NULL) == HOPPER_OK, "no channel");
     for (uint32_t i = 1; i < threads; i++) fuzz_channel_clone(&ch, 0);
     for (uint32_t i = 0; i < cap; i++) {
-        while (send_one(&ch, i, 8, 0) == HOPPER_EFULL)
+        while (fuzz_channel_send(&ch, i, 8, 0) == HOPPER_EFULL)
             FUZZ_REQUIRE(fuzz_channel_receive(&ch, 16) == HOPPER_OK, "full and empty");
         if (i % 64 == 0) fuzz_channel_check(&ch);
     }

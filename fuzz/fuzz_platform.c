@@ -4,12 +4,13 @@
 #include "fuzz.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- counting and failing -------------------------------------------------------------------------------------- */
 
 /* Count a call of KIND; returns a negated errno value if it is to fail, 0 if it goes through. */
-static int call_begin(struct fuzz_platform *fp, enum fuzz_fault_kind kind)
+static int call_begin_named(struct fuzz_platform *fp, enum fuzz_fault_kind kind, const char *name)
 {
     struct fuzz_fault *fault = &fp->fault;
     int is_hit               = fault->kind == kind || (fault->kind == FUZZ_FAULT_SHORT && kind == FUZZ_FAULT_WRITE);
@@ -17,15 +18,19 @@ static int call_begin(struct fuzz_platform *fp, enum fuzz_fault_kind kind)
     fp->calls++;
     FUZZ_REQUIRE(fp->calls_max == 0 || fp->calls <= fp->calls_max, "the library does not come back: %llu calls",
                  (unsigned long long)fp->calls);
-    if (kind == FUZZ_FAULT_NONE || !is_hit || fault->repeats == 0) return 0;
-    if (fault->skip > 0) {
+    is_hit = is_hit && kind != FUZZ_FAULT_NONE && fault->repeats > 0;
+    if (is_hit && fault->skip > 0) {
         fault->skip--;
-        return 0;
+        is_hit = 0;
     }
+    if (fuzz_trace) printf("%8llu %s%s\n", (unsigned long long)fp->calls, name, is_hit ? ": fails" : "");
+    if (!is_hit) return 0;
     if (fault->repeats != UINT32_MAX) fault->repeats--;
     fp->hits++;
     return -fault->error;
 }
+
+#define call_begin(fp, kind) call_begin_named(fp, kind, __func__ + sizeof "wrap_" - 1)
 
 /* ---- files ----------------------------------------------------------------------------------------------------- */
 

@@ -225,6 +225,17 @@ static void edit_file_header(struct edit *edit, size_t file, struct fuzz_input *
     (void)mem_write_file(edit->ch->mem, edit->path[file], edited.bytes, edited.len);
 }
 
+/* Not a directory, which must not get a second name. */
+static int is_file(struct mem_platform *mem, const char *path)
+{
+    void *data = NULL;
+    size_t len = 0;
+    int result = mem_read_file(mem, path, &data, &len) == 0;
+
+    free(data);
+    return result;
+}
+
 /* What the library finds is another file, or no file. */
 static void edit_name(struct edit *edit, size_t file, struct fuzz_input *in)
 {
@@ -233,6 +244,7 @@ static void edit_name(struct edit *edit, size_t file, struct fuzz_input *in)
     uint8_t how              = fuzz_u8(in);
     const char *other        = edit->path[(size_t)(how >> 3) % edit->files];
 
+    edit->is_unbounded = 1;
     switch (how & 7) {
     case 0: (void)mem_remove(mem, path); break;
     case 1: (void)mem_rename(mem, path, other); break;
@@ -245,7 +257,9 @@ static void edit_name(struct edit *edit, size_t file, struct fuzz_input *in)
     case 4:
         if (mem_remove(mem, path) == 0) (void)mem_mkdir(mem, path, 0700);
         break;
-    case 5: (void)mem_link(mem, path, FUZZ_DIR "/link"); break;
+    case 5:
+        if (is_file(mem, path)) (void)mem_link(mem, path, FUZZ_DIR "/link");
+        break;
     case 6: (void)mem_chmod(mem, path, 0); break;
     default: /* what stands in one file also in the other */
         image_load(mem, path, &edited);
@@ -280,7 +294,8 @@ static uint64_t damage(struct edit *edit)
         edited.number = was[i].number;
         image_load(edit->ch->mem, edit->path[i], &edited);
         lost += fuzz_image_records_lost(&was[i], &edited, edit->channel_id);
-        if (fuzz_image_is_forged(&was[i], &edited, edit->channel_id)) edit->ch->contents_forged = 1;
+        if (!edit->ch->contents_forged && fuzz_image_is_forged(&was[i], &edited, edit->channel_id))
+            edit->ch->contents_forged = 1;
     }
     return edit->is_unbounded ? UINT64_MAX : lost;
 }

@@ -4,7 +4,7 @@
 # configured with, if any. `make fuzz` and `make fuzz-afl` build the same sources for an engine with build.sh, apart from
 # this tree's configuration, into build-fuzz/, and run each target TIME seconds. README.md explains.
 
-fuzz_replays = %D%/replay_lines %D%/replay_frame
+fuzz_replays = %D%/replay_lines %D%/replay_frame %D%/replay_ops %D%/replay_queue_file
 check_PROGRAMS += $(fuzz_replays)
 TESTS += $(fuzz_replays)
 

@@ -3,7 +3,7 @@
  * A main() for a fuzz target without an engine: gives it each file named on the command line, and each file below each
  * directory named, once. `make check` replays the corpora with it, under whatever sanitizer the tree was configured
  * with; a person replays a crash with it under a debugger, without clang. No argument: the directory of the target's
- * own corpus, as named at compile time.
+ * own corpus, as named at compile time. -v before the names: print each call of the library to its platform.
  *
  * Exit status 0 when every input went through; a finding aborts. 1 when an input cannot be read or none was found,
  * so that a lost corpus is not taken for a passed test.
@@ -86,12 +86,18 @@ int main(int argc, char **argv)
     const char *srcdir = getenv("srcdir"); /* automake's tests run in the build directory */
     char corpus[PATH_BYTES_MAX];
     int total = 0;
+    int first = 1;
 
-    if (argc < 2) {
+    if (argc > 1 && strcmp(argv[1], "-v") == 0) {
+        fuzz_trace = 1;
+        setvbuf(stdout, NULL, _IOLBF, 0); /* it may end in abort() */
+        first++;
+    }
+    if (first >= argc) {
         snprintf(corpus, sizeof corpus, "%s/fuzz/corpus/%s", srcdir != NULL ? srcdir : ".", FUZZ_TARGET);
         total = replay(corpus, 0);
     }
-    for (int i = 1; i < argc && total >= 0; i++) {
+    for (int i = first; i < argc && total >= 0; i++) {
         int n = replay(argv[i], 0);
 
         total = n < 0 ? -1 : total + n;
