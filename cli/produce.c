@@ -214,12 +214,23 @@ static bool copy_file(struct producer *prod, const char *file)
     return goes_on;
 }
 
+/* Nobody reads any more: a program that still writes to us is to learn that now, not when the queue is drained. */
+static void close_standard_input(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) return;
+    (void)dup2(fd, STDIN_FILENO); /* the number stays taken */
+    (void)close(fd);
+}
+
 void *producer_run(void *arg)
 {
     struct producer *prod = arg;
 
     for (int i = 0; i < prod->args->file_count && !control_stops(prod->control); i++)
         if (!copy_file(prod, prod->args->files[i])) break;
+    close_standard_input();
     hopper_sender_close(prod->snd);
     prod->snd = NULL;
     atomic_store(&prod->is_done, true);
