@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+#
+# Unit tests of the pure modules of lib/, and the golden files of the format.
+
+# The golden files are written by tests/golden/generate when the format changes; test_golden makes them anew and compares.
+golden_sources = tests/golden/break.c tests/golden/golden.h tests/golden/make.c
+check_PROGRAMS += tests/golden/generate
+tests_golden_generate_SOURCES = tests/golden/generate.c $(golden_sources)
+tests_golden_generate_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_golden_generate_LDADD = tests/support/libtestplatform.la $(HOPPER_CORE)
+EXTRA_DIST += tests/golden
+
+if HAVE_CHECK
+core_unit_tests = %D%/test_golden
+check_PROGRAMS += $(core_unit_tests)
+TESTS += $(core_unit_tests)
+
+%C%_test_golden_SOURCES = %D%/test_golden.c tests/golden/reader.c tests/golden/reader.h $(golden_sources)
+%C%_test_golden_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_golden_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
+endif
