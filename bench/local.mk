@@ -44,7 +44,7 @@ EXTRA_PROGRAMS = \
 %C%_bench_file_CPPFLAGS = $(BENCH_CPPFLAGS)
 %C%_bench_file_LDADD = $(BENCH_LIB)
 
-EXTRA_DIST += %D%/README.md %D%/peers/gasync.c %D%/peers/std_channel.rs
+EXTRA_DIST += %D%/README.md %D%/peers/gasync.c %D%/peers/std_channel.rs docs/benchmarks.md
 
 # ---- peers that need something more
 BENCH_COMMON = $(srcdir)/%D%/args.c $(srcdir)/%D%/data.c $(srcdir)/%D%/harness.c
