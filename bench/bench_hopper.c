@@ -212,7 +212,8 @@ static void peer_drain(const struct bench_work *work, struct bench_check *check,
         return;
     }
     for (; count > 0; count -= got) {
-        must(hopper_receive_batch(channel.receiver, records, work->batch, HOPPER_FOREVER, &got), "hopper_receive_batch");
+        must(hopper_receive_batch(channel.receiver, records, work->batch, HOPPER_FOREVER, &got),
+             "hopper_receive_batch");
         for (size_t i = 0; i < got; i++) {
             if (records[i].gap != HOPPER_GAP_NONE) bench_die("hopper_receive_batch", hopper_gap_name(records[i].gap));
             bench_record_check(check, records[i].data, (size_t)records[i].len);

@@ -53,10 +53,12 @@ static size_t access_line(char *line, uint64_t *state, unsigned second)
 
     len += snprintf(line + len, LINE_MAX_BYTES / 2, "\"%s %s%u-%s-%s HTTP/1.1\" %u %u ",
                     below(state, 12) == 0 ? "POST" : "GET", paths[below(state, ARRAY_SIZE(paths))],
-                    skewed(state, 5000), words[below(state, ARRAY_SIZE(words))], words[skewed(state, ARRAY_SIZE(words))],
+                    skewed(state, 5000), words[below(state, ARRAY_SIZE(words))],
+                    words[skewed(state, ARRAY_SIZE(words))],
                     below(state, 20) == 0 ? 404 : 200, skewed(state, 60000));
     len += snprintf(line + len, LINE_MAX_BYTES / 2, "\"https://www.example.org%s%u\" \"%s\" %u.%03u %016llx",
-                    paths[skewed(state, ARRAY_SIZE(paths))], skewed(state, 300), agents[skewed(state, ARRAY_SIZE(agents))],
+                    paths[skewed(state, ARRAY_SIZE(paths))], skewed(state, 300),
+                    agents[skewed(state, ARRAY_SIZE(agents))],
                     below(state, 40) / 36, skewed(state, 1000), (unsigned long long)random_next(state));
     return (size_t)len;
 }

@@ -78,7 +78,9 @@ void report_tsv(FILE *out, const struct sample *s)
 {
     const struct child_result *r = &s->result;
 
-    fprintf(out, "%u\t%s\t%s\t%s\t%s\t%llu\t%llu\t%.9f\t%.6f\t%.4f\t%s\t%d\t%.0f\t%.0f\t%.2f\t%.1f\t%.1f\t%.0f\t%s %s\n",
+    fprintf(out,
+            "%u\t%s\t%s\t%s\t%s\t%llu\t%llu\t%.9f\t%.6f\t%.4f\t%s\t%d\t%.0f\t%.0f\t%.2f\t%.1f\t%.1f\t%.0f\t%s "
+            "%s\n",
             s->round, s->group->title, s->column->title, r->peer, r->phase, r->messages, r->bytes, r->seconds, r->cpu,
             sample_rate(s), s->group->unit, r->ok, r->disk_bytes, r->overflowed, s->load.average, s->load.steal_pct,
             s->load.other_pct, s->line_ns, s->column->args, s->peer->args);
@@ -270,8 +272,8 @@ static void load_print(FILE *out, double *value)
     for (size_t i = 0; i < all.count; i++) value[i] = all.sample[i].line_ns;
     line = spread_of(value, all.count);
     fprintf(out,
-            "While it ran: steal %.1f %% of all CPUs' time (at most %.1f), other programs %.1f %% (at most %.1f); a cache\n"
-            "line to the other CPU and back %.0f ns (%.0f to %.0f).\n",
+            "While it ran: steal %.1f %% of all CPUs' time (at most %.1f), other programs %.1f %% (at most %.1f);\n"
+            "a cache line to the other CPU and back %.0f ns (%.0f to %.0f).\n",
             steal.median, steal.max, other.median, other.max, line.median, line.min, line.max);
 }
 

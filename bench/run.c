@@ -65,7 +65,8 @@ static int job_run(const struct settings *set, const struct job *job, unsigned c
     const char *args[] = {job->column->args, job->peer->args, own, NULL};
 
     snprintf(path, sizeof path, "%s/bench-%s", set->bin, job->peer->program);
-    snprintf(own, sizeof own, " --passes %u --bytes %llu --dir %s", count, (unsigned long long)set->mib << 20, set->dir);
+    snprintf(own, sizeof own, " --passes %u --bytes %llu --dir %s", count, (unsigned long long)set->mib << 20,
+             set->dir);
     *got = 0;
     if (access(path, X_OK) != 0) return UNSUPPORTED;
     return child_run(path, args, results, got);
@@ -77,8 +78,8 @@ static bool job_failed(const struct job *job, int status, const struct child_res
 
     for (size_t i = 0; i < count; i++) failed = failed || !results[i].ok;
     if (failed)
-        fprintf(stderr, "bench-run: FAILED (status %d): bench-%s %s %s\n", status, job->peer->program, job->column->args,
-                job->peer->args);
+        fprintf(stderr, "bench-run: FAILED (status %d): bench-%s %s %s\n", status, job->peer->program,
+                job->column->args, job->peer->args);
     return failed;
 }
 

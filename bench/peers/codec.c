@@ -40,7 +40,8 @@ static void peer_open(const struct bench_work *work)
 
     codec.block = bench_alloc(blocks, sizeof *codec.block);
     codec.len = bench_alloc((size_t)(work->bytes / sizeof(uint64_t)) + 2, sizeof *codec.len);
-    if (deflateInit2(&codec.deflate, work->level, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL - 1, Z_DEFAULT_STRATEGY) != Z_OK)
+    if (deflateInit2(&codec.deflate, work->level, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL - 1,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
         bench_die("deflateInit2", "failed");
     if (inflateInit2(&codec.inflate, -MAX_WBITS) != Z_OK) bench_die("inflateInit2", "failed");
 }

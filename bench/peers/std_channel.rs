@@ -204,7 +204,9 @@ fn sum_expected(work: &Work) -> u64 {
     for sender in 0..work.senders {
         let count = share(work, sender) * (work.passes + 1);
         sum = sum.wrapping_add((sender << COUNTER_BITS).wrapping_mul(count));
-        sum = sum.wrapping_add(if count % 2 == 0 { count / 2 * (count.wrapping_sub(1)) } else { (count - 1) / 2 * count });
+        let even = count % 2 == 0;
+        let half = if even { count / 2 * count.wrapping_sub(1) } else { (count - 1) / 2 * count };
+        sum = sum.wrapping_add(half);
     }
     sum
 }
