@@ -456,20 +456,35 @@ static void drop_locked(struct hpr_channel *ch)
     ch->gap_records[HOPPER_GAP_DROPPED_NEWEST]++;
 }
 
-/* The device is full, which it does not tell when it ends: until a retry is due, or blocks or files have become free. Not
- * when another sender's try has failed as well, or senders would wake each other without end. */
-static void wait_for_device(struct hpr_channel *ch, uint64_t need, uint64_t deadline_ns)
+static bool fits_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
+{
+    uint64_t need = ring_need(ch, send);
+
+    return need != UINT64_MAX && hpr_deque_has_room_locked(&ch->deque, need);
+}
+
+/* Until something has changed that may let SEND in, or DEADLINE has passed. Whoever has tried in vain wakes all who wait
+ * for a thread at work, and with them those who wait here: they must not try again for that, or senders would wake each
+ * other without end. A full device does not tell when it has room (ST is HOPPER_ENOSPC): it is tried now and then. */
+static void wait_for_change(struct hpr_channel *ch, const struct hpr_send *send, hopper_status st, uint64_t deadline_ns)
 {
     struct hpr_deque *dq = &ch->deque;
-    const uint64_t now = dq->clock->monotonic_ns(dq->clock->ctx);
-    const uint64_t until = hpr_min_u64(deadline_ns, now + RETRY_NS);
     const uint64_t gains = ch->spill.gains;
     const uint64_t removed = ch->dir.removed;
+    const uint64_t used = hpr_dir_used_locked(&ch->dir);
+    bool has_changed;
 
-    do
-        hpr_deque_wait_room_locked(dq, need == UINT64_MAX ? 0 : need, until, UINT64_MAX);
-    while (!ch->is_refusing && ch->spill.gains == gains && ch->dir.removed == removed &&
-           (need == UINT64_MAX || !hpr_deque_has_room_locked(dq, need)) && hpr_deque_time_left(dq, until) > 0);
+    if (st == HOPPER_ENOSPC)
+        deadline_ns = hpr_min_u64(deadline_ns, dq->clock->monotonic_ns(dq->clock->ctx) + RETRY_NS);
+    do {
+        uint64_t need = ring_need(ch, send);
+
+        hpr_deque_wait_room_locked(dq, need == UINT64_MAX ? 0 : need, deadline_ns, UINT64_MAX);
+        has_changed = ch->is_refusing || ch->spill.gains != gains || ch->dir.removed != removed;
+        if (st == HOPPER_EFULL)
+            has_changed = has_changed || hpr_dir_used_locked(&ch->dir) < used ||
+                          hpr_spill_can_reclaim_locked(&ch->spill);
+    } while (!has_changed && !fits_in_ring(ch, send) && hpr_deque_time_left(dq, deadline_ns) > 0);
 }
 
 /* No room, as RES and ERR say. HOPPER_OK: waited, try again; else how the send ends. */
@@ -477,7 +492,6 @@ static hopper_status wait_for_room(struct hpr_channel *ch, struct hpr_send *send
                                    uint64_t deadline_ns, struct hopper_error *err)
 {
     hopper_status st = res == HPR_FULL ? HOPPER_EFULL : err->status;
-    uint64_t need;
 
     release_scratch(ch, send);
     if (st != HOPPER_EFULL && st != HOPPER_ENOSPC)
@@ -488,11 +502,7 @@ static hopper_status wait_for_room(struct hpr_channel *ch, struct hpr_send *send
         return st;
     }
     show_receiver(ch);
-    need = ring_need(ch, send);
-    if (st == HOPPER_ENOSPC)
-        wait_for_device(ch, need, deadline_ns);
-    else
-        hpr_deque_wait_room_locked(&ch->deque, need == UINT64_MAX ? 0 : need, deadline_ns, UINT64_MAX);
+    wait_for_change(ch, send, st, deadline_ns);
     return HOPPER_OK;
 }
 
@@ -661,7 +671,7 @@ static void claim_frame(struct hpr_channel *ch, struct hopper_receiver *rcv, uin
     add_gap(rcv, lost, reason);
     add_gap(rcv, newest, HOPPER_GAP_DROPPED_NEWEST);
     ch->gap_records[reason] += lost;
-    sp->records_on_disk -= hpr_min_u64(lost, sp->records_on_disk);
+    hpr_spill_claim_locked(sp, lost);
     rcv->dropped_seen += newest;
     rcv->due -= missing + records;
     sp->claimed_seq = seq + records;
@@ -681,7 +691,7 @@ static void clean_up_locked(struct hpr_channel *ch, struct hopper_receiver *rcv)
     if (rp->number > dir->oldest)
         (void)hpr_dir_remove_below_locked(dir, &ch->deque.back, is_at_end ? dir->end.number : rp->number,
                                           is_at_end ? dir->end.start : rp->start);
-    if (is_wanted && ch->spill.records_on_disk == 0 && hpr_spill_reclaim_locked(&ch->spill))
+    if (is_wanted && hpr_spill_records_on_disk(&ch->spill) == 0 && hpr_spill_reclaim_locked(&ch->spill))
         hpr_replay_close(rp);
     hpr_cond_broadcast(&ch->deque.room);
 }
@@ -707,7 +717,7 @@ static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiv
         st = HOPPER_OK;
     } else if (st == HOPPER_OK) {
         claim_frame(ch, rcv, frame.first_seq, frame.records, frame.dropped_total, frame.reason);
-        sp->records_on_disk -= hpr_min_u64(frame.records, sp->records_on_disk);
+        hpr_spill_claim_locked(sp, frame.records);
         rcv->frame = frame.data;
         rcv->frame_bytes = frame.bytes;
     }

@@ -185,7 +185,7 @@ static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h
     sp->written_bytes += hpr_dir_publish_locked(sp->dir);
     sp->end_seq = h->first_seq + h->records;
     sp->end_dropped_total = h->dropped_total;
-    sp->records_on_disk += h->records;
+    sp->records_written += h->records;
     sp->failed_errno = 0;
     sp->gains++;
     if (seal_error)
@@ -327,6 +327,7 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
         account_frame(sp, &header, seal_error);
         return HPR_DONE;
     }
+    sp->failed_errno = failure.sys_errno;
     if (!account_failure(sp, promise, has_waste, &failure))
         sp->dir->promised -= promise;
     *err = failure;
@@ -338,19 +339,25 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
 bool hpr_spill_reclaim_locked(struct hpr_spill *sp)
 {
     HPR_ASSERT_HELD(sp->back);
-    if (sp->is_writing || sp->records_on_disk > 0 || sp->claimed_seq < sp->end_seq)
+    if (sp->is_writing || hpr_spill_records_on_disk(sp) > 0 || sp->claimed_seq < sp->end_seq)
         return false;
     return hpr_dir_discard_all_locked(sp->dir);
 }
 
-/* The records in the files below NEXT are given up; those of them that the receiver has claimed are not counted. */
-static uint64_t give_up_below(struct hpr_spill *sp, uint64_t seq)
+void hpr_spill_claim_locked(struct hpr_spill *sp, uint64_t records)
 {
-    uint64_t from = hpr_max_u64(sp->claimed_seq, sp->drop_floor_seq);
-    uint64_t dropped = seq > from ? hpr_min_u64(seq - from, sp->records_on_disk) : 0;
+    HPR_ASSERT_HELD(sp->back);
+    sp->records_gone += hpr_min_u64(records, hpr_spill_records_on_disk(sp));
+}
+
+/* All on disk below SEQ is given up, which are the first RECORD_OFFSET records ever written. How many of them the
+ * receiver had not claimed. */
+static uint64_t give_up_below(struct hpr_spill *sp, uint64_t seq, uint64_t record_offset)
+{
+    uint64_t dropped = record_offset > sp->records_gone ? record_offset - sp->records_gone : 0;
 
     sp->drop_floor_seq = hpr_max_u64(sp->drop_floor_seq, seq);
-    sp->records_on_disk -= dropped;
+    sp->records_gone += dropped;
     return dropped;
 }
 
@@ -367,12 +374,12 @@ enum hpr_result hpr_spill_drop_oldest_locked(struct hpr_spill *sp, uint64_t *dro
     if (dir->is_removing || (dir->oldest == dir->end.number && sp->is_writing))
         return HPR_WAIT;
     if (dir->oldest == dir->end.number) {
-        *droppedp = give_up_below(sp, sp->end_seq);
+        *droppedp = give_up_below(sp, sp->end_seq, sp->records_written);
         has_won = hpr_dir_discard_all_locked(dir);
     } else {
         if (!hpr_dir_next_file_locked(dir, dir->oldest, &next))
             return HPR_FULL;
-        *droppedp = give_up_below(sp, next.first_seq);
+        *droppedp = give_up_below(sp, next.first_seq, next.record_offset);
         has_won = hpr_dir_remove_below_locked(dir, NULL, next.number, next.start);
     }
     return has_won ? HPR_AGAIN : HPR_FULL;

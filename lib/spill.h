@@ -61,7 +61,8 @@ struct hpr_spill {
     uint64_t end_seq;            /* [back] first sequence number that is not in a file: all below it are, were received,
                                     or are gone */
     uint64_t end_dropped_total;  /* [back] dropped_total at end_seq */
-    uint64_t records_on_disk;    /* [back] in files and not claimed by the receiver */
+    uint64_t records_written;    /* [back] to files since open */
+    uint64_t records_gone;       /* [back] of them: claimed by the receiver, lost, or dropped. They go in order */
     uint64_t claimed_seq;        /* [back] first sequence number on disk that the receiver has not claimed */
     uint64_t drop_floor_seq;     /* [back] all on disk below it was dropped by policy */
 
@@ -78,6 +79,15 @@ enum hpr_result {
     HPR_FULL,   /* the disk budget is spent */
     HPR_FAILED  /* the error says why; nothing was accepted */
 };
+
+/* Records in files that nobody has claimed. */
+static inline uint64_t hpr_spill_records_on_disk(const struct hpr_spill *sp)
+{
+    return sp->records_written - sp->records_gone;
+}
+
+/* RECORDS more are gone from the files. */
+void hpr_spill_claim_locked(struct hpr_spill *sp, uint64_t records);
 
 /* Put a record of SEQ into the open block, opening one if there is room for it.
  * HPR_WAIT: no free block; hpr_spill_work_locked() makes one. HPR_FULL: no promise to be had. */
