@@ -367,9 +367,9 @@ bool rig_event_is_set(void)
 
 /* ---- the disk ---- */
 
-void rig_allow_write_faults(int error, unsigned count, bool sticky)
+void rig_allow_faults(unsigned kinds, int error, unsigned count, bool sticky)
 {
-    rig_platform_allow_write_faults(error, count, sticky);
+    rig_platform_allow_faults(kinds, error, count, sticky);
 }
 
 void rig_heal(void)

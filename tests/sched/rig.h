@@ -98,9 +98,11 @@ bool rig_event_is_set(void);
 
 /* ---- the disk ---- */
 
-/* From now on each write (pwrite) may fail with ERROR, COUNT times at most per schedule, which of them being part of the
+enum { RIG_FAULT_WRITE = 1, RIG_FAULT_READ = 2, RIG_FAULT_OPEN = 4 };
+
+/* From now on each call of KINDS may fail with ERROR, COUNT times at most per schedule, which of them being part of the
  * schedule; STICKY: once one has failed all do, until rig_heal(). */
-void rig_allow_write_faults(int error, unsigned count, bool sticky);
+void rig_allow_faults(unsigned kinds, int error, unsigned count, bool sticky);
 void rig_heal(void);
 unsigned rig_faults(void); /* that have happened */
 

@@ -14,7 +14,7 @@
 
 #include "core.h"
 #include "platform_mem.h"
-#include "sched.h"
+#include "rig.h"
 
 #define EVENT_FD 77777
 
@@ -27,6 +27,7 @@ static struct {
     pthread_cond_t         event_cond;
     bool                   event_is_open;
     bool                   event_is_set;
+    unsigned               fault_kinds;
     int                    fault_error;
     unsigned               faults_left;
     unsigned               faults;
@@ -53,9 +54,6 @@ static void changes(const char *what)
         return rp.inner.name args; \
     }
 
-FORWARD(changes, int, open_at, (void *ctx, int dirfd, const char *name, int flags, unsigned mode),
-        (ctx, dirfd, name, flags, mode))
-FORWARD(looks, ssize_t, pread, (void *ctx, int fd, void *buf, size_t len, uint64_t offset), (ctx, fd, buf, len, offset))
 FORWARD(changes, int, fdatasync, (void *ctx, int fd), (ctx, fd))
 FORWARD(changes, int, fsync, (void *ctx, int fd), (ctx, fd))
 FORWARD(changes, int, truncate, (void *ctx, int fd, uint64_t bytes), (ctx, fd, bytes))
@@ -72,10 +70,12 @@ FORWARD(looks, int, list, (void *ctx, int dirfd, int (*each)(void *arg, const ch
         (ctx, dirfd, each, arg))
 FORWARD(changes, int, lock, (void *ctx, int fd), (ctx, fd))
 
-/* ---- writing, which may fail ---- */
+/* ---- calls that may fail ---- */
 
-static bool write_fails(void)
+static bool fails(unsigned kind)
 {
+    if ((rp.fault_kinds & kind) == 0)
+        return false;
     if (rp.is_broken)
         return true;
     if (rp.faults_left == 0 || sched_choose(2) == 0)
@@ -86,15 +86,31 @@ static bool write_fails(void)
     return true;
 }
 
+static int rp_open_at(void *ctx, int dirfd, const char *name, int flags, unsigned mode)
+{
+    changes("open_at");
+    return fails(RIG_FAULT_OPEN) ? -rp.fault_error : rp.inner.open_at(ctx, dirfd, name, flags, mode);
+}
+
+static ssize_t rp_pread(void *ctx, int fd, void *buf, size_t len, uint64_t offset)
+{
+    if (rp.fault_kinds & RIG_FAULT_READ)
+        changes("pread");
+    else
+        looks("pread");
+    return fails(RIG_FAULT_READ) ? -rp.fault_error : rp.inner.pread(ctx, fd, buf, len, offset);
+}
+
 static ssize_t rp_pwrite(void *ctx, int fd, const void *buf, size_t len, uint64_t offset)
 {
     changes("pwrite");
-    return write_fails() ? -rp.fault_error : rp.inner.pwrite(ctx, fd, buf, len, offset);
+    return fails(RIG_FAULT_WRITE) ? -rp.fault_error : rp.inner.pwrite(ctx, fd, buf, len, offset);
 }
 
-void rig_platform_allow_write_faults(int error, unsigned count, bool sticky)
+void rig_platform_allow_faults(unsigned kinds, int error, unsigned count, bool sticky)
 {
-    changes("allow write faults");
+    changes("allow faults");
+    rp.fault_kinds = kinds;
     rp.fault_error = error;
     rp.faults_left = count;
     rp.is_sticky = sticky;

@@ -15,7 +15,8 @@ void rig_platform_free(void); /* nothing may be left open or locked */
 void rig_platform_poll(int fd);
 bool rig_platform_event_is_set(int fd);
 
-void     rig_platform_allow_write_faults(int error, unsigned count, bool sticky);
+/* KINDS: RIG_FAULT_... of rig.h. */
+void     rig_platform_allow_faults(unsigned kinds, int error, unsigned count, bool sticky);
 void     rig_platform_heal(void);
 unsigned rig_platform_faults(void);
 

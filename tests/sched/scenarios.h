@@ -17,9 +17,14 @@ extern const struct sched_scenario scenario_memory_items;
 /* scenarios_full.c: no room */
 extern const struct sched_scenario scenario_full_block;
 extern const struct sched_scenario scenario_full_block_mixed;
+extern const struct sched_scenario scenario_full_block_three;
+extern const struct sched_scenario scenario_full_batches;
+extern const struct sched_scenario scenario_full_acknowledge;
 extern const struct sched_scenario scenario_full_refuse;
 extern const struct sched_scenario scenario_full_drop_newest;
+extern const struct sched_scenario scenario_full_drop_newest_books;
 extern const struct sched_scenario scenario_full_drop_oldest;
+extern const struct sched_scenario scenario_full_drop_oldest_books;
 extern const struct sched_scenario scenario_full_deadline;
 
 /* scenarios_disk.c: the way over the disk and back */
@@ -28,13 +33,18 @@ extern const struct sched_scenario scenario_disk_blocks;
 extern const struct sched_scenario scenario_disk_deflate;
 extern const struct sched_scenario scenario_disk_big;
 extern const struct sched_scenario scenario_disk_flush;
+extern const struct sched_scenario scenario_disk_flush_fails;
 extern const struct sched_scenario scenario_disk_fails_once;
 extern const struct sched_scenario scenario_disk_fails_full;
+extern const struct sched_scenario scenario_disk_open_fails;
+extern const struct sched_scenario scenario_disk_read_fails;
+extern const struct sched_scenario scenario_disk_books;
 extern const struct sched_scenario scenario_disk_items;
 
 /* scenarios_close.c: ends, deadlines, the event */
 extern const struct sched_scenario scenario_close_senders;
 extern const struct sched_scenario scenario_close_receiver;
+extern const struct sched_scenario scenario_close_overflow;
 extern const struct sched_scenario scenario_close_both;
 extern const struct sched_scenario scenario_deadline_receive;
 extern const struct sched_scenario scenario_event;

@@ -62,6 +62,29 @@ static void close_both(void)
     rig_finish();
 }
 
+/* The receiver ends while blocks are on their way to disk and back. */
+static void send_blocks_until_closed(struct rig_sender *s)
+{
+    hopper_status st = HOPPER_OK;
+
+    for (int i = 0; i < 3 && st == HOPPER_OK; i++)
+        st = rig_send(s, 1500, HOPPER_FOREVER);
+    SCHED_CHECK(st == HOPPER_OK || st == HOPPER_ECLOSED);
+    rig_close_sender(s);
+}
+
+static void close_overflow(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192, .compression = 1 });
+    rig_fill_ring(15000);
+    rig_fill_blocks(1500);
+    rig_start_all(send_blocks_until_closed);
+    rig_close_first();
+    rig_receive_count(6);
+    rig_close_receiver();
+    rig_finish();
+}
+
 /* ---- a receiver with a deadline: it may end with nothing only when there is nothing ---- */
 
 static void send_ok_and_close(struct rig_sender *s)
@@ -168,4 +191,9 @@ const struct sched_scenario scenario_event_overflow = {
     "event_overflow", event_overflow, SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2, .timeouts = SCHED_TIMEOUTS_NEVER },
       { .mode = SCHED_RANDOM, .schedules = 3000 } },
+};
+const struct sched_scenario scenario_close_overflow = {
+    "close_overflow", close_overflow, SCHED_CLEAN,
+    { { .mode = SCHED_RANDOM, .schedules = 1000, .timeouts = SCHED_TIMEOUTS_NEVER },
+      { .mode = SCHED_PCT, .schedules = 1000, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } },
 };

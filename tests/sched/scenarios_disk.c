@@ -126,7 +126,7 @@ static void disk_fails_once(void)
     rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
     rig_fill_ring(FILL);
     rig_fill_blocks(1500);
-    rig_allow_write_faults(EIO, 2, false);
+    rig_allow_faults(RIG_FAULT_WRITE, EIO, 2, false);
     rig_start_all(send_three_or_fail);
     rig_close_first();
     rig_receive_all();
@@ -140,11 +140,94 @@ static void disk_fails_full(void)
     rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
     rig_fill_ring(FILL);
     rig_fill_blocks(1500);
-    rig_allow_write_faults(ENOSPC, 1, true);
+    rig_allow_faults(RIG_FAULT_WRITE, ENOSPC, 1, true);
     rig_start_all(send_three_blocks);
     rig_close_first();
     rig_receive_count(2);
     rig_heal();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- flushing and reading that fail ---- */
+
+/* A flush that fails loses nothing: what it could not write waits in memory. */
+static void flush_twice(struct rig_sender *s)
+{
+    for (int i = 0; i < 2; i++) {
+        hopper_status st = hopper_flush(s->snd);
+
+        SCHED_CHECK(st == HOPPER_OK || st == HOPPER_EIO);
+    }
+    rig_close_sender(s);
+}
+
+static void disk_flush_fails(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
+    rig_fill_ring(FILL);
+    rig_send_ok(rig_sender(0), 300);
+    rig_allow_faults(RIG_FAULT_WRITE, EIO, 2, false);
+    rig_start(1, send_three_or_fail);
+    rig_start(2, flush_twice);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* No descriptor is to be had now and then. The receiver is told and calls again, and nothing is lost; a sender that
+ * needs a new file may be told so as well. */
+static void disk_open_fails(void)
+{
+    hopper_status st;
+
+    rig_open(&(struct rig_options){ .senders = 1, .file_bytes = 8192 });
+    rig_fill_ring(FILL);
+    rig_fill_blocks(1500);
+    rig_allow_faults(RIG_FAULT_OPEN, EMFILE, 2, false);
+    rig_start(1, send_three_or_fail);
+    rig_close_first();
+    while ((st = rig_receive(HOPPER_FOREVER)) == HOPPER_OK || st == HOPPER_EIO)
+        continue;
+    SCHED_CHECK(st == HOPPER_END && rig.lost == 0);
+    rig_finish();
+}
+
+/* A file that cannot be read costs what is in it, and each record of it is counted. */
+static void disk_read_fails(void)
+{
+    hopper_status st;
+
+    rig_open(&(struct rig_options){ .senders = 1, .file_bytes = 8192 });
+    rig_fill_ring(FILL);
+    rig_fill_blocks(1500);
+    rig_allow_faults(RIG_FAULT_READ, EIO, 1, false);
+    rig_start(1, send_three_blocks);
+    rig_close_first();
+    while ((st = rig_receive(HOPPER_FOREVER)) == HOPPER_OK || st == HOPPER_EIO)
+        continue;
+    SCHED_CHECK(st == HOPPER_END);
+    SCHED_CHECK(rig.lost == 0 || rig_faults() > 0);
+    rig_finish();
+}
+
+/* ---- the books at any instant, while records go over the disk ---- */
+
+static void read_books(struct rig_sender *s)
+{
+    for (int i = 0; i < 3; i++)
+        rig_check_books_of(s->snd);
+    rig_close_sender(s);
+}
+
+static void disk_books(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
+    rig_fill_ring(FILL);
+    rig_fill_blocks(1500);
+    rig_start(1, send_three_blocks);
+    rig_start(2, read_books);
+    rig_close_first();
     rig_receive_all();
     rig_finish();
 }
@@ -282,4 +365,16 @@ const struct sched_scenario scenario_disk_fails_full = {
 };
 const struct sched_scenario scenario_disk_items = {
     "disk_items", disk_items, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
+};
+const struct sched_scenario scenario_disk_flush_fails = {
+    "disk_flush_fails", disk_flush_fails, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
+};
+const struct sched_scenario scenario_disk_open_fails = {
+    "disk_open_fails", disk_open_fails, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
+};
+const struct sched_scenario scenario_disk_read_fails = {
+    "disk_read_fails", disk_read_fails, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
+};
+const struct sched_scenario scenario_disk_books = {
+    "disk_books", disk_books, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
 };

@@ -43,6 +43,62 @@ static void full_block_mixed(void)
     rig_finish();
 }
 
+/* Three wait, of different sizes. */
+static void send_small_and_close(struct rig_sender *s)
+{
+    rig_send_ok(s, 100);
+    rig_close_sender(s);
+}
+
+static void full_block_three(void)
+{
+    rig_open(&(struct rig_options){ .senders = 3 });
+    rig_fill_all(BIG);
+    rig_start(1, send_small_and_close);
+    rig_start(2, send_one_and_close);
+    rig_start(3, send_big_and_close);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* A batch gets in piece by piece; the receiver takes batches as well. */
+static void send_batch_and_close(struct rig_sender *s)
+{
+    size_t accepted;
+
+    SCHED_CHECK(rig_send_batch(s, 6000, 4, HOPPER_FOREVER, &accepted) == HOPPER_OK && accepted == 4);
+    rig_close_sender(s);
+}
+
+static void full_batches(void)
+{
+    hopper_status st;
+
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_fill_all(BIG);
+    rig_start_all(send_batch_and_close);
+    rig_close_first();
+    while ((st = rig_receive_batch(3, HOPPER_FOREVER)) == HOPPER_OK)
+        continue;
+    SCHED_CHECK(st == HOPPER_END);
+    rig_finish();
+}
+
+/* Room comes back by acknowledgement, without a further receive: senders that wait for it go on. */
+static void full_acknowledge(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_fill_all(BIG);
+    rig_start_all(send_one_and_close);
+    rig_close_first();
+    for (hopper_status st = HOPPER_OK; st != HOPPER_END;) {
+        st = rig_receive(HOPPER_FOREVER);
+        hopper_acknowledge(rig.rcv);
+    }
+    rig_finish();
+}
+
 /* ---- refuse ---- */
 
 static void try_two_and_close(struct rig_sender *s)
@@ -113,6 +169,43 @@ static void full_drop_oldest(void)
     rig_finish();
 }
 
+/* The books at any instant, while the oldest files are dropped under the receiver's hands. */
+static void read_books(struct rig_sender *s)
+{
+    for (int i = 0; i < 3; i++)
+        rig_check_books_of(s->snd);
+    rig_close_sender(s);
+}
+
+static void send_six_and_close(struct rig_sender *s)
+{
+    for (int i = 0; i < 6; i++)
+        rig_send_ok(s, 3500);
+    rig_close_sender(s);
+}
+
+static void full_drop_oldest_books(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .when_full = HOPPER_FULL_DROP_OLDEST, .file_bytes = 8192 });
+    fill_without_dropping();
+    rig_start(1, send_six_and_close);
+    rig_start(2, read_books);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+static void full_drop_newest_books(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2, .when_full = HOPPER_FULL_DROP_NEWEST });
+    fill_without_dropping();
+    rig_start(1, send_two_now_and_close);
+    rig_start(2, read_books);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
 /* ---- until a deadline ---- */
 
 static void send_until_and_close(struct rig_sender *s)
@@ -150,4 +243,19 @@ const struct sched_scenario scenario_full_deadline = {
     { { .mode = SCHED_DFS, .bound = 1, .timeouts = SCHED_TIMEOUTS_LATE },
       { .mode = SCHED_RANDOM, .schedules = 3000, .timeouts = SCHED_TIMEOUTS_LATE },
       { .mode = SCHED_RANDOM, .schedules = 3000 } },
+};
+const struct sched_scenario scenario_full_block_three = {
+    "full_block_three", full_block_three, SCHED_CLEAN, PLANS(1),
+};
+const struct sched_scenario scenario_full_batches = {
+    "full_batches", full_batches, SCHED_CLEAN, PLANS(1),
+};
+const struct sched_scenario scenario_full_acknowledge = {
+    "full_acknowledge", full_acknowledge, SCHED_CLEAN, PLANS(1),
+};
+const struct sched_scenario scenario_full_drop_oldest_books = {
+    "full_drop_oldest_books", full_drop_oldest_books, SCHED_CLEAN, PLANS(1),
+};
+const struct sched_scenario scenario_full_drop_newest_books = {
+    "full_drop_newest_books", full_drop_newest_books, SCHED_CLEAN, PLANS(1),
 };
