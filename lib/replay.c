@@ -310,16 +310,19 @@ static enum step step_in_file(struct hpr_replay *rp, const struct hpr_replay_end
     return find_header(rp, limit) ? STEP_ON : STEP_FILE_DONE;
 }
 
-/* Where frames of the present file may stand: up to the active file's last frame, else up to the file's end. */
+/* Where frames of the present file may stand: up to the active file's last frame, else up to the file's end. Whatever the
+ * system says of the size, or if it says nothing, a queue file is not larger than the budgets: the search for a header
+ * behind damage has to end. */
 static uint64_t file_limit(struct hpr_replay *rp, const struct hpr_replay_end *end)
 {
     struct hopper_io_stat st;
+    uint64_t bytes = rp->dir->file_bytes;
 
     if (rp->number == end->file.number)
         return end->file.bytes;
-    if (rp->io->stat(rp->io->ctx, rp->fd, &st) < 0)
-        return UINT64_MAX;
-    return hpr_max_u64(st.bytes, rp->offset + 1); /* reading at the end says that it is the end */
+    if (rp->io->stat(rp->io->ctx, rp->fd, &st) == 0)
+        bytes = hpr_min_u64(st.bytes, rp->dir->disk_bytes);
+    return hpr_max_u64(bytes, rp->offset + 1); /* reading at the end says that it is the end */
 }
 
 hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end *end, uint64_t seq,
