@@ -336,10 +336,21 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
 
 /* ---- room on disk ---- */
 
+static bool is_all_claimed(const struct hpr_spill *sp)
+{
+    return !sp->is_writing && hpr_spill_records_on_disk(sp) == 0 && sp->claimed_seq >= sp->end_seq;
+}
+
+bool hpr_spill_can_reclaim_locked(const struct hpr_spill *sp)
+{
+    HPR_ASSERT_HELD(sp->back);
+    return is_all_claimed(sp) && sp->dir->end.number != 0;
+}
+
 bool hpr_spill_reclaim_locked(struct hpr_spill *sp)
 {
     HPR_ASSERT_HELD(sp->back);
-    if (sp->is_writing || hpr_spill_records_on_disk(sp) > 0 || sp->claimed_seq < sp->end_seq)
+    if (!is_all_claimed(sp))
         return false;
     return hpr_dir_discard_all_locked(sp->dir);
 }

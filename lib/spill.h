@@ -66,7 +66,7 @@ struct hpr_spill {
     uint64_t claimed_seq;        /* [back] first sequence number on disk that the receiver has not claimed */
     uint64_t drop_floor_seq;     /* [back] all on disk below it was dropped by policy */
 
-    uint64_t gains;         /* [back] times that a block became free or a write succeeded: what waiters for a device look for */
+    uint64_t gains;         /* [back] times that a block became free or a write succeeded: what waiting senders look for */
     int      failed_errno;  /* [back] of the write that holds up the overflow, 0: none does */
     uint64_t write_errors;  /* [back] */
     uint64_t written_bytes; /* [back] */
@@ -112,6 +112,9 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
 
 /* Win room on disk where nothing more is wanted: all on disk was claimed. True when room was won. */
 bool hpr_spill_reclaim_locked(struct hpr_spill *sp);
+
+/* Whether that may win any. */
+bool hpr_spill_can_reclaim_locked(const struct hpr_spill *sp);
 
 /* Drop the records of the oldest file that the receiver has not claimed, *DROPPEDP of them. HPR_AGAIN: room was won.
  * HPR_WAIT: another thread is about to win some. HPR_FULL: there is nothing to drop, or it could not be removed. */
