@@ -295,6 +295,7 @@ static int create_fresh(struct hpr_dir *dir, uint64_t first_seq)
     int res;
 
     memcpy(header.channel_id, dir->channel_id, sizeof header.channel_id);
+    header.record_offset = dir->writer_records;
     header.stream_offset = dir->writer_written + (dir->active.fd >= 0 ? HPR_FOOTER_BYTES : 0);
     if ((res = remove_cut_short(dir)) < 0)
         return res;
@@ -360,9 +361,11 @@ void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t re
         }
         dir->active = dir->fresh;
         dir->active_first_seq = dir->fresh_first_seq;
+        dir->active_record_offset = dir->writer_records;
         dir->fresh = HPR_QUEUE_FILE_NONE;
         dir->next_number++;
     }
+    dir->writer_records += records;
 }
 
 bool hpr_dir_roll_back_frame(struct hpr_dir *dir)
@@ -407,7 +410,7 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
     dir->squatters_seen = dir->squatter_count;
     if (dir->active.fd >= 0)
         dir->end = (struct hpr_dir_end){dir->active.number, dir->active.start, dir->active.bytes,
-                                        dir->active_first_seq};
+                                        dir->active_first_seq, dir->active_record_offset};
     return bytes;
 }
 
@@ -468,8 +471,9 @@ bool hpr_dir_next_file_locked(struct hpr_dir *dir, uint64_t number, struct hpr_d
         (void)io->close(io->ctx, fd);
         if (res == 0 && hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == number &&
             memcmp(header.channel_id, dir->channel_id, sizeof header.channel_id) == 0 &&
-            header.first_seq <= dir->end.first_seq && header.stream_offset <= dir->end.start) {
-            *next = (struct hpr_dir_end){number, header.stream_offset, 0, header.first_seq};
+            header.first_seq <= dir->end.first_seq && header.stream_offset <= dir->end.start &&
+            header.record_offset <= dir->end.record_offset) {
+            *next = (struct hpr_dir_end){number, header.stream_offset, 0, header.first_seq, header.record_offset};
             return true;
         }
     }

@@ -21,6 +21,7 @@ struct hpr_dir_end {
     uint64_t start;     /* stream offset of its first byte */
     uint64_t bytes;     /* end of its last frame */
     uint64_t first_seq; /* of its first record */
+    uint64_t record_offset; /* records in all files before it */
 };
 
 struct hpr_dir {
@@ -47,7 +48,9 @@ struct hpr_dir {
     uint64_t next_number;         /* [writer] */
     uint64_t writer_written;      /* [writer] end of the stream, ahead of `written` until published */
     uint64_t active_first_seq;    /* [writer] */
+    uint64_t active_record_offset; /* [writer] */
     uint64_t fresh_first_seq;     /* [writer] */
+    uint64_t writer_records;      /* [writer] in all files so far */
     uint64_t squatters[HPR_SQUATTERS_MAX]; /* [writer] numbers whose names were taken by files not ours */
     size_t   squatter_count;               /* [writer] */
     size_t   squatters_seen;               /* [back] those of them that the remover may look at */

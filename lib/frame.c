@@ -41,7 +41,8 @@ void hpr_frame_put_file_header(unsigned char *out, const struct hpr_file_header 
     hpr_put_u64(out + 32, h->number);
     hpr_put_u64(out + 40, h->first_seq);
     hpr_put_u64(out + 48, h->stream_offset);
-    hpr_put_u32(out + 60, hpr_crc32(0, out, 60));
+    hpr_put_u64(out + 56, h->record_offset);
+    hpr_put_u32(out + 68, hpr_crc32(0, out, 68));
 }
 
 enum hpr_file_verdict hpr_frame_get_file_header(const unsigned char *in, size_t len, struct hpr_file_header *h)
@@ -51,7 +52,7 @@ enum hpr_file_verdict hpr_frame_get_file_header(const unsigned char *in, size_t 
         return HPR_FILE_FOREIGN;
     if (hpr_get_u16(in + 8) > HOPPER_FORMAT_VERSION)
         return HPR_FILE_NEWER;
-    if (len < HPR_FILE_HEADER_BYTES || hpr_get_u32(in + 60) != hpr_crc32(0, in, 60) ||
+    if (len < HPR_FILE_HEADER_BYTES || hpr_get_u32(in + 68) != hpr_crc32(0, in, 68) ||
         hpr_get_u16(in + 8) != HOPPER_FORMAT_VERSION || hpr_get_u16(in + 10) != HPR_FILE_HEADER_BYTES)
         return HPR_FILE_DAMAGED;
     h->survive = in[12];
@@ -60,6 +61,7 @@ enum hpr_file_verdict hpr_frame_get_file_header(const unsigned char *in, size_t 
     h->number = hpr_get_u64(in + 32);
     h->first_seq = hpr_get_u64(in + 40);
     h->stream_offset = hpr_get_u64(in + 48);
+    h->record_offset = hpr_get_u64(in + 56);
     return HPR_FILE_OURS;
 }
 

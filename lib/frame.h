@@ -6,7 +6,7 @@
 
 #include "base.h"
 
-#define HPR_FILE_HEADER_BYTES  64
+#define HPR_FILE_HEADER_BYTES  72
 #define HPR_FRAME_HEADER_BYTES 52
 #define HPR_FOOTER_BYTES       40
 #define HPR_CHANNEL_ID_BYTES   16
@@ -21,6 +21,7 @@ struct hpr_file_header {
     uint64_t number;        /* of the file */
     uint64_t first_seq;     /* no record in the file has a lower one */
     uint64_t stream_offset; /* sum of the sizes of all earlier files of the channel */
+    uint64_t record_offset; /* sum of the records in all earlier files of the channel */
 };
 
 struct hpr_frame_header {

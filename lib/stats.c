@@ -15,7 +15,7 @@ static void fill_records(struct hpr_channel *ch, struct hopper_stats *s)
         s->gap_records[i] = ch->gap_records[i];
         gone += ch->gap_records[i];
     }
-    s->pending_disk = ch->spill.records_on_disk;
+    s->pending_disk = hpr_spill_records_on_disk(&ch->spill);
     s->pending_memory = s->accepted - s->acknowledged - gone - s->pending_disk;
     s->refused = ch->refused;
     s->overflowed = ch->overflowed;

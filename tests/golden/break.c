@@ -140,7 +140,7 @@ static void break_file_headers(struct golden_set *set)
     expect_instead(c, "file 2", NULL, "damage 2 0 header\n");
     c = copy(set, "valid-bytes-stored", "future-version", "format version 2, all else as in version 1: refused", true);
     golden_put(c->files[0].data + 8, 2, 2);
-    golden_put(c->files[0].data + 60, 4, crc_of(0, c->files[0].data, 60));
+    golden_put(c->files[0].data + 68, 4, crc_of(0, c->files[0].data, 68));
     expect(c, -1, NULL, "");
     expect_instead(c, "file 1", "end 1", "refused 1 version 2\n");
 }
@@ -237,7 +237,7 @@ static void break_rotation(struct golden_set *set)
         "a file with the bytes of another one: its frames do not stand where they were written, not taken", true);
     memcpy(c->files[2].data, c->files[1].data, c->files[1].len < c->files[2].len ? c->files[1].len : c->files[2].len);
     expect(c, -1, NULL, "");
-    snprintf(text, sizeof text, "damage 3 0 header\ntail 3 64\nend 3 open\n");
+    snprintf(text, sizeof text, "damage 3 0 header\ntail 3 72\nend 3 open\n");
     expect_instead(c, "file 3", "end 3", text);
 }
 

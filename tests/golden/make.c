@@ -204,7 +204,7 @@ static void take_files(struct rig *rig)
 static void find_frames(struct golden_case *c, size_t index)
 {
     const struct golden_file *file = &c->files[index];
-    size_t at = 64;
+    size_t at = 72;
 
     while (at < file->len && memcmp(file->data + at + 4, "HQFR", 4) == 0) {
         const unsigned char *p = file->data + at;
@@ -240,7 +240,7 @@ void golden_tell(const struct golden_case *c, int lost, const char *damage, FILE
 
     for (size_t i = 0; i < c->file_count; i++) {
         const struct golden_file *file = &c->files[i];
-        uint64_t end = 64, records = 0;
+        uint64_t end = 72, records = 0;
 
         fprintf(out, "file %" PRIu64 " %s %" PRIu64 "\n", file->number, file->data[13] ? "items" : "bytes",
                 golden_get(file->data + 40, 8));
@@ -324,7 +324,7 @@ static void store_copy_of_header(struct rig *rig)
     void *data;
 
     golden_check(mem_read_file(rig->mem, "/spool/q/00000000000000000001.hq", &data, &len) == 0 && len > 116, "read");
-    store(rig, (unsigned char *)data + 64, 52);
+    store(rig, (unsigned char *)data + 72, 52);
     free(data);
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#define FILE_HEADER 64
+#define FILE_HEADER 72
 #define FRAME_HEADER 52
 #define FOOTER 40
 #define RAW_MAX (1U << 20) /* "a limit of your own" */
@@ -248,8 +248,8 @@ static bool read_file_header(struct reader *r)
         fprintf(r->out, "refused %" PRIu64 " version %" PRIu64 "\n", r->number, number_at(p + 8, 2));
         return false;
     }
-    if (r->len >= FILE_HEADER && word_at(p + 60) == crc_of(0, p, 60) && number_at(p + 8, 2) == 1 &&
-        number_at(p + 10, 2) == 64 && number_at(p + 32, 8) == r->number) {
+    if (r->len >= FILE_HEADER && word_at(p + 68) == crc_of(0, p, 68) && number_at(p + 8, 2) == 1 &&
+        number_at(p + 10, 2) == 72 && number_at(p + 32, 8) == r->number) {
         fprintf(r->out, "file %" PRIu64 " %s %" PRIu64 "\n", r->number, p[13] == 1 ? "items" : "bytes",
                 number_at(p + 40, 8));
         if (!r->has_next)
