@@ -75,8 +75,10 @@ static void set_fault(struct fuzz_channel *ch, struct fuzz_input *in)
     uint8_t what               = fuzz_u8(in);
     uint8_t repeats            = fuzz_u8(in);
 
-    ch->fp.fault.kind    = (enum fuzz_fault_kind)(what % FUZZ_FAULT_KINDS);
-    ch->fp.fault.error   = errors[what >> 5];
+    ch->fp.fault.kind  = (enum fuzz_fault_kind)(what % FUZZ_FAULT_KINDS);
+    ch->fp.fault.error = errors[what >> 5];
+    if (ch->fp.fault.error == ENOENT && ch->fp.fault.kind != FUZZ_FAULT_READ)
+        ch->fp.fault.error = EIO; /* "it is not there" would be a lie about a name that is */
     ch->fp.fault.skip    = fuzz_u8(in);
     ch->fp.fault.repeats = repeats == 255 ? UINT32_MAX : repeats;
     if (ch->fp.fault.kind == FUZZ_FAULT_READ) /* only then may what is on disk be lost */
