@@ -53,7 +53,8 @@ struct hpr_channel {
     bool     is_refusing;      /* [back] the receiver is closing or closed: nothing is accepted any more */
     bool     receiver_is_open; /* [back] its handle holds the channel */
 
-    _Atomic uint64_t acknowledged;  /* [atomic: written by the receiver] records */
+    /* on a line of their own: each receive writes here, each send above */
+    alignas(HPR_CACHE_LINE) _Atomic uint64_t acknowledged; /* [atomic: written by the receiver] records */
     _Atomic uint64_t delivered_seq; /* [atomic: written by the receiver] of the last record or gap handed out */
     _Atomic uint64_t read_errors;   /* [atomic: written by the receiver] */
 };

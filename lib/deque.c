@@ -169,10 +169,8 @@ uint64_t hpr_deque_used_locked(struct hpr_deque *dq)
 
 /* ---- the receiver ---- */
 
-bool hpr_deque_has_entry(struct hpr_deque *dq)
+bool hpr_deque_look(struct hpr_deque *dq)
 {
-    if (dq->head.pos != dq->published_seen)
-        return true;
     dq->published_seen = atomic_load(&dq->published);
     HPR_ORDERS_AFTER(&dq->published);
     return dq->head.pos != dq->published_seen;

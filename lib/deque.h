@@ -75,6 +75,29 @@ bool hpr_deque_is_half_free_locked(struct hpr_deque *dq);
 /* Put one entry, WEIGHT more than its bytes; there must be room. Not seen by the receiver before it is published. */
 void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t value, const void *data, uint64_t weight);
 
+/* The same for a record, when it is plain that it fits: no padding, and room without asking the receiver. False: it was
+ * not put, and hpr_deque_has_room_locked() has to tell. What a send in memory costs is decided here. */
+static inline bool hpr_deque_put_plain_locked(struct hpr_deque *dq, const void *data, size_t len)
+{
+    const size_t entry = HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
+    const uint64_t head = (uint64_t)len << 3 | HPR_PLACE_RECORD;
+    unsigned char *at = dq->ring.base + dq->tail.offset;
+
+    if (HPR_UNLIKELY(len > hpr_deque_entry_limit(dq) - HPR_RING_HEAD_BYTES - 8 ||
+                     entry >= dq->ring.bytes - dq->tail.offset ||
+                     dq->put - dq->freed_seen + entry > dq->ring.bytes - dq->charged))
+        return false;
+    memcpy(at, &head, sizeof head);
+    if (len == 8)
+        memcpy(at + HPR_RING_HEAD_BYTES, data, 8); /* one store, where memcpy() would be a call */
+    else if (len > 0)
+        memcpy(at + HPR_RING_HEAD_BYTES, data, len);
+    dq->tail.pos += entry;
+    dq->tail.offset += entry;
+    dq->put += entry;
+    return true;
+}
+
 /* Let the receiver see all entries put so far, and say whether something beside the ring waits for it. */
 void hpr_deque_publish_locked(struct hpr_deque *dq);
 void hpr_deque_set_aside_locked(struct hpr_deque *dq, bool is_waiting);
@@ -94,11 +117,37 @@ uint64_t hpr_deque_used_locked(struct hpr_deque *dq);
 
 /* ---- the receiver ---- */
 
-/* Whether the ring has an entry to take. */
-bool hpr_deque_has_entry(struct hpr_deque *dq);
+/* Whether the ring has an entry to take: as known, and if there is none, by looking at what is published. */
+bool hpr_deque_look(struct hpr_deque *dq);
+
+static inline bool hpr_deque_has_entry(struct hpr_deque *dq)
+{
+    return HPR_LIKELY(dq->head.pos != dq->published_seen) || hpr_deque_look(dq);
+}
 
 /* Take the next entry, which is there. Its bytes stay until hpr_deque_give_back(). */
 void hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry);
+
+/* Take the next entry if it is a plain record, which is what a receive in memory costs. False: it is something else. */
+static inline bool hpr_deque_take_plain(struct hpr_deque *dq, const void **datap, uint64_t *lenp)
+{
+    const unsigned char *at = dq->ring.base + dq->head.offset;
+    uint64_t head;
+    size_t entry;
+
+    memcpy(&head, at, sizeof head);
+    if (HPR_UNLIKELY((head & 7) != HPR_PLACE_RECORD))
+        return false;
+    *datap = at + HPR_RING_HEAD_BYTES;
+    *lenp = head >> 3;
+    entry = HPR_RING_HEAD_BYTES + hpr_round_up((size_t)(head >> 3), 8);
+    dq->head.pos += entry;
+    dq->head.offset += entry;
+    if (dq->head.offset == dq->ring.bytes)
+        dq->head.offset = 0;
+    dq->taken += entry;
+    return true;
+}
 
 /* Give back the room of all entries taken so far and wake senders that wait for it. */
 void hpr_deque_give_back(struct hpr_deque *dq);

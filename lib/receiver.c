@@ -52,6 +52,23 @@ static void put_from_frame(hopper_receiver *rcv, struct hopper_record *rec)
         put_late_gap(rcv, rec, 1, HOPPER_GAP_UNPACK);
 }
 
+/* As many records as stand in the ring one after the other, up to MAX. */
+static size_t put_run(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
+{
+    struct hpr_deque *dq = &rcv->channel->deque;
+    size_t n = 0;
+
+    while (n < max && hpr_deque_has_entry(dq)) {
+        const void *data;
+        uint64_t len;
+
+        if (!hpr_deque_take_plain(dq, &data, &len))
+            break;
+        put_record(rcv, &recs[n++], data, len);
+    }
+    return n;
+}
+
 /* One entry of the ring; false when it was Disk(n), which hands out nothing itself. */
 static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
 {
@@ -100,7 +117,9 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
             assert(!rcv->block);
             st = hpr_channel_load_due(ch, rcv);
         } else if (hpr_deque_has_entry(&ch->deque)) {
-            n += put_from_ring(rcv, &recs[n]);
+            size_t run = put_run(rcv, recs + n, max - n);
+
+            n += run > 0 ? run : put_from_ring(rcv, &recs[n]);
         } else if (n > 0 || atomic_load(&ch->deque.aside) == 0) {
             break;
         } else {

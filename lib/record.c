@@ -1,33 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* See record.h. Packing goes through msgpack-c. Reading is by hand: msgpack-c unpacks into a tree of its own that it
- * allocates, and here a view of the bytes is wanted, for each record, without an allocation. */
+/* See record.h. Both ways by hand: msgpack-c writes through a callback for each piece, and unpacks into a tree that it
+ * allocates, where a header of at most five bytes and a view of the bytes behind it are wanted for each record. */
 #include "record.h"
-
-#include <msgpack.h>
 
 #include "bytes.h"
 
-struct sink {
-    unsigned char *at;
-};
-
-static int sink_write(void *data, const char *buf, size_t len)
-{
-    struct sink *sink = data;
-
-    memcpy(sink->at, buf, len);
-    sink->at += len;
-    return 0;
-}
+#define BIN_8  0xc4
+#define BIN_16 0xc5
+#define BIN_32 0xc6
 
 size_t hpr_record_put_header(unsigned char *out, uint32_t len)
 {
-    struct sink sink = {out};
-    msgpack_packer packer;
-
-    msgpack_packer_init(&packer, &sink, sink_write);
-    (void)msgpack_pack_bin(&packer, len); /* the sink cannot fail */
-    return (size_t)(sink.at - out);
+    if (len < 256) {
+        out[0] = BIN_8;
+        out[1] = (unsigned char)len;
+        return 2;
+    }
+    if (len < 65536) {
+        out[0] = BIN_16;
+        hpr_put_u16(out + 1, (uint16_t)len);
+        return 3;
+    }
+    out[0] = BIN_32;
+    hpr_put_u32(out + 1, len);
+    return 5;
 }
 
 size_t hpr_record_get(const unsigned char *in, size_t len, const unsigned char **datap, size_t *bytesp)
@@ -35,13 +31,13 @@ size_t hpr_record_get(const unsigned char *in, size_t len, const unsigned char *
     size_t header;
     uint32_t bytes;
 
-    if (len >= 2 && in[0] == 0xc4) {
+    if (len >= 2 && in[0] == BIN_8) {
         header = 2;
         bytes = in[1];
-    } else if (len >= 3 && in[0] == 0xc5) {
+    } else if (len >= 3 && in[0] == BIN_16) {
         header = 3;
         bytes = hpr_get_u16(in + 1);
-    } else if (len >= 5 && in[0] == 0xc6) {
+    } else if (len >= 5 && in[0] == BIN_32) {
         header = 5;
         bytes = hpr_get_u32(in + 1);
     } else {
