@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A mutex that knows its owner in debug builds, and a condition variable that waits on the monotonic clock. */
+/* A mutex that knows its owner with --enable-debug (on where a sanitizer is), and a condition variable that waits on the monotonic clock. */
 #ifndef HPR_SYNC_H
 #define HPR_SYNC_H
 
@@ -9,7 +9,7 @@
 
 struct hpr_mutex {
     pthread_mutex_t mutex;
-#ifndef NDEBUG
+#ifdef HPR_DEBUG
     bool      is_held; /* [this mutex] */
     pthread_t owner;   /* [this mutex] */
 #endif
@@ -20,7 +20,7 @@ void          hpr_mutex_fini(struct hpr_mutex *m);
 
 static inline void hpr_mutex_note(struct hpr_mutex *m, bool is_held)
 {
-#ifndef NDEBUG
+#ifdef HPR_DEBUG
     m->is_held = is_held;
     if (is_held)
         m->owner = pthread_self();
@@ -42,7 +42,7 @@ static inline void hpr_mutex_unlock(struct hpr_mutex *m)
 }
 
 /* First line of every function whose name ends in _locked. */
-#ifndef NDEBUG
+#ifdef HPR_DEBUG
 #define HPR_ASSERT_HELD(m) assert((m)->is_held && pthread_equal((m)->owner, pthread_self()))
 #else
 #define HPR_ASSERT_HELD(m) ((void)(m))
