@@ -358,6 +358,7 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
         }
     }
     frame->reason = rp->reason;
-    rp->reason = HOPPER_GAP_NONE;
+    if (end->seq <= end->due_seq) /* else what is due next may be missing for the same reason */
+        rp->reason = HOPPER_GAP_NONE;
     return HOPPER_END;
 }
