@@ -24,8 +24,6 @@ void consumer_init(struct consumer *cons, struct control *control, hopper_receiv
     cons->control = control;
     cons->rcv     = rcv;
     output_init(&cons->output, fd, control);
-    atomic_init(&cons->records, 0);
-    atomic_init(&cons->bytes, 0);
     memset(cons->lost, 0, sizeof cons->lost);
     cons->error       = 0;
     cons->is_complete = false;
@@ -58,10 +56,10 @@ static bool write_batch(struct consumer *cons, size_t count)
 {
     size_t written;
 
-    count_gaps(cons, count);
     cons->error = output_write(&cons->output, cons->batch, count, &written);
-    atomic_fetch_add_explicit(&cons->records, written, memory_order_relaxed);
-    atomic_store_explicit(&cons->bytes, cons->output.bytes, memory_order_relaxed);
+    if (written < count) count_gaps(cons, count);
+    atomic_fetch_add_explicit(&cons->control->written_records, written, memory_order_relaxed);
+    atomic_store_explicit(&cons->control->written_bytes, cons->output.bytes, memory_order_relaxed);
     return cons->error == 0;
 }
 

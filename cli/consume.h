@@ -18,10 +18,6 @@ struct consumer {
 
     struct hopper_record batch[CONSUMER_BATCH];
 
-    /* any thread may look while the thread runs */
-    atomic_uint_least64_t records; /* written */
-    atomic_uint_least64_t bytes;   /* of them, and of one that was begun */
-
     /* the thread's results, for others when is_done */
     uint64_t lost[HOPPER_GAP_REASONS]; /* records missing in the output, by enum hopper_gap; others in [0] */
     int error;                         /* 0, or the negated errno with which output_write() ended */

@@ -18,11 +18,16 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct control {
     atomic_bool stop;
     atomic_bool abandon;
     int done_fd; /* eventfd: readable once a thread has ended */
+
+    /* what the consumer has written so far; relaxed: numbers to look at, nothing depends on their order */
+    atomic_uint_least64_t written_records;
+    atomic_uint_least64_t written_bytes; /* of them, and of one that was begun */
 };
 
 static inline bool control_stops(struct control *ctl)

@@ -23,6 +23,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined __SSE2__
+#include <emmintrin.h>
+#endif
 
 int lines_init(struct lines *ln, const struct lines_options *options)
 {
@@ -148,12 +151,66 @@ static bool take_one(struct lines *ln, struct iovec *record)
     return false;
 }
 
+#if defined __SSE2__
+#define WINDOW_BYTES 64
+
+/* Which of the next WINDOW_BYTES are terminators: bit i for the byte at P + i. */
+static uint64_t window_terminators(const char *p, __m128i terminator)
+{
+    uint64_t found = 0;
+
+    for (int i = 0; i < WINDOW_BYTES / 16; i++) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
+        found |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, terminator)) << 16 * i;
+    }
+    return found;
+}
+
+/* The records whose end is in a whole window, for as long as they are not too long. For short records this is several
+ * times as fast as a call of memchr() for each; take_one() does the rest. */
+static size_t take_windows(struct lines *ln, struct iovec *records, size_t max)
+{
+    const __m128i terminator = _mm_set1_epi8(ln->options.terminator);
+    const size_t longest     = ln->options.record_bytes_max;
+    size_t start = ln->start, at = ln->scanned, count = 0;
+
+    for (; ln->end - at >= WINDOW_BYTES && count < max && at - start <= longest; at += WINDOW_BYTES) {
+        uint64_t found = window_terminators(ln->buf + at, terminator);
+        for (; found != 0; found &= found - 1) {
+            size_t end = at + (size_t)__builtin_ctzll(found);
+            if (count == max || end - start > longest) {
+                at = end;
+                goto out;
+            }
+            records[count++] = (struct iovec){ ln->buf + start, end + 1 - start };
+            start            = end + 1;
+        }
+    }
+out:
+    ln->start   = start;
+    ln->scanned = at > start ? at : start;
+    return count;
+}
+#else
+static size_t take_windows(struct lines *ln, struct iovec *records, size_t max)
+{
+    (void)ln;
+    (void)records;
+    (void)max;
+    return 0;
+}
+#endif
+
 size_t lines_take(struct lines *ln, struct iovec *records, size_t max)
 {
     size_t count = 0;
 
     if (ln->is_refused) return 0;
-    while (count < max && take_one(ln, &records[count])) count++;
+    for (;;) {
+        if (!ln->is_cut) count += take_windows(ln, records + count, max - count);
+        if (count == max || !take_one(ln, &records[count])) break;
+        count++;
+    }
     ln->records += count;
     return count;
 }

@@ -11,6 +11,7 @@ bin_PROGRAMS += %D%/hopper-cat
 	%D%/lines.c %D%/lines.h \
 	%D%/main.c \
 	%D%/output.c %D%/output.h \
+	%D%/pace.c %D%/pace.h \
 	%D%/pipe.h \
 	%D%/produce.c %D%/produce.h \
 	%D%/progress.c %D%/progress.h \

@@ -92,8 +92,8 @@ static void take_books(struct session *s)
 
     books->channel = (struct hopper_stats){ .size = sizeof(struct hopper_stats) };
     (void)hopper_receiver_stats(s->rcv, &books->channel);
-    books->delivered_records = atomic_load(&s->consumer.records);
-    books->delivered_bytes   = atomic_load(&s->consumer.bytes);
+    books->delivered_records = atomic_load(&s->control.written_records);
+    books->delivered_bytes   = atomic_load(&s->control.written_bytes);
     books->elapsed_ms        = watch_now_ms() - s->watch.start_ms;
 }
 
@@ -230,7 +230,7 @@ static int run_channel(struct session *s, const char *dir, hopper_sender *snd)
     take_books(s);
     tell_start(s, dir);
     consumer_init(&s->consumer, &s->control, s->rcv, STDOUT_FILENO);
-    if (producer_init(&s->producer, &s->args, &s->control, snd, s->books.channel.record_bytes_max) != 0) {
+    if (producer_init(&s->producer, &s->args, &s->control, snd, &s->books.channel) != 0) {
         report_failure(ENOMEM, "cannot read");
     } else if (start_threads(s) == 0) {
         if (run_threads(s) != 0) return leave(s);

@@ -63,27 +63,58 @@ static int output_flush(struct output *out)
     return 0;
 }
 
-/* Add the record to what the next writev() writes. False when there is no room for it: flush first. */
-static bool output_add(struct output *out, const struct hopper_record *rec)
+/* memcpy() for a few bytes, without the call: two overlapping moves of a fixed size. */
+static inline void copy_small(char *to, const char *from, size_t len)
 {
-    struct iovec *last = out->piece_count > 0 ? &out->pieces[out->piece_count - 1] : NULL;
-    char *copy         = out->buffer + out->buffer_used;
-
-    if (rec->len < SMALL_BYTES) {
-        if (rec->len > OUTPUT_BUFFER_BYTES - out->buffer_used) return false;
-        if (last == NULL || (char *)last->iov_base + last->iov_len != copy) {
-            if (out->piece_count == OUTPUT_PIECES) return false;
-            last  = &out->pieces[out->piece_count++];
-            *last = (struct iovec){ copy, 0 };
-        }
-        memcpy(copy, rec->data, rec->len);
-        last->iov_len += rec->len;
-        out->buffer_used += rec->len;
-        return true;
+    if (len > 32) {
+        memcpy(to, from, len);
+    } else if (len >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + len - 16, from + len - 16, 16);
+    } else if (len >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + len - 8, from + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + len - 4, from + len - 4, 4);
+    } else if (len >= 2) {
+        memcpy(to, from, 2);
+        memcpy(to + len - 2, from + len - 2, 2);
+    } else if (len == 1) {
+        *to = *from;
     }
-    if (out->piece_count == OUTPUT_PIECES) return false;
-    out->pieces[out->piece_count++] = (struct iovec){ (void *)(uintptr_t)rec->data, rec->len };
-    return true;
+}
+
+static bool is_small(const struct hopper_record *rec)
+{
+    return rec->gap == HOPPER_GAP_NONE && rec->len < SMALL_BYTES;
+}
+
+/* Copy small records, from RECORDS on, as many as follow each other and find room. Returns how many. */
+static size_t add_small(struct output *out, const struct hopper_record *records, size_t count)
+{
+    char *const first = out->buffer + out->buffer_used;
+    char *const limit = out->buffer + OUTPUT_BUFFER_BYTES - SMALL_BYTES;
+    char *to          = first;
+    size_t added      = 0;
+
+    for (; added < count && to <= limit && is_small(&records[added]); added++) {
+        copy_small(to, records[added].data, records[added].len);
+        to += records[added].len;
+    }
+    if (to > first) out->pieces[out->piece_count++] = (struct iovec){ first, (size_t)(to - first) };
+    out->buffer_used += (size_t)(to - first);
+    return added;
+}
+
+/* Make the next records part of what the next writev() writes. Returns how many; 0 when there is no room: flush. */
+static size_t output_add(struct output *out, const struct hopper_record *records, size_t count)
+{
+    if (out->piece_count == OUTPUT_PIECES) return 0;
+    if (records->gap != HOPPER_GAP_NONE) return 1;
+    if (records->len < SMALL_BYTES) return add_small(out, records, count);
+    out->pieces[out->piece_count++] = (struct iovec){ (void *)(uintptr_t)records->data, records->len };
+    return 1;
 }
 
 /* Of RECORDS, how many are among the first LEN bytes to their last byte. */
@@ -104,22 +135,14 @@ int output_write(struct output *out, const struct hopper_record *records, size_t
 {
     uint64_t before = out->bytes;
     size_t gaps     = 0;
-    int err;
+    int err         = 0;
 
     out->piece_count = out->buffer_used = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (records[i].gap != HOPPER_GAP_NONE) {
-            gaps++;
-            continue;
-        }
-        if (output_add(out, &records[i])) continue;
-        if ((err = output_flush(out)) != 0) goto cut;
-        (void)output_add(out, &records[i]); /* fits: everything is empty now */
+    for (size_t i = 0, added = 0; i < count && err == 0; i += added) {
+        if ((added = output_add(out, records + i, count - i)) == 0) err = output_flush(out);
+        else if (records[i].gap != HOPPER_GAP_NONE) gaps++; /* is added alone */
     }
-    if ((err = output_flush(out)) != 0) goto cut;
-    *writtenp = count - gaps;
-    return 0;
-cut:
-    *writtenp = records_within(records, count, out->bytes - before);
+    if (err == 0) err = output_flush(out);
+    *writtenp = err == 0 ? count - gaps : records_within(records, count, out->bytes - before);
     return err;
 }

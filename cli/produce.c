@@ -28,14 +28,16 @@
 #define INPUT_NAME(file) (strcmp((file), "-") == 0 ? "standard input" : (file))
 
 int producer_init(struct producer *prod, const struct args *args, struct control *control, hopper_sender *snd,
-                  uint64_t record_bytes_max)
+                  const struct hopper_stats *stats)
 {
     struct lines_options options = { .record_bytes_max = (size_t)args->record_bytes_max,
                                      .read_bytes       = READ_BYTES,
                                      .long_records     = args->long_records,
                                      .terminator       = args->terminator };
 
-    if (options.record_bytes_max >= record_bytes_max) options.record_bytes_max = (size_t)record_bytes_max - 1;
+    if (options.record_bytes_max >= stats->record_bytes_max)
+        options.record_bytes_max = (size_t)stats->record_bytes_max - 1;
+    pace_init(&prod->pace, control, stats->memory_bytes - stats->memory_bytes_used);
     prod->args       = args;
     prod->control    = control;
     prod->snd        = snd;
@@ -93,21 +95,30 @@ static bool count_unsent(struct producer *prod)
     return false;
 }
 
-static bool send_batch(struct producer *prod, const struct iovec *records, size_t count)
+static bool send_part(struct producer *prod, const struct iovec *records, size_t count)
 {
     hopper_status st = HOPPER_OK;
     size_t accepted;
 
-    for (;;) {
-        st = hopper_send_batch(prod->snd, records, count, send_deadline(prod, st), &accepted);
-        if (st == HOPPER_OK) return true;
+    while ((st = hopper_send_batch(prod->snd, records, count, send_deadline(prod, st), &accepted)) != HOPPER_OK) {
         records += accepted;
         count -= accepted;
-        if (!send_goes_on(prod, st)) {
-            prod->unsent += count;
-            return count_unsent(prod);
-        }
+        if (send_goes_on(prod, st)) continue;
+        prod->unsent += count;
+        return false;
     }
+    return true;
+}
+
+static bool send_batch(struct producer *prod, const struct iovec *records, size_t count)
+{
+    for (size_t part; count > 0; records += part, count -= part) {
+        part = pace_next(&prod->pace, records, count);
+        if (send_part(prod, records, part)) continue;
+        prod->unsent += count - part;
+        return count_unsent(prod);
+    }
+    return true;
 }
 
 /* Send all records that are complete. False: the channel takes no more, or there is one that is too long. */

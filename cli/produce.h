@@ -6,11 +6,12 @@
 #include "args.h"
 #include "control.h"
 #include "lines.h"
+#include "pace.h"
 
 #include <hopper/hopper.h>
 #include <sys/stat.h>
 
-#define PRODUCER_BATCH 1024
+#define PRODUCER_BATCH 4096
 
 struct producer {
     /* set by producer_init() */
@@ -18,6 +19,7 @@ struct producer {
     struct control *control;
     hopper_sender *snd; /* the thread's own; closed when it ends */
     struct lines lines;
+    struct pace pace;
     struct iovec batch[PRODUCER_BATCH];
     struct stat output; /* st_nlink is 0 unless standard output is a regular file */
 
@@ -27,10 +29,10 @@ struct producer {
     atomic_bool is_done;
 };
 
-/* SND becomes the producer's, also on failure. RECORD_BYTES_MAX is what the channel takes, terminator included. 0, or -1
- * when there is no memory. producer_fini() may follow either way, when the thread has ended or was never started. */
+/* SND becomes the producer's, also on failure. STATS are the books of the channel as it was opened. 0, or -1 when there is no
+ * memory. producer_fini() may follow either way, when the thread has ended or was never started. */
 int producer_init(struct producer *prod, const struct args *args, struct control *control, hopper_sender *snd,
-                  uint64_t record_bytes_max);
+                  const struct hopper_stats *stats);
 void producer_fini(struct producer *prod);
 
 /* The thread's function; ARG is the struct producer. */

@@ -62,7 +62,7 @@ static int get_books(struct watch *w, struct hopper_stats *stats)
 
 static uint64_t delivered(const struct watch *w)
 {
-    return atomic_load_explicit(&w->consumer->records, memory_order_relaxed);
+    return atomic_load_explicit(&w->control->written_records, memory_order_relaxed);
 }
 
 /* Full is a state that ends by itself: it is told once, because until then the producer stands still. */

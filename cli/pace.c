@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How much waits in the channel is known here without asking it: what was sent less what the consumer says it has
+ * written. Dropped records are in neither; with a policy that drops, the queue then never seems empty, and patience
+ * just ends. Called by the producer only.
+ */
+#include "pace.h"
+
+#include <time.h>
+
+#define ENTRY_BYTES 12 /* what a record in memory takes beside its bytes, on average */
+#define STEP_US     50
+#define PATIENCE_MS 5
+
+void pace_init(struct pace *pace, struct control *control, uint64_t room_bytes)
+{
+    *pace = (struct pace){ .control = control, .room_bytes = room_bytes };
+}
+
+static uint64_t waiting_bytes(const struct pace *pace)
+{
+    uint64_t records = pace->sent_records - atomic_load_explicit(&pace->control->written_records, memory_order_relaxed);
+    uint64_t bytes   = pace->sent_bytes - atomic_load_explicit(&pace->control->written_bytes, memory_order_relaxed);
+
+    return bytes + records * ENTRY_BYTES;
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void wait_for_reader(struct pace *pace)
+{
+    const struct timespec step = { 0, STEP_US * 1000 };
+    uint64_t waiting           = waiting_bytes(pace);
+    uint64_t until_us;
+
+    if (pace->is_reader_slow && waiting > pace->room_bytes / 8) return;
+    pace->is_reader_slow = false;
+    if (waiting <= pace->room_bytes / 2) return;
+    until_us = now_us() + PATIENCE_MS * 1000;
+    do {
+        (void)nanosleep(&step, NULL);
+        if (waiting_bytes(pace) <= pace->room_bytes / 4) return;
+    } while (now_us() < until_us && !control_stops(pace->control));
+    pace->is_reader_slow = true;
+}
+
+size_t pace_next(struct pace *pace, const struct iovec *records, size_t count)
+{
+    uint64_t bytes = 0;
+    size_t next    = 0;
+
+    do bytes += records[next++].iov_len;
+    while (next < count && bytes < pace->room_bytes / 2);
+    wait_for_reader(pace);
+    pace->sent_records += next;
+    pace->sent_bytes += bytes;
+    return next;
+}
