@@ -15,7 +15,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
-all_targets='queue_file ops lines frame'
+all_targets='queue_file ops dir lines frame'
 
 die() {
     echo "fuzz: $*" >&2
@@ -75,7 +75,7 @@ sources_of() {
     case $1 in
     lines) echo cli/lines.c ;;
     frame) echo lib/frame.c lib/codec.c lib/record.c ;;
-    ops)
+    ops | dir)
         echo lib fuzz/fuzz_channel.c fuzz/fuzz_platform.c
         echo tests/support/platform_mem.c tests/support/mem_disk.c tests/support/mem_look.c
         ;;

@@ -70,6 +70,9 @@ struct fuzz_channel {
     size_t view_count;
 };
 
+/* Start anew: an empty disk with FUZZ_DIR on it. */
+void fuzz_channel_begin(struct fuzz_channel *ch);
+
 /* Open a channel with OPTIONS, whose platform and item type are filled in here. Returns hopper_open()'s status; anything
  * but HOPPER_OK leaves nothing to close. FAULT, if not NULL, is in force during the open and after it. */
 hopper_status fuzz_channel_open(struct fuzz_channel *ch, const struct hopper_options *options, int carries_items,

@@ -164,6 +164,7 @@ static void run_steps(struct fuzz_input *in)
         fault.skip    = fuzz_u8(in) % 32;
         fault.repeats = 1;
     }
+    fuzz_channel_begin(&ch);
     if (fuzz_channel_open(&ch, &options, (mode & 4) != 0, &fault) != HOPPER_OK) return;
     if (options.when_full == HOPPER_FULL_DROP_NEWEST) ch.gaps_allowed |= 1U << HOPPER_GAP_DROPPED_NEWEST;
     if (options.when_full == HOPPER_FULL_DROP_OLDEST) ch.gaps_allowed |= 1U << HOPPER_GAP_DROPPED_OLDEST;
@@ -201,6 +202,7 @@ static void run_text(struct fuzz_input *in)
     options.disk_bytes   = 1 << 20;
     options.when_full    = HOPPER_FULL_REFUSE;
     raise_to_least(&options);
+    fuzz_channel_begin(&ch);
     FUZZ_REQUIRE(fuzz_channel_open(&ch, &options, 0, NULL) == HOPPER_OK, "no channel");
     for (uint32_t i = 1; i < threads; i++) fuzz_channel_clone(&ch, 0);
     for (uint32_t i = 0; i < cap; i++) {
@@ -236,6 +238,7 @@ static void run_original(struct fuzz_input *in)
     options.disk_bytes   = fuzz_u16(in);
     options.when_full    = HOPPER_FULL_REFUSE;
     raise_to_least(&options);
+    fuzz_channel_begin(&ch);
     FUZZ_REQUIRE(fuzz_channel_open(&ch, &options, 0, NULL) == HOPPER_OK, "no channel");
     do {
         random = next_random(seed);

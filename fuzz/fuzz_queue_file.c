@@ -365,6 +365,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.file_bytes   = (mode & 8) != 0 ? 4096 : 0;
     options.when_full    = HOPPER_FULL_REFUSE;
     options.compression  = levels[mode & 3];
+    fuzz_channel_begin(&ch);
     FUZZ_REQUIRE(fuzz_channel_open(&ch, &options, (mode & 4) != 0, NULL) == HOPPER_OK, "no channel");
     fill_memory(&ch);
     overflow(&ch, &in);

@@ -4,7 +4,7 @@
 # configured with, if any. `make fuzz` and `make fuzz-afl` build the same sources for an engine with build.sh, apart from
 # this tree's configuration, into build-fuzz/, and run each target TIME seconds. README.md explains.
 
-fuzz_replays = %D%/replay_lines %D%/replay_frame %D%/replay_ops %D%/replay_queue_file
+fuzz_replays = %D%/replay_lines %D%/replay_frame %D%/replay_ops %D%/replay_queue_file %D%/replay_dir
 check_PROGRAMS += $(fuzz_replays)
 TESTS += $(fuzz_replays)
 
@@ -27,6 +27,10 @@ FUZZ_LIBS = tests/support/libtestplatform.la $(HOPPER_CORE)
 %C%_replay_queue_file_SOURCES = %D%/fuzz_queue_file.c %D%/fuzz_image.c %D%/fuzz_image.h $(FUZZ_CHANNEL) $(FUZZ_SHARED)
 %C%_replay_queue_file_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_TARGET='"queue_file"'
 %C%_replay_queue_file_LDADD = $(FUZZ_LIBS)
+
+%C%_replay_dir_SOURCES = %D%/fuzz_dir.c $(FUZZ_CHANNEL) $(FUZZ_SHARED)
+%C%_replay_dir_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_TARGET='"dir"'
+%C%_replay_dir_LDADD = $(FUZZ_LIBS)
 
 EXTRA_DIST += %D%/build.sh %D%/README.md %D%/corpus
 

@@ -12,6 +12,9 @@
 
 #define LOCK_NAME "LOCK"
 
+/* Numbering goes on behind the files of others, but not behind a name put there to exhaust the numbers. */
+#define NUMBER_FOREIGN_MAX (UINT64_C(1) << 62)
+
 static void lock_path(char *out, size_t len, const struct hpr_dir *dir, const char *name)
 {
     (void)snprintf(out, len, "%.*s/%s", (int)(len - strlen(name) - 2), dir->path, name);
@@ -171,7 +174,7 @@ static hopper_status judge_file(struct hpr_dir *dir, const char *name, bool *is_
     case HPR_FILE_FOREIGN:
         break;
     }
-    *is_oursp = st.bytes < HPR_FILE_HEADER_BYTES; /* creation was cut short */
+    *is_oursp = st.bytes < HPR_FILE_HEADER_BYTES && hpr_frame_is_beginning(bytes, got); /* creation was cut short */
     return HOPPER_OK;
 }
 
@@ -188,7 +191,8 @@ static int clear_one(void *arg, const char *name)
     if ((c->status = judge_file(c->dir, name, &is_ours, c->err)) != HOPPER_OK)
         return 1;
     if (!is_ours) {
-        c->dir->next_number = hpr_max_u64(c->dir->next_number, number == UINT64_MAX ? 1 : number + 1);
+        if (number < NUMBER_FOREIGN_MAX)
+            c->dir->next_number = hpr_max_u64(c->dir->next_number, number + 1);
         return 0;
     }
     res = io->unlink_at(io->ctx, c->dir->fd, name);

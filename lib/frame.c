@@ -65,6 +65,11 @@ enum hpr_file_verdict hpr_frame_get_file_header(const unsigned char *in, size_t 
     return HPR_FILE_OURS;
 }
 
+bool hpr_frame_is_beginning(const unsigned char *in, size_t len)
+{
+    return len == 0 || memcmp(in, file_magic, hpr_min_size(len, sizeof file_magic)) == 0;
+}
+
 void hpr_frame_put_header(unsigned char *out, const struct hpr_frame_header *h, const struct hpr_frame_place *place)
 {
     hpr_put_u32(out, HPR_FRAME_HEADER_BYTES - 4 + h->stored_bytes);

@@ -64,6 +64,9 @@ enum hpr_file_verdict {
 void                  hpr_frame_put_file_header(unsigned char *out, const struct hpr_file_header *h);
 enum hpr_file_verdict hpr_frame_get_file_header(const unsigned char *in, size_t len, struct hpr_file_header *h);
 
+/* Whether the LEN bytes at IN, which are fewer than a file header, may be what was written of one. */
+bool hpr_frame_is_beginning(const unsigned char *in, size_t len);
+
 void hpr_frame_put_header(unsigned char *out, const struct hpr_frame_header *h, const struct hpr_frame_place *place);
 void hpr_frame_put_footer(unsigned char *out, const struct hpr_footer *f, const struct hpr_frame_place *place);
 
