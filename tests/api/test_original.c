@@ -54,7 +54,8 @@ static void run(const struct round_trip *trip, const struct hopper_platform *pla
 {
     struct hopper_options options = HOPPER_OPTIONS_INIT;
     const struct crowd_member model = { .count = trip->values, .len_min = trip->len_min, .len_max = trip->len_max,
-                                        .batch = trip->batch, .seed = trip->seed, .keep_trying = true };
+                                        .batch = trip->batch, .seed = trip->seed, .keep_trying = true,
+                                        .never_waits = trip->when_full == HOPPER_FULL_REFUSE };
     struct checker checker;
     struct crowd crowd;
     hopper_sender *snd;

@@ -492,7 +492,7 @@ START_TEST(an_error_at_the_change_of_files_loses_nothing)
         c.options.file_bytes = 16 << 10;
         c.options.disk_bytes = 128 << 10;
         chan_open(&c);
-        arm(&c, FAULT_PWRITE | FAULT_OPEN | FAULT_CLOSE | FAULT_CHMOD, at, EIO, FAULT_ONCE);
+        arm(&c, FAULT_PWRITE | FAULT_CREATE | FAULT_CLOSE | FAULT_CHMOD, at, EIO, FAULT_ONCE);
         chan_fill(&c, 1000, 190, &st);
         chan_fill(&c, 1000, 10, &st);
         is_hit = fault_hits(c.fault) > 0;

@@ -35,6 +35,7 @@ struct chan {
     uint64_t sent;           /* messages accepted */
     void *buf;               /* for building messages */
     size_t buf_bytes;
+    unsigned flags;  /* MEM_..., of mem */
     bool is_tampered; /* the test has put or removed queue files: their number is not compared */
     uint64_t clones; /* sender handles that the test has made besides the first, at most at once */
 };

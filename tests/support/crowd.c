@@ -39,12 +39,13 @@ static void *member_main(void *arg)
     uint64_t left = m->count;
 
     while (left > 0) {
+        uint64_t deadline = m->never_waits ? HOPPER_NOW : HOPPER_FOREVER;
         size_t n = build(m, &rng, buf, vec, left), taken = 0;
 
         if (m->batch > 1) {
-            m->last = hopper_send_batch(m->snd, vec, n, HOPPER_FOREVER, &taken);
+            m->last = hopper_send_batch(m->snd, vec, n, deadline, &taken);
         } else {
-            m->last = hopper_send(m->snd, vec[0].iov_base, vec[0].iov_len);
+            m->last = hopper_send_until(m->snd, vec[0].iov_base, vec[0].iov_len, deadline);
             taken = m->last == HOPPER_OK;
         }
         m->accepted += taken;

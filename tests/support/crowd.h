@@ -16,6 +16,7 @@ struct crowd_member {
     size_t len_min, len_max;
     size_t batch;          /* up to so many at once; 0 or 1: one by one */
     uint64_t seed;
+    bool never_waits;      /* send with HOPPER_NOW, otherwise with HOPPER_FOREVER */
     bool keep_trying;      /* send what was refused again; otherwise it is counted and left out */
 
     uint64_t accepted, refused;

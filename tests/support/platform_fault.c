@@ -6,6 +6,7 @@
 #include "platform_fault.h"
 
 #include "mem_disk.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ struct fault_platform {
 static const char *const kind_names[FAULT_KINDS] = {
     "open", "close", "pread", "pwrite", "fdatasync", "fsync", "truncate", "allocate", "chmod", "stat", "space", "stat_at",
     "rename", "unlink", "mkdir", "list", "lock", "map", "unmap", "event_open", "event_set", "event_clear", "random",
-    "alloc",
+    "create", "alloc",
 };
 
 static int bit_of(unsigned kind)
@@ -108,7 +109,7 @@ static int fault_open_at(void *ctx, int dirfd, const char *name, int flags, unsi
     struct fault_platform *fault = ctx;
     int rc;
 
-    return fails(fault, FAULT_OPEN, &rc) ? rc : IO(fault)->open_at(IO_CTX(fault), dirfd, name, flags, mode);
+    return fails(fault, flags & O_CREAT ? FAULT_CREATE : FAULT_OPEN, &rc) ? rc : IO(fault)->open_at(IO_CTX(fault), dirfd, name, flags, mode);
 }
 
 static int fault_fdatasync(void *ctx, int fd)

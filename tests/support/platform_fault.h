@@ -23,7 +23,7 @@
 #include <stdbool.h>
 
 enum {
-    FAULT_OPEN        = 1 << 0,
+    FAULT_OPEN        = 1 << 0, /* of what is there */
     FAULT_CLOSE       = 1 << 1,
     FAULT_PREAD       = 1 << 2,
     FAULT_PWRITE      = 1 << 3,
@@ -46,15 +46,16 @@ enum {
     FAULT_EVENT_SET   = 1 << 20,
     FAULT_EVENT_CLEAR = 1 << 21,
     FAULT_RANDOM      = 1 << 22,
-    FAULT_ALLOC       = 1 << 23,
-    FAULT_KINDS       = 24,
+    FAULT_CREATE      = 1 << 23, /* open_at with O_CREAT */
+    FAULT_ALLOC       = 1 << 24,
+    FAULT_KINDS       = 25,
 
-    FAULT_ANY_IO = (1 << 23) - 1,
+    FAULT_ANY_IO = (1 << 24) - 1,
     FAULT_MEMORY = FAULT_ALLOC | FAULT_MAP,
     /* what a full device can refuse */
-    FAULT_GROWS = FAULT_OPEN | FAULT_PWRITE | FAULT_TRUNCATE | FAULT_ALLOCATE | FAULT_RENAME | FAULT_MKDIR,
+    FAULT_GROWS = FAULT_CREATE | FAULT_PWRITE | FAULT_TRUNCATE | FAULT_ALLOCATE | FAULT_RENAME | FAULT_MKDIR,
     /* what needs a descriptor */
-    FAULT_OPENS = FAULT_OPEN | FAULT_LIST | FAULT_EVENT_OPEN
+    FAULT_OPENS = FAULT_OPEN | FAULT_CREATE | FAULT_LIST | FAULT_EVENT_OPEN
 };
 
 enum fault_mode {

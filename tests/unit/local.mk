@@ -11,9 +11,23 @@ tests_golden_generate_LDADD = tests/support/libtestplatform.la $(HOPPER_CORE)
 EXTRA_DIST += tests/golden
 
 if HAVE_CHECK
-core_unit_tests = %D%/test_golden
+core_unit_tests = %D%/test_codec %D%/test_frame %D%/test_golden %D%/test_options %D%/test_queue_file %D%/test_record \
+	%D%/test_ring
 check_PROGRAMS += $(core_unit_tests)
 TESTS += $(core_unit_tests)
+
+%C%_test_codec_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_codec_LDADD = $(UNIT_LIBS)
+%C%_test_frame_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_frame_LDADD = $(UNIT_LIBS)
+%C%_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_options_LDADD = $(UNIT_LIBS)
+%C%_test_queue_file_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_queue_file_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
+%C%_test_record_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_record_LDADD = $(UNIT_LIBS)
+%C%_test_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_ring_LDADD = $(UNIT_LIBS)
 
 %C%_test_golden_SOURCES = %D%/test_golden.c tests/golden/reader.c tests/golden/reader.h $(golden_sources)
 %C%_test_golden_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -161,6 +161,7 @@ static void rig_open(struct rig *rig, const struct golden_case *c)
     }
     memcpy(rig->dir.channel_id, "hopper-golden-01", 16);
     rig->dir.io = rig->replay.io = io;
+    rig->dir.disk_bytes = rig->dir.file_bytes = 1 << 20;
     rig->dir.fd = io->open_at(io->ctx, -1, "/q", O_RDONLY | O_DIRECTORY, 0);
     ck_assert_int_ge(rig->dir.fd, 0);
     rig->replay.dir = &rig->dir;
@@ -187,7 +188,8 @@ static struct hpr_replay_end end_of(const struct golden_case *c, uint64_t end_se
 {
     const struct golden_file *last = &c->files[c->file_count - 1];
 
-    return (struct hpr_replay_end){{last->number, 0, last->len, 0}, 1, end_seq, end_seq};
+    return (struct hpr_replay_end){
+        .file = {.number = last->number, .bytes = last->len}, .oldest = 1, .seq = end_seq, .due_seq = end_seq};
 }
 
 /* Hand out the records of one frame, as the receiver does. */

@@ -140,6 +140,7 @@ START_TEST(every_function_of_the_table_is_counted_as_its_own_kind)
 
     arm(FAULT_ANY_IO, 1, EINTR, FAULT_STICKY, FAULT_FAIL, 0);
     ck_assert_int_eq(io->open_at(io->ctx, -1, "/f", O_RDONLY, 0), -EINTR);
+    ck_assert_int_eq(io->open_at(io->ctx, -1, "/f", O_RDONLY | O_CREAT, 0600), -EINTR);
     ck_assert_int_eq(io->pread(io->ctx, fd, &byte, 1, 0), -EINTR);
     ck_assert_int_eq(io->pwrite(io->ctx, fd, &byte, 1, 0), -EINTR);
     ck_assert_int_eq(io->fdatasync(io->ctx, fd), -EINTR);

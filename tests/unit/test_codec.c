@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* Deflate in memory that is given once: the slab is exactly as large as needed and never overrun, everything comes
+ * back, what does not shrink is said not to, and no stream gives more bytes than it may. */
+#include "codec.h"
+
+#include <stdlib.h>
+
+#include "rng.h"
+#include "suite.h"
+
+#define GUARD_BYTES 64
+#define GUARD       0x5a
+
+static const size_t block_sizes[] = {1024, 2048, 4096, 8192, 16384, 32768, 65536};
+#define BLOCK_SIZES (sizeof block_sizes / sizeof *block_sizes)
+
+/* A piece of memory of exactly BYTES with guards behind it. */
+static void *guarded_new(size_t bytes)
+{
+    unsigned char *p = malloc(bytes + GUARD_BYTES);
+
+    ck_assert_ptr_nonnull(p);
+    memset(p, 0xee, bytes);
+    memset(p + bytes, GUARD, GUARD_BYTES);
+    return p;
+}
+
+static void guarded_free(void *p, size_t bytes)
+{
+    const unsigned char *guard = (unsigned char *)p + bytes;
+
+    for (size_t i = 0; i < GUARD_BYTES; i++)
+        if (guard[i] != GUARD)
+            ck_abort_msg("byte %zu behind the slab was written", i);
+    free(p);
+}
+
+struct pair {
+    struct hpr_codec_params params;
+    struct hpr_deflater d;
+    struct hpr_inflater i;
+    void *d_slab, *i_slab;
+    size_t d_bytes, i_bytes;
+};
+
+static void pair_open(struct pair *p, int level, size_t block_bytes)
+{
+    p->params = hpr_codec_params(level, block_bytes);
+    p->d_bytes = hpr_deflater_bytes(&p->params);
+    p->i_bytes = hpr_inflater_bytes(p->params.window_bits);
+    p->d_slab = guarded_new(p->d_bytes);
+    p->i_slab = guarded_new(p->i_bytes);
+    ck_assert_int_eq(hpr_deflater_init(&p->d, &p->params, p->d_slab, p->d_bytes), HOPPER_OK);
+    ck_assert_int_eq(hpr_inflater_init(&p->i, p->params.window_bits, p->i_slab, p->i_bytes), HOPPER_OK);
+}
+
+static void pair_close(struct pair *p)
+{
+    guarded_free(p->d_slab, p->d_bytes);
+    guarded_free(p->i_slab, p->i_bytes);
+}
+
+/* Inflate LEN bytes at IN, PIECE at a time, to RAW of RAW_LEN bytes. */
+static enum hpr_inflate_result inflate_all(struct hpr_inflater *i, const unsigned char *in, size_t len, size_t piece,
+                                           unsigned char *raw, size_t raw_len)
+{
+    enum hpr_inflate_result res = HPR_INFLATE_BAD;
+
+    hpr_inflate_begin(i, raw, raw_len);
+    for (size_t at = 0; at < len; at += piece) {
+        piece = hpr_min_size(piece, len - at);
+        res = hpr_inflate_step(i, in + at, piece, at + piece == len);
+        if (res != HPR_INFLATE_MORE)
+            break;
+    }
+    return res;
+}
+
+/* Text-like bytes: they shrink. */
+static void fill_text(struct rng *rng, unsigned char *out, size_t len)
+{
+    static const char words[8][8] = {"record ", "channel", " of the", "memory ", "12345, ", "disk\n..", "abcdefg",
+                                     " frame "};
+
+    for (size_t i = 0; i < len; i += 7)
+        memcpy(out + i, words[rng_below(rng, 8)], hpr_min_size(7, len - i));
+}
+
+static void fill_noise(struct rng *rng, unsigned char *out, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        out[i] = (unsigned char)rng_next(rng);
+}
+
+/* ---- sizes ---- */
+
+START_TEST(the_window_is_half_a_block_and_a_deflater_fits_small_budgets)
+{
+    static const int bits[BLOCK_SIZES] = {10, 10, 11, 12, 13, 14, 15};
+
+    for (size_t i = 0; i < BLOCK_SIZES; i++) {
+        struct hpr_codec_params p = hpr_codec_params(6, block_sizes[i]);
+
+        ck_assert_int_eq(p.level, 6);
+        ck_assert_int_eq(p.window_bits, bits[i]);
+        ck_assert(p.memory_level >= 1 && p.memory_level <= 9);
+        ck_assert_uint_le(hpr_deflater_bytes(&p), 16 * block_sizes[i] + 16384);
+    }
+}
+END_TEST
+
+START_TEST(a_deflater_takes_exactly_the_slab_that_was_asked_for)
+{
+    for (size_t i = 0; i < BLOCK_SIZES; i++) {
+        struct pair p;
+
+        pair_open(&p, 9, block_sizes[i]);
+        ck_assert_uint_eq(p.d.slab.used, p.d_bytes);
+        ck_assert_int_eq(hpr_deflater_init(&p.d, &p.params, p.d_slab, p.d_bytes - 1), HOPPER_ENOMEM);
+        pair_close(&p);
+    }
+}
+END_TEST
+
+START_TEST(zlib_is_asked_and_its_refusal_is_passed_on)
+{
+    struct hpr_codec_params bad_level = {99, 15, 8}, bad_window = {6, 20, 8}, bad_memory = {6, 15, 77};
+
+    ck_assert_uint_eq(hpr_deflater_bytes(&bad_level), 0);
+    ck_assert_uint_eq(hpr_deflater_bytes(&bad_window), 0);
+    ck_assert_uint_eq(hpr_deflater_bytes(&bad_memory), 0);
+    ck_assert_uint_eq(hpr_inflater_bytes(20), 0);
+}
+END_TEST
+
+START_TEST(an_inflater_needs_no_more_than_its_slab_however_its_input_comes)
+{
+    struct rng rng = {1};
+    unsigned char *raw = malloc(65536), *out = malloc(65536), *back = malloc(65536);
+
+    for (size_t i = 0; i < BLOCK_SIZES; i++) {
+        size_t stored, used = 0;
+        struct pair p;
+
+        pair_open(&p, 6, block_sizes[i]);
+        fill_text(&rng, raw, block_sizes[i]);
+        stored = hpr_deflate(&p.d, raw, block_sizes[i], out, block_sizes[i]);
+        ck_assert_uint_gt(stored, 0);
+        for (size_t piece = 1; piece <= stored; piece = piece * 3 + 1) {
+            memset(back, 0, block_sizes[i]);
+            ck_assert_int_eq(inflate_all(&p.i, out, stored, piece, back, block_sizes[i]), HPR_INFLATE_DONE);
+            ck_assert(memcmp(back, raw, block_sizes[i]) == 0);
+            ck_assert_uint_le(p.i.slab.used, p.i_bytes);
+            ck_assert(used == 0 || used == p.i.slab.used); /* no more with each frame */
+            used = p.i.slab.used;
+        }
+        pair_close(&p);
+    }
+    free(raw);
+    free(out);
+    free(back);
+}
+END_TEST
+
+/* ---- there and back ---- */
+
+static void check_block(struct pair *p, const unsigned char *raw, size_t len, bool must_shrink, bool must_not)
+{
+    unsigned char *out = guarded_new(len), *back = guarded_new(len);
+    size_t stored = hpr_deflate(&p->d, raw, len, out, len);
+
+    ck_assert(stored < len || len == 0);
+    ck_assert(!must_shrink || stored > 0);
+    ck_assert(!must_not || stored == 0);
+    if (stored > 0) {
+        ck_assert_int_eq(inflate_all(&p->i, out, stored, 1000, back, len), HPR_INFLATE_DONE);
+        ck_assert(memcmp(back, raw, len) == 0);
+    }
+    guarded_free(out, len);
+    guarded_free(back, len);
+}
+
+START_TEST(blocks_come_back_and_what_does_not_shrink_is_said_not_to)
+{
+    static const size_t parts[] = {1, 2, 3, 7, 100, 1000};
+    struct rng rng = {rng_seed("codec")};
+    unsigned char *raw = malloc(65536);
+
+    for (size_t i = 0; i < BLOCK_SIZES; i++) {
+        for (int level = 1; level <= 9; level += 4) {
+            struct pair p;
+
+            pair_open(&p, level, block_sizes[i]);
+            memset(raw, 'x', block_sizes[i]);
+            check_block(&p, raw, block_sizes[i], true, false);
+            fill_text(&rng, raw, block_sizes[i]);
+            check_block(&p, raw, block_sizes[i], true, false);
+            fill_noise(&rng, raw, block_sizes[i]);
+            check_block(&p, raw, block_sizes[i], false, true);
+            memcpy(raw + block_sizes[i] / 2, raw, block_sizes[i] / 2); /* noise that comes again from afar */
+            check_block(&p, raw, block_sizes[i], false, false);
+            for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+                check_block(&p, raw, parts[k], false, parts[k] < 4);
+            pair_close(&p);
+        }
+    }
+    free(raw);
+}
+END_TEST
+
+START_TEST(a_result_that_only_just_does_not_fit_is_refused_and_nothing_is_written_behind)
+{
+    unsigned char raw[1000], out[1000];
+    struct rng rng = {7};
+    size_t stored;
+    struct pair p;
+
+    pair_open(&p, 6, 1024);
+    fill_text(&rng, raw, sizeof raw);
+    stored = hpr_deflate(&p.d, raw, sizeof raw, out, sizeof out);
+    ck_assert_uint_gt(stored, 20);
+    for (size_t room = 0; room <= stored + 1; room++) {
+        unsigned char *small = guarded_new(room);
+
+        ck_assert_uint_eq(hpr_deflate(&p.d, raw, sizeof raw, small, room), room > stored ? stored : 0);
+        guarded_free(small, room);
+    }
+    pair_close(&p);
+}
+END_TEST
+
+/* Deflate RAW in pieces of PIECE to OUT, with ROOM bytes of output at a time. */
+static size_t deflate_pieces(struct hpr_deflater *d, const unsigned char *raw, size_t len, size_t piece,
+                             unsigned char *out, size_t room)
+{
+    size_t stored = 0;
+    bool is_done;
+
+    hpr_deflate_begin(d);
+    for (size_t at = 0; at <= len; at += piece) {
+        bool is_last = at == len;
+
+        piece = is_last ? 1 : hpr_min_size(piece, len - at);
+        d->z.next_in = (z_const Bytef *)(uintptr_t)(raw + at);
+        d->z.avail_in = is_last ? 0 : (uInt)piece;
+        do {
+            d->z.next_out = out + stored;
+            d->z.avail_out = (uInt)room;
+            is_done = hpr_deflate_step(d, is_last);
+            stored += room - d->z.avail_out;
+        } while (!is_done);
+    }
+    return stored;
+}
+
+START_TEST(pieces_of_any_size_make_a_stream_that_inflates_to_the_whole)
+{
+    static const size_t sizes[] = {1, 3, 64, 1000, 100000};
+    unsigned char *raw = malloc(100000), *out = malloc(200000), *back = malloc(100000);
+    struct rng rng = {3};
+    struct pair p;
+
+    pair_open(&p, 6, 4096);
+    fill_text(&rng, raw, 50000);
+    fill_noise(&rng, raw + 50000, 50000);
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t k = 0; k < 5; k++) {
+            size_t stored = deflate_pieces(&p.d, raw, 100000, sizes[i], out, sizes[k]);
+
+            ck_assert_int_eq(inflate_all(&p.i, out, stored, sizes[4 - i], back, 100000), HPR_INFLATE_DONE);
+            ck_assert(memcmp(back, raw, 100000) == 0);
+        }
+    }
+    ck_assert_uint_eq(p.d.slab.used, p.d_bytes);
+    pair_close(&p);
+    free(raw);
+    free(out);
+    free(back);
+}
+END_TEST
+
+/* ---- bad streams ---- */
+
+START_TEST(a_stream_that_is_cut_or_has_something_behind_it_or_gives_another_length_is_bad)
+{
+    unsigned char raw[1000], out[1100], *back = guarded_new(1000);
+    struct rng rng = {11};
+    struct pair p;
+    size_t len;
+
+    pair_open(&p, 6, 1024);
+    fill_text(&rng, raw, sizeof raw);
+    len = hpr_deflate(&p.d, raw, sizeof raw, out, sizeof raw);
+    ck_assert_uint_gt(len, 0);
+    out[len] = 0;
+    for (size_t piece = 1; piece <= 1000; piece *= 10) {
+        for (size_t cut = 1; cut < len; cut++)
+            ck_assert_int_eq(inflate_all(&p.i, out, cut, piece, back, 1000), HPR_INFLATE_BAD);
+        ck_assert_int_eq(inflate_all(&p.i, out, len + 1, piece, back, 1000), HPR_INFLATE_BAD);
+        ck_assert_int_eq(inflate_all(&p.i, out, len, piece, back, 999), HPR_INFLATE_BAD);
+        ck_assert_int_eq(inflate_all(&p.i, out, len, piece, back, 1000), HPR_INFLATE_DONE);
+    }
+    guarded_free(back, 1000);
+    back = guarded_new(1001);
+    ck_assert_int_eq(inflate_all(&p.i, out, len, 100, back, 1001), HPR_INFLATE_BAD);
+    guarded_free(back, 1001);
+    pair_close(&p);
+}
+END_TEST
+
+START_TEST(noise_and_bombs_do_no_harm_and_good_streams_work_after_them)
+{
+    unsigned char raw[1000], out[4096], good[1000], *back = guarded_new(1000);
+    unsigned char *zeros = calloc(1, 1 << 20);
+    struct rng rng = {rng_seed("codec")};
+    struct pair p;
+    size_t len, bomb;
+
+    pair_open(&p, 9, 1024);
+    fill_text(&rng, raw, sizeof raw);
+    len = hpr_deflate(&p.d, raw, sizeof raw, good, sizeof good);
+    bomb = hpr_deflate(&p.d, zeros, 1 << 20, out, sizeof out);
+    ck_assert_uint_gt(bomb, 0);
+    ck_assert_int_eq(inflate_all(&p.i, out, bomb, 100, back, 1000), HPR_INFLATE_BAD);
+    for (int i = 0; i < 20000; i++) {
+        fill_noise(&rng, out, 100);
+        (void)inflate_all(&p.i, out, 100, 1 + rng_below(&rng, 100), back, 1000);
+    }
+    ck_assert_int_eq(inflate_all(&p.i, good, len, 10, back, 1000), HPR_INFLATE_DONE);
+    ck_assert_mem_eq(back, raw, sizeof raw);
+    guarded_free(back, 1000);
+    pair_close(&p);
+    free(zeros);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("codec");
+    TCase *tc = tcase_create("deflate");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, the_window_is_half_a_block_and_a_deflater_fits_small_budgets);
+    tcase_add_test(tc, a_deflater_takes_exactly_the_slab_that_was_asked_for);
+    tcase_add_test(tc, zlib_is_asked_and_its_refusal_is_passed_on);
+    tcase_add_test(tc, an_inflater_needs_no_more_than_its_slab_however_its_input_comes);
+    tcase_add_test(tc, blocks_come_back_and_what_does_not_shrink_is_said_not_to);
+    tcase_add_test(tc, a_result_that_only_just_does_not_fit_is_refused_and_nothing_is_written_behind);
+    tcase_add_test(tc, pieces_of_any_size_make_a_stream_that_inflates_to_the_whole);
+    tcase_add_test(tc, a_stream_that_is_cut_or_has_something_behind_it_or_gives_another_length_is_bad);
+    tcase_add_test(tc, noise_and_bombs_do_no_harm_and_good_streams_work_after_them);
+    suite_add_tcase(suite, tc);
+    return suite_run(suite);
+}

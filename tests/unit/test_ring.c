@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* The ring of placements: what is put comes back the same at every offset, an entry never wraps, the room that is asked
+ * for is the room that is taken, and nothing outside of the ring is written. */
+#include "ring.h"
+
+#include <stdlib.h>
+
+#include "rng.h"
+#include "suite.h"
+
+#define RING_BYTES  512
+#define GUARD_BYTES 64
+#define GUARD       0xa5
+#define ENTRIES_MAX (RING_BYTES / 8)
+
+/* Check's own assertions report each time that they hold, which takes longer than what is tested here. */
+#define MUST(condition) \
+    do { \
+        if (!(condition)) \
+            ck_abort_msg("%s", #condition); \
+    } while (0)
+
+static unsigned char memory[GUARD_BYTES + RING_BYTES + GUARD_BYTES] __attribute__((aligned(8)));
+static struct hpr_ring ring = {memory + GUARD_BYTES, RING_BYTES};
+
+static void reset(void)
+{
+    memset(memory, GUARD, sizeof memory);
+}
+
+static void check_guards(void)
+{
+    bool is_whole = true;
+
+    for (size_t i = 0; i < GUARD_BYTES; i++)
+        is_whole = is_whole && memory[i] == GUARD && memory[sizeof memory - 1 - i] == GUARD;
+    MUST(is_whole);
+}
+
+/* Bytes for entry number N. */
+static const unsigned char *content(uint64_t n)
+{
+    static unsigned char bytes[RING_BYTES + 251];
+
+    if (bytes[1] == 0)
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = (unsigned char)(i % 251 * 7);
+    return bytes + n % 251;
+}
+
+/* Put entry number N, of KIND and SIZE, with content that follows from N. */
+static void put(struct hpr_cursor *cursor, enum hpr_place kind, uint64_t size, uint64_t n)
+{
+    uint64_t dropped = n * 3;
+
+    switch (kind) {
+    case HPR_PLACE_RECORD:
+        hpr_ring_put(&ring, cursor, kind, size, content(n));
+        break;
+    case HPR_PLACE_ITEM:
+        hpr_ring_put(&ring, cursor, kind, size, (const void *)(uintptr_t)(n * 16));
+        break;
+    default:
+        hpr_ring_put(&ring, cursor, kind, size, &dropped);
+        break;
+    }
+}
+
+static void get_and_check(struct hpr_cursor *cursor, enum hpr_place kind, uint64_t size, uint64_t n)
+{
+    struct hpr_entry entry;
+
+    memset(&entry, 0, sizeof entry);
+    hpr_ring_get(&ring, cursor, &entry);
+    MUST(entry.kind == kind && entry.value == size);
+    if (kind == HPR_PLACE_RECORD) {
+        MUST(entry.data >= ring.base && entry.data + size <= ring.base + ring.bytes &&
+                  memcmp(entry.data, content(n), (size_t)size) == 0);
+    } else if (kind == HPR_PLACE_ITEM) {
+        MUST(entry.item == (void *)(uintptr_t)(n * 16));
+    } else if (kind == HPR_PLACE_DISK) {
+        MUST(entry.dropped == n * 3);
+    }
+}
+
+START_TEST(an_entry_takes_its_head_and_its_bytes_rounded_up_to_eight)
+{
+    ck_assert_uint_eq(hpr_ring_entry_bytes(HPR_PLACE_RECORD, 0), 8);
+    ck_assert_uint_eq(hpr_ring_entry_bytes(HPR_PLACE_RECORD, 1), 16);
+    ck_assert_uint_eq(hpr_ring_entry_bytes(HPR_PLACE_RECORD, 8), 16);
+    ck_assert_uint_eq(hpr_ring_entry_bytes(HPR_PLACE_RECORD, 9), 24);
+    ck_assert_uint_eq(hpr_ring_entry_bytes(HPR_PLACE_ITEM, 0), 16);
+    ck_assert_uint_eq(hpr_ring_entry_bytes(HPR_PLACE_DISK, 0), 16);
+    ck_assert_uint_eq(hpr_ring_entry_bytes(HPR_PLACE_GAP, 0), 8);
+}
+END_TEST
+
+/* Every kind and every record length, beginning at every offset; the room announced is the room taken. */
+static void check_at(size_t offset, enum hpr_place kind, size_t len)
+{
+    struct hpr_cursor tail = {1000 * RING_BYTES + offset, offset}, head = tail;
+    size_t entry_bytes = hpr_ring_entry_bytes(kind, len), need;
+
+    need = hpr_ring_need(&ring, &tail, entry_bytes);
+    if (need > RING_BYTES) { /* there is no room for it at this offset, however empty the ring is */
+        MUST(entry_bytes > RING_BYTES - offset);
+        return;
+    }
+    reset();
+    put(&tail, kind, len, offset + len);
+    check_guards();
+    MUST(tail.pos - head.pos == need && tail.offset == (offset + need) % RING_BYTES);
+    get_and_check(&head, kind, len, offset + len);
+    MUST(head.pos == tail.pos && head.offset == tail.offset);
+}
+
+START_TEST(every_kind_and_length_comes_back_at_every_offset)
+{
+    for (size_t offset = 0; offset < RING_BYTES; offset += 8) {
+        for (size_t len = 0; len <= RING_BYTES - 8; len++)
+            check_at(offset, HPR_PLACE_RECORD, len);
+        check_at(offset, HPR_PLACE_ITEM, 12345);
+        check_at(offset, HPR_PLACE_DISK, 54321);
+        check_at(offset, HPR_PLACE_GAP, 999);
+    }
+}
+END_TEST
+
+START_TEST(an_entry_that_ends_exactly_at_the_end_needs_no_padding)
+{
+    struct hpr_cursor tail = {RING_BYTES - 64, RING_BYTES - 64};
+
+    ck_assert_uint_eq(hpr_ring_need(&ring, &tail, 64), 64);
+    ck_assert_uint_eq(hpr_ring_need(&ring, &tail, 72), 64 + 72);
+    put(&tail, HPR_PLACE_RECORD, 56, 1);
+    ck_assert_uint_eq(tail.offset, 0);
+    ck_assert_uint_eq(tail.pos, RING_BYTES);
+}
+END_TEST
+
+START_TEST(the_largest_values_come_back)
+{
+    struct hpr_cursor tail = {0, 0}, head = {0, 0};
+
+    reset();
+    put(&tail, HPR_PLACE_GAP, HPR_RING_VALUE_MAX, 0);
+    put(&tail, HPR_PLACE_DISK, HPR_RING_VALUE_MAX, 0);
+    put(&tail, HPR_PLACE_ITEM, HPR_RING_VALUE_MAX, 0);
+    get_and_check(&head, HPR_PLACE_GAP, HPR_RING_VALUE_MAX, 0);
+    get_and_check(&head, HPR_PLACE_DISK, HPR_RING_VALUE_MAX, 0);
+    get_and_check(&head, HPR_PLACE_ITEM, HPR_RING_VALUE_MAX, 0);
+}
+END_TEST
+
+/* ---- against a plain array ---- */
+
+struct model {
+    enum hpr_place kind[ENTRIES_MAX];
+    uint64_t size[ENTRIES_MAX];
+    uint64_t first, count; /* of entries, by number since the beginning */
+};
+
+static void step(struct rng *rng, struct model *m, struct hpr_cursor *tail, struct hpr_cursor *head)
+{
+    if (rng_below(rng, 2) == 0) {
+        enum hpr_place kind = (enum hpr_place)rng_below(rng, 4);
+        size_t len = (size_t)rng_below(rng, RING_BYTES / 4);
+        size_t need = hpr_ring_need(&ring, tail, hpr_ring_entry_bytes(kind, len));
+
+        if (tail->pos - head->pos + need > RING_BYTES)
+            return;
+        m->kind[(m->first + m->count) % ENTRIES_MAX] = kind;
+        m->size[(m->first + m->count) % ENTRIES_MAX] = len;
+        put(tail, kind, len, m->first + m->count);
+        m->count++;
+    } else if (m->count > 0) {
+        get_and_check(head, m->kind[m->first % ENTRIES_MAX], m->size[m->first % ENTRIES_MAX], m->first);
+        m->first++;
+        m->count--;
+    } else {
+        MUST(head->pos == tail->pos);
+    }
+}
+
+START_TEST(a_million_random_steps_agree_with_a_plain_queue)
+{
+    struct rng rng = {rng_seed("ring")};
+    struct hpr_cursor tail = {0, 0}, head = {0, 0};
+    struct model m = {.first = 1};
+
+    reset();
+    for (int i = 0; i < 1000000; i++) {
+        step(&rng, &m, &tail, &head);
+        MUST(tail.pos - head.pos <= RING_BYTES && tail.offset < RING_BYTES && tail.offset % 8 == 0);
+    }
+    check_guards();
+    ck_assert_uint_gt(tail.pos, 1000 * RING_BYTES);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ring");
+    TCase *tc = tcase_create("placements");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, an_entry_takes_its_head_and_its_bytes_rounded_up_to_eight);
+    tcase_add_test(tc, every_kind_and_length_comes_back_at_every_offset);
+    tcase_add_test(tc, an_entry_that_ends_exactly_at_the_end_needs_no_padding);
+    tcase_add_test(tc, the_largest_values_come_back);
+    tcase_add_test(tc, a_million_random_steps_agree_with_a_plain_queue);
+    suite_add_tcase(suite, tc);
+    return suite_run(suite);
+}
