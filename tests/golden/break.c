@@ -207,8 +207,8 @@ static void break_files(struct golden_set *set)
     snprintf(gap, sizeof gap, "gap %" PRIu64 " %" PRIu64 " dropped 0\n", before, after.first_seq - before);
     expect(c, -1, NULL, "");
     expect_instead(c, "file 2", "end 2", "");
-    snprintf(text, sizeof text, "file 3 bytes %" PRIu64 "\n", after.first_seq);
-    strcat(text, gap);
+    snprintf(text, sizeof text, "file 3 bytes %" PRIu64 " after %" PRIu64 " of %" PRIu64 "\n%s", after.first_seq,
+             before - c->frames[0].first_seq, after.first_seq - c->frames[0].first_seq, gap);
     expect_instead(c, "file 3", NULL, text);
     free(c->files[1].data);
     c->files[1] = c->files[2];

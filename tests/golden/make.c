@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The valid golden files. A channel writes to disk only what finds no room in memory, and how much room there is
- * depends on the machine; so each channel of bytes first fills its memory to the last byte, always with six records, and
- * what is sent after them overflows, from sequence number 7 on. Items say that they weigh more than memory holds, and
+ * depends on the machine; so each channel of bytes first fills its memory to the last byte, always with six records,
+ * and what is sent after them overflows, from sequence number 7 on. Items say that they weigh more than memory holds, and
  * overflow from the first on. Files are taken from the simulated disk before the channel is closed, as closing removes
  * them. */
 #include "golden.h"
@@ -237,13 +237,15 @@ static void tell_frame(const struct golden_case *c, const struct golden_frame *f
 void golden_tell(const struct golden_case *c, int lost, const char *damage, FILE *out)
 {
     struct telling t = {c->frames[0].first_seq, c->frames[0].dropped_total};
+    uint64_t total = 0;
 
     for (size_t i = 0; i < c->file_count; i++) {
         const struct golden_file *file = &c->files[i];
         uint64_t end = 72, records = 0;
 
-        fprintf(out, "file %" PRIu64 " %s %" PRIu64 "\n", file->number, file->data[13] ? "items" : "bytes",
-                golden_get(file->data + 40, 8));
+        fprintf(out, "file %" PRIu64 " %s %" PRIu64 " after %" PRIu64 " of %" PRIu64 "\n", file->number,
+                file->data[13] ? "items" : "bytes", golden_get(file->data + 40, 8), total,
+                golden_get(file->data + 56, 8) - golden_get(c->files[0].data + 56, 8));
         for (size_t k = 0; k < c->frame_count; k++) {
             const struct golden_frame *f = &c->frames[k];
 
@@ -257,6 +259,7 @@ void golden_tell(const struct golden_case *c, int lost, const char *damage, FILE
             tell_frame(c, f, &t, out);
             records += f->records;
         }
+        total += records;
         if (end == file->len)
             fprintf(out, "end %" PRIu64 " open\n", file->number);
         else

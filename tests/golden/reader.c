@@ -28,6 +28,8 @@ struct reader {
     bool                 has_id;
     bool                 is_last; /* the file at hand is */
     uint64_t             records; /* read from it */
+    uint64_t             records_before;  /* read from the files before it */
+    uint64_t             record_offset;   /* of the first file that had a good header */
 
     bool     has_next;    /* something was read or promised: `next` is known */
     uint64_t next;        /* sequence number expected next */
@@ -234,6 +236,21 @@ static uint64_t read_at(struct reader *r, uint64_t offset, bool *is_sealedp)
     return next;
 }
 
+static void take_file_header(struct reader *r)
+{
+    const unsigned char *p = r->data;
+
+    if (!r->has_id) {
+        tell_gap(r, number_at(p + 40, 8), 0);
+        r->record_offset = number_at(p + 56, 8);
+        memcpy(r->id, p + 16, 16);
+        r->has_id = true;
+    }
+    fprintf(r->out, "file %" PRIu64 " %s %" PRIu64 " after %" PRIu64 " of %" PRIu64 "\n", r->number,
+            p[13] == 1 ? "items" : "bytes", number_at(p + 40, 8), r->records_before,
+            number_at(p + 56, 8) - r->record_offset);
+}
+
 /* "File header"; false: the file cannot be read. */
 static bool read_file_header(struct reader *r)
 {
@@ -250,12 +267,7 @@ static bool read_file_header(struct reader *r)
     }
     if (r->len >= FILE_HEADER && word_at(p + 68) == crc_of(0, p, 68) && number_at(p + 8, 2) == 1 &&
         number_at(p + 10, 2) == 72 && number_at(p + 32, 8) == r->number) {
-        fprintf(r->out, "file %" PRIu64 " %s %" PRIu64 "\n", r->number, p[13] == 1 ? "items" : "bytes",
-                number_at(p + 40, 8));
-        if (!r->has_next)
-            tell_gap(r, number_at(p + 40, 8), 0);
-        memcpy(r->id, p + 16, 16);
-        r->has_id = true;
+        take_file_header(r);
         return true;
     }
     if (r->has_id) { /* "A damaged file header": the file before has the channel id */
@@ -274,6 +286,7 @@ static void read_file(struct reader *r, const struct reader_file *file)
     r->data = file->data;
     r->len = file->len;
     r->number = file->number;
+    r->records_before += r->records;
     r->records = 0;
     if (!read_file_header(r))
         return;

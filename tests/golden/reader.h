@@ -3,7 +3,9 @@
  * A reader of queue files, written from docs/format.md alone: the C library and zlib, nothing of libhopper. It says in
  * lines of text what it finds, the lines of the `expect` files:
  *
- *     file NUMBER bytes|items FIRST      a queue file with a good header; FIRST sequence number
+ *     file NUMBER bytes|items FIRST after COUNT of COUNT
+ *                                        a queue file with a good header, its first sequence number, and how many
+ *                                        records were read before it of those written to the files before it
  *     record SEQ LENGTH CRC              a record, its length and the CRC-32 of its bytes in hex
  *     gap FIRST COUNT dropped COUNT      sequence numbers that are not in these files; of them dropped by policy
  *     damage NUMBER OFFSET WHAT          WHAT: header, payload, codec, raw-length, records

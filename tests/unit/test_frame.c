@@ -115,6 +115,23 @@ START_TEST(file_header_that_is_cut_short_is_not_ours_and_a_newer_version_is_know
 }
 END_TEST
 
+START_TEST(only_what_begins_as_the_magic_does_may_be_the_beginning_of_a_file)
+{
+    struct hpr_file_header h = some_file_header();
+    unsigned char out[HPR_FILE_HEADER_BYTES];
+
+    hpr_frame_put_file_header(out, &h);
+    for (size_t len = 0; len < sizeof out; len++)
+        ck_assert(hpr_frame_is_beginning(out, len));
+    for (size_t at = 0; at < 8; at++) {
+        out[at] ^= 1;
+        for (size_t len = 0; len < sizeof out; len++)
+            ck_assert(hpr_frame_is_beginning(out, len) == (len <= at));
+        out[at] ^= 1;
+    }
+}
+END_TEST
+
 /* ---- frame header ---- */
 
 START_TEST(frame_header_has_each_field_where_the_format_says)
@@ -307,6 +324,7 @@ int main(void)
     tcase_add_test(tc, file_header_comes_back_as_it_was_put);
     tcase_add_test(tc, file_header_with_any_bit_changed_is_not_ours);
     tcase_add_test(tc, file_header_that_is_cut_short_is_not_ours_and_a_newer_version_is_known_by_ten_bytes);
+    tcase_add_test(tc, only_what_begins_as_the_magic_does_may_be_the_beginning_of_a_file);
     tcase_add_test(tc, frame_header_has_each_field_where_the_format_says);
     tcase_add_test(tc, frame_header_comes_back_as_it_was_put);
     tcase_add_test(tc, frame_header_with_any_bit_changed_or_any_byte_missing_is_bad);
