@@ -2,4 +2,4 @@
 #
 # Documents that need no building. hopper-cat.1 belongs to cli/.
 
-EXTRA_DIST += %D%/format.md
+EXTRA_DIST += %D%/architecture.md %D%/format.md
