@@ -86,9 +86,10 @@ static void load_all(void)
     struct dirent *entry;
     DIR *dir;
 
-    tree = calloc(1, sizeof *tree);
     golden_path(path, sizeof path, "", "");
-    golden_check(tree && (dir = opendir(path)) != NULL, path);
+    dir = opendir(path);
+    tree = calloc(1, sizeof *tree);
+    golden_check(tree && dir, path);
     while ((entry = readdir(dir)) != NULL)
         if (is_case(entry->d_name))
             load_case(entry->d_name);
