@@ -70,5 +70,11 @@ plant items-leak-at-close ops lib/receiver.c 's/type->free(type->ctx, entry.item
 plant acknowledged-too-early ops lib/receiver.c 's/acknowledged + rcv->handed_out,/acknowledged + rcv->handed_out + (rcv->handed_out > 40),/'
 plant unpack-failure-not-counted ops lib/receiver.c 's/hpr_channel_count_lost(.*);/;/'
 
+# the directory
+plant strangers-note-removed dir lib/dir.c 's/ \&\& hpr_frame_is_beginning(bytes, got)//'
+plant numbers-run-over dir lib/dir.c 's/if (number < NUMBER_FOREIGN_MAX)/if (number < UINT64_MAX)/'
+plant links-followed dir lib/dir.c 's/(st.kind != HOPPER_IO_FILE || st.links != 1)/(st.kind != HOPPER_IO_FILE)/'
+plant surviving-queue-removed dir lib/dir.c 's/header.survive != HOPPER_SURVIVE_NOTHING/header.survive > 2/'
+
 echo "$planted planted, $missed not found"
 [ $planted -gt 0 ] && [ $missed -eq 0 ]

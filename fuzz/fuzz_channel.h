@@ -60,6 +60,7 @@ struct fuzz_channel {
     uint64_t gaps[HOPPER_GAP_REASONS]; /* records missing in gaps handed out */
     uint64_t refused;
     uint64_t record_bytes_max; /* in force */
+    unsigned fault_kinds;      /* bit for each enum fuzz_fault_kind that was set */
     unsigned gaps_allowed;     /* bit for each enum hopper_gap that may come */
     int files_touched;         /* the target has been at the channel's files */
     int files_may_stay;        /* a fault hit when a handle was closed */

@@ -87,12 +87,16 @@ static void entry_read(struct entry *entry, struct fuzz_input *in)
 /* Returns whether it was made: names come once. */
 static int entry_make(const struct entry *entry, struct mem_platform *mem)
 {
+    char other[sizeof entry->path];
+
     if (mem_exists(mem, entry->path)) return 0;
     switch (entry->kind) {
     case ENTRY_FILE: return mem_write_file(mem, entry->path, entry->bytes, entry->len) == 0;
     case ENTRY_LINKED_FILE:
+        memcpy(other, FUZZ_DIR "/", sizeof FUZZ_DIR + 1);
+        strcat(other, entry->name);
         return mem_write_file(mem, entry->path, entry->bytes, entry->len) == 0 &&
-               (mem_exists(mem, FUZZ_DIR "/other") || mem_link(mem, entry->path, FUZZ_DIR "/other") == 0);
+               mem_link(mem, entry->path, other) == 0;
     case ENTRY_SYMLINK: return mem_symlink(mem, entry->path, FUZZ_DIR "/target") == 0;
     case ENTRY_FIFO: return mem_fifo(mem, entry->path) == 0;
     case ENTRY_DIRECTORY: break;

@@ -71,18 +71,21 @@ static void send_many(struct fuzz_channel *ch, size_t which, size_t count, size_
 
 static void set_fault(struct fuzz_channel *ch, struct fuzz_input *in)
 {
-    static const int errors[8] = { ENOSPC, EIO, ENOSPC, EDQUOT, EMFILE, EACCES, EROFS, ENOENT };
+    /* not ENOENT, which would be a lie about a name that is there */
+    static const int errors[8] = { ENOSPC, EIO, ENOSPC, EDQUOT, EMFILE, EACCES, EROFS, EIO };
     uint8_t what               = fuzz_u8(in);
     uint8_t repeats            = fuzz_u8(in);
 
-    ch->fp.fault.kind  = (enum fuzz_fault_kind)(what % FUZZ_FAULT_KINDS);
-    ch->fp.fault.error = errors[what >> 5];
-    if (ch->fp.fault.error == ENOENT && ch->fp.fault.kind != FUZZ_FAULT_READ)
-        ch->fp.fault.error = EIO; /* "it is not there" would be a lie about a name that is */
+    ch->fp.fault.kind    = (enum fuzz_fault_kind)(what % FUZZ_FAULT_KINDS);
+    ch->fp.fault.error   = errors[what >> 5];
     ch->fp.fault.skip    = fuzz_u8(in);
     ch->fp.fault.repeats = repeats == 255 ? UINT32_MAX : repeats;
-    if (ch->fp.fault.kind == FUZZ_FAULT_READ) /* only then may what is on disk be lost */
+    ch->fault_kinds |= 1U << ch->fp.fault.kind;
+    if ((ch->fault_kinds & 1U << FUZZ_FAULT_READ) != 0) /* only then may what is on disk be lost */
         ch->gaps_allowed |= 1U << HOPPER_GAP_UNREADABLE | 1U << HOPPER_GAP_VANISHED;
+    if ((ch->fault_kinds & 1U << FUZZ_FAULT_READ) != 0 && (ch->fault_kinds & ~(1U << FUZZ_FAULT_READ)) > 1)
+        ch->gaps_allowed |= /* what a write that failed left behind may be taken for the cause */
+            1U << HOPPER_GAP_CORRUPT | 1U << HOPPER_GAP_TRUNCATED;
 }
 
 static void step_send(struct fuzz_channel *ch, struct fuzz_input *in, uint8_t op)
