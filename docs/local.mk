@@ -3,3 +3,5 @@
 # Documents that need no building. hopper-cat.1 belongs to cli/.
 
 EXTRA_DIST += %D%/architecture.md %D%/format.md
+
+dist_man_MANS += %D%/libhopper.3

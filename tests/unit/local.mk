@@ -10,9 +10,9 @@ tests_golden_generate_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_golden_generate_LDADD = tests/support/libtestplatform.la $(HOPPER_CORE)
 EXTRA_DIST += tests/golden
 
-# Who includes whom in lib/.
-dist_check_SCRIPTS += %D%/layers.sh
-TESTS += %D%/layers.sh
+# Who includes whom in lib/; what libhopper(3) says.
+dist_check_SCRIPTS += %D%/layers.sh %D%/manpage.sh
+TESTS += %D%/layers.sh %D%/manpage.sh
 
 if HAVE_CHECK
 core_unit_tests = %D%/test_codec %D%/test_frame %D%/test_golden %D%/test_options %D%/test_queue_file %D%/test_record \
