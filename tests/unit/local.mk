@@ -8,7 +8,18 @@ check_PROGRAMS += tests/golden/generate
 tests_golden_generate_SOURCES = tests/golden/generate.c $(golden_sources)
 tests_golden_generate_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_golden_generate_LDADD = tests/support/libtestplatform.la $(HOPPER_CORE)
-EXTRA_DIST += tests/golden
+# One by one: programs are built beside them.
+EXTRA_DIST += tests/golden/README.md tests/golden/broken-codec-unknown tests/golden/broken-copied-file \
+	tests/golden/broken-cut-header tests/golden/broken-cut-inside tests/golden/broken-cut-tail \
+	tests/golden/broken-deflate-bomb tests/golden/broken-deflate-short tests/golden/broken-file-header \
+	tests/golden/broken-file-missing tests/golden/broken-first-seq-ahead tests/golden/broken-footer-byte \
+	tests/golden/broken-header-byte tests/golden/broken-length-prefix tests/golden/broken-no-footer \
+	tests/golden/broken-not-a-queue-file tests/golden/broken-only-file-header tests/golden/broken-payload-byte \
+	tests/golden/broken-raw-length tests/golden/broken-record-count tests/golden/broken-record-short \
+	tests/golden/broken-repeated-frame tests/golden/broken-stored-length tests/golden/broken-zero-tail \
+	tests/golden/future-version tests/golden/valid-big-record tests/golden/valid-bytes-deflate \
+	tests/golden/valid-bytes-stored tests/golden/valid-dropped-newest tests/golden/valid-items \
+	tests/golden/valid-rotated
 
 # Who includes whom in lib/; what libhopper(3) says.
 dist_check_SCRIPTS += %D%/layers.sh %D%/manpage.sh
