@@ -44,7 +44,12 @@ api_tests = \
 	%D%/api/test_original \
 	%D%/api/test_original_faults \
 	%D%/api/test_receive \
-	%D%/api/test_send
+	%D%/api/test_send \
+	%D%/fault/test_damage \
+	%D%/fault/test_sweep \
+	%D%/fault/test_tmpfs \
+	%D%/stress/test_model \
+	%D%/stress/test_threads
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
 
@@ -62,4 +67,14 @@ TESTS += $(api_tests)
 %C%_api_test_receive_LDADD = $(API_LIBS)
 %C%_api_test_send_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_send_LDADD = $(API_LIBS)
+%C%_fault_test_damage_CPPFLAGS = $(API_CPPFLAGS)
+%C%_fault_test_damage_LDADD = $(API_LIBS)
+%C%_fault_test_sweep_CPPFLAGS = $(API_CPPFLAGS)
+%C%_fault_test_sweep_LDADD = $(API_LIBS)
+%C%_fault_test_tmpfs_CPPFLAGS = $(API_CPPFLAGS)
+%C%_fault_test_tmpfs_LDADD = $(API_LIBS)
+%C%_stress_test_model_CPPFLAGS = $(API_CPPFLAGS)
+%C%_stress_test_model_LDADD = $(API_LIBS)
+%C%_stress_test_threads_CPPFLAGS = $(API_CPPFLAGS)
+%C%_stress_test_threads_LDADD = $(API_LIBS)
 endif

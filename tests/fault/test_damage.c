@@ -46,15 +46,15 @@ static void prepare(struct chan *c, const struct layout *layout)
     chan_open(c);
     do {
         chan_stats(c, &stats);
-        ck_assert_int_eq(chan_send(c, stats.memory_bytes_used + 8000 < stats.memory_bytes ? 4000 : 300), HOPPER_OK);
+        require_int(chan_send(c, stats.memory_bytes_used + 8000 < stats.memory_bytes ? 4000 : 300), HOPPER_OK);
         chan_stats(c, &stats);
     } while (stats.overflowed == 0);
-    ck_assert_int_eq(hopper_flush(c->snd), HOPPER_OK);
+    require_int(hopper_flush(c->snd), HOPPER_OK);
     for (int i = 0; i < layout->frames * PER_FRAME; i++) {
-        ck_assert_int_eq(chan_send(c, 60 + (size_t)i % 30), HOPPER_OK);
-        if (i % PER_FRAME == PER_FRAME - 1) ck_assert_int_eq(hopper_flush(c->snd), HOPPER_OK);
+        require_int(chan_send(c, 60 + (size_t)i % 30), HOPPER_OK);
+        if (i % PER_FRAME == PER_FRAME - 1) require_int(hopper_flush(c->snd), HOPPER_OK);
     }
-    for (int i = 0; i < TAIL; i++) ck_assert_int_eq(chan_send(c, 50), HOPPER_OK);
+    for (int i = 0; i < TAIL; i++) require_int(chan_send(c, 50), HOPPER_OK);
 }
 
 /* The file with the small records that is damaged; its size. */
@@ -62,9 +62,9 @@ static uint64_t victim(struct chan *c, const struct layout *layout, char path[30
 {
     int count = chan_queue_files(c), i = layout->file_bytes > 4096 ? count - 1 : count / 2;
 
-    ck_assert_int_ge(count, layout->file_bytes > 4096 ? 1 : 3);
+    require_le(layout->file_bytes > 4096 ? 1 : 3, (uintmax_t)count);
 
-    ck_assert(chan_queue_file(c, i, path));
+    require_that(chan_queue_file(c, i, path));
     return (uint64_t)mem_file_size(c->mem, path);
 }
 
@@ -75,9 +75,9 @@ static uint64_t drain(struct chan *c)
     hopper_status st;
 
     chan_drain(c, &st);
-    ck_assert_msg(st == HOPPER_EAGAIN, "drained to %s", hopper_status_name(st));
-    ck_assert_uint_eq(c->checker.records + c->checker.lost, c->sent);
-    ck_assert_uint_eq(c->checker.next[0], c->sent); /* what was behind the damage is there */
+    require(st == HOPPER_EAGAIN, "drained to %s", hopper_status_name(st));
+    require_eq(c->checker.records + c->checker.lost, c->sent);
+    require_eq(c->checker.next[0], c->sent); /* what was behind the damage is there */
     lost = c->checker.lost;
     chan_finish(c);
     return lost;
@@ -100,14 +100,14 @@ START_TEST(every_byte_changed_costs_one_frame_at_most)
 
             prepare(&c, layout);
             bytes = victim(&c, layout, path);
-            ck_assert_int_eq(mem_poke(c.mem, path, offset, mask), 0);
+            require_int(mem_poke(c.mem, path, offset, mask), 0);
             lost = drain(&c);
-            ck_assert_msg(lost <= PER_FRAME, "byte %" PRIu64 " changed by %#x: %" PRIu64 " lost", offset, mask, lost);
+            require(lost <= PER_FRAME, "byte %" PRIu64 " changed by %#x: %" PRIu64 " lost", offset, mask, lost);
             harmless += lost == 0;
             runs++;
         }
     } while (++offset < bytes);
-    ck_assert_uint_lt(harmless, runs / 2); /* the records were where the damage was */
+    require_le(harmless, runs / 2); /* the records were where the damage was */
     printf("test_damage: %s: %" PRIu64 " bytes, %" PRIu64 " runs\n", layout->name, bytes, runs);
 }
 END_TEST
@@ -124,13 +124,13 @@ START_TEST(a_file_cut_at_every_length_loses_what_was_behind_the_cut)
 
         prepare(&c, layout);
         bytes = victim(&c, layout, path);
-        ck_assert_int_eq(mem_truncate(c.mem, path, cut), 0);
+        require_int(mem_truncate(c.mem, path, cut), 0);
         lost = drain(&c);
-        ck_assert_msg(lost <= last_lost, "cut at %" PRIu64 ": %" PRIu64 " lost, %" PRIu64 " when cut before", cut, lost,
+        require(lost <= last_lost, "cut at %" PRIu64 ": %" PRIu64 " lost, %" PRIu64 " when cut before", cut, lost,
                       last_lost);
         last_lost = lost;
     } while (++cut <= bytes);
-    ck_assert_uint_eq(last_lost, 0);
+    require_eq(last_lost, 0);
 }
 END_TEST
 
@@ -146,7 +146,7 @@ static void damage(struct chan *c, struct rng *rng)
         size_t bytes;
 
         if (rng_below(rng, 3) == 0) continue;
-        ck_assert_int_eq(mem_read_file(c->mem, path, &copy, &bytes), 0);
+        require_int(mem_read_file(c->mem, path, &copy, &bytes), 0);
         data = copy;
         for (uint64_t n = rng_between(rng, 1, 4); n > 0 && bytes > 0; n--) {
             at = rng_below(rng, bytes);
@@ -159,7 +159,7 @@ static void damage(struct chan *c, struct rng *rng)
             default: bytes = (size_t)(at + 1); break;
             }
         }
-        ck_assert_int_eq(mem_write_file(c->mem, path, data, bytes), 0);
+        require_int(mem_write_file(c->mem, path, data, bytes), 0);
         free(copy);
     }
 }
@@ -176,12 +176,12 @@ START_TEST(any_damage_to_all_files_is_counted_exactly)
         prepare(&c, &layouts[rng_below(&rng, LAYOUTS)]);
         damage(&c, &rng);
         chan_drain(&c, &st);
-        ck_assert_msg(st == HOPPER_EAGAIN, "drained to %s", hopper_status_name(st));
-        ck_assert_uint_eq(c.checker.records + c.checker.lost, c.sent);
+        require(st == HOPPER_EAGAIN, "drained to %s", hopper_status_name(st));
+        require_eq(c.checker.records + c.checker.lost, c.sent);
         lost += c.checker.lost;
         chan_finish(&c);
     }
-    ck_assert_uint_gt(lost, runs);
+    require_le(runs, lost);
     printf("test_damage: %" PRIu64 " random damages, %" PRIu64 " records lost and counted\n", runs, lost);
 }
 END_TEST

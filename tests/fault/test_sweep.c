@@ -54,11 +54,11 @@ static void try_send(struct chan *c, uint64_t count, size_t len)
     while (count-- > 0) {
         hopper_status st = chan_send(c, len);
 
-        ck_assert_msg(st == HOPPER_OK || st == HOPPER_EFULL || st == HOPPER_ENOSPC || st == HOPPER_EIO, "send: %s",
+        require(st == HOPPER_OK || st == HOPPER_EFULL || st == HOPPER_ENOSPC || st == HOPPER_EIO, "send: %s",
                       hopper_status_name(st));
         if (st == HOPPER_ENOSPC || st == HOPPER_EIO) {
-            ck_assert_int_eq(hopper_sender_error(c->snd)->status, st);
-            ck_assert_int_ne(hopper_sender_error(c->snd)->sys_errno, 0);
+            require_int(hopper_sender_error(c->snd)->status, st);
+            require_that(hopper_sender_error(c->snd)->sys_errno != 0);
         }
     }
 }
@@ -70,8 +70,8 @@ static void try_receive(struct chan *c, uint64_t count)
     while (count-- > 0) {
         hopper_status st = chan_receive(c, &rec);
 
-        ck_assert_msg(st == HOPPER_OK || st == HOPPER_EAGAIN || st == HOPPER_EIO, "receive: %s", hopper_status_name(st));
-        if (st == HOPPER_EIO) ck_assert_int_ne(hopper_receiver_error(c->rcv)->sys_errno, 0);
+        require(st == HOPPER_OK || st == HOPPER_EAGAIN || st == HOPPER_EIO, "receive: %s", hopper_status_name(st));
+        if (st == HOPPER_EIO) require_that(hopper_receiver_error(c->rcv)->sys_errno != 0);
     }
 }
 
@@ -79,7 +79,7 @@ static void try_flush(struct chan *c)
 {
     hopper_status st = hopper_flush(c->snd);
 
-    ck_assert_msg(st == HOPPER_OK || st == HOPPER_EFULL || st == HOPPER_ENOSPC || st == HOPPER_EIO, "flush: %s",
+    require(st == HOPPER_OK || st == HOPPER_EFULL || st == HOPPER_ENOSPC || st == HOPPER_EIO, "flush: %s",
                   hopper_status_name(st));
 }
 
@@ -111,14 +111,14 @@ static void set_drop_newest(struct hopper_options *options)
 
 static void set_deflate(struct hopper_options *options)
 {
-    options->compression = 0;
+    options->compression = 1;
     set_small_files(options);
 }
 
 static void set_big(struct hopper_options *options)
 {
     options->record_bytes_max = 50000;
-    options->compression = 0;
+    options->compression = 1;
 }
 
 static void run_spill(struct chan *c)
@@ -168,7 +168,7 @@ static void run_event(struct chan *c)
     int fd = 0;
     hopper_status st = hopper_receiver_fd(c->rcv, &fd);
 
-    ck_assert(st == HOPPER_OK ? fd >= MEM_FD_FIRST : st == HOPPER_EIO && fd == -1);
+    require_that(st == HOPPER_OK ? fd >= MEM_FD_FIRST : st == HOPPER_EIO && fd == -1);
     try_send(c, 30, 4000);
     try_receive(c, 40);
     try_send(c, 2, 100);
@@ -188,7 +188,7 @@ static void run_clones(struct chan *c)
     for (int i = 0; i < 3; i++) {
         hopper_status st = hopper_sender_clone(c->snd, &clones[i]);
 
-        ck_assert(st == HOPPER_OK ? clones[i] != NULL : st == HOPPER_ENOMEM && clones[i] == NULL);
+        require_that(st == HOPPER_OK ? clones[i] != NULL : st == HOPPER_ENOMEM && clones[i] == NULL);
     }
     try_send(c, 35, 4000);
     for (int i = 0; i < 3; i++) hopper_sender_close(clones[i]);
@@ -216,14 +216,14 @@ static void judge_failed_open(struct chan *c, hopper_status st, const struct fau
 {
     const char *leaks = mem_platform_leaks(c->mem);
 
-    ck_assert_msg(!leaks, "%s", leaks);
-    ck_assert_ptr_null(c->snd);
-    ck_assert_ptr_null(c->rcv);
-    ck_assert_int_eq(c->err.status, st);
-    ck_assert_ptr_nonnull(c->err.op);
+    require(!leaks, "%s", leaks);
+    require_that(!c->snd);
+    require_that(!c->rcv);
+    require_int(c->err.status, st);
+    require_that(c->err.op != NULL);
     if (plan->kinds & (FAULT_MEMORY)) return;
-    ck_assert_int_eq(st, plan->error == ENOSPC || plan->error == EDQUOT ? HOPPER_ENOSPC : HOPPER_EIO);
-    ck_assert_int_eq(c->err.sys_errno, plan->error);
+    require_int(st, plan->error == ENOSPC || plan->error == EDQUOT ? HOPPER_ENOSPC : HOPPER_EIO);
+    require_int(c->err.sys_errno, plan->error);
 }
 
 /* The device is well again: what was accepted comes out, then everything works. */
@@ -234,20 +234,20 @@ static void judge_recovered(struct chan *c, bool reads_may_fail)
 
     chan_books(c);
     chan_drain(c, &st);
-    ck_assert_msg(st == HOPPER_EAGAIN, "drained to %s", hopper_status_name(st));
-    ck_assert_uint_eq(c->checker.records + c->checker.lost, c->sent);
+    require(st == HOPPER_EAGAIN, "drained to %s", hopper_status_name(st));
+    require_eq(c->checker.records + c->checker.lost, c->sent);
     for (int i = 0; i < HOPPER_GAP_REASONS; i++) {
         if (i == HOPPER_GAP_DROPPED_NEWEST || i == HOPPER_GAP_DROPPED_OLDEST || (reads_may_fail && i >= HOPPER_GAP_CORRUPT))
             continue;
         lost += c->checker.lost_by[i];
-        ck_assert_msg(lost == 0, "%" PRIu64 " records lost as %s", lost, hopper_gap_name((unsigned)i));
+        require(lost == 0, "%" PRIu64 " records lost as %s", lost, hopper_gap_name((unsigned)i));
     }
     hopper_acknowledge(c->rcv);
     sent_before = c->sent;
-    for (int i = 0; i < 12; i++) ck_assert_int_eq(chan_send(c, 4000), HOPPER_OK);
+    for (int i = 0; i < 12; i++) require_int(chan_send(c, 4000), HOPPER_OK);
     chan_drain(c, &st);
-    ck_assert_uint_eq(c->checker.next[0], c->sent);
-    ck_assert_uint_eq(c->sent, sent_before + 12);
+    require_eq(c->checker.next[0], c->sent);
+    require_eq(c->sent, sent_before + 12);
 }
 
 /* True when the fault was hit. */
@@ -276,11 +276,11 @@ static bool run_one(const struct scenario *scenario, const struct fault_plan *pl
     } else {
         judge_failed_open(&c, st, plan);
         hits = fault_hits(c.fault);
-        ck_assert_uint_gt(hits, 0);
+        require_that(hits > 0);
     }
     fault_disarm(c.fault);
     chan_open(&c); /* the directory is good for another run */
-    ck_assert_int_eq(chan_send(&c, 100), HOPPER_OK);
+    require_int(chan_send(&c, 100), HOPPER_OK);
     chan_take(&c, 1);
     chan_finish(&c);
     total->runs++;
@@ -296,11 +296,11 @@ static void sweep(unsigned kinds, int error, enum fault_mode mode, enum fault_ef
 
         do {
             plan.at++;
-            ck_assert_uint_lt(plan.at, CALLS_MAX);
+            require_le(plan.at, CALLS_MAX);
             snprintf(total->where, sizeof total->where, "%s: call %" PRIu64 " of kinds 0x%x, errno %d, %s", scenarios[s].name,
                      plan.at, kinds, error, fault_mode_name(mode));
         } while (run_one(&scenarios[s], &plan));
-        ck_assert_uint_gt(plan.at, 1);
+        require_that(plan.at > 1);
     }
     total->where[0] = '\0';
 }

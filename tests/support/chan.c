@@ -7,7 +7,7 @@
 #include "chan.h"
 
 #include "mem_disk.h"
-#include <check.h>
+#include "suite.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ void chan_init_flags(struct chan *c, unsigned flags)
     }
     c->flags = flags;
     c->fault = fault_platform_new(mem_platform_table(c->mem));
-    ck_assert_int_eq(mem_mkdir(c->mem, CHAN_DIR, 0755), 0);
+    require(mem_mkdir(c->mem, CHAN_DIR, 0755) == 0, "no " CHAN_DIR);
     c->options = options;
     c->options.memory_bytes = HOPPER_MEMORY_BYTES_MIN;
     c->options.disk_bytes = 512 << 10;
@@ -55,8 +55,7 @@ void chan_init(struct chan *c)
 
 void chan_free(struct chan *c)
 {
-    ck_assert_ptr_null(c->snd);
-    ck_assert_ptr_null(c->rcv);
+    require(!c->snd && !c->rcv, "a handle is still open");
     fault_platform_free(c->fault);
     mem_platform_free(spare.mem);
     spare.mem = c->mem;
@@ -83,9 +82,8 @@ void chan_open(struct chan *c)
     char text[512];
 
     hopper_error_format(&c->err, text, sizeof text);
-    ck_assert_msg(st == HOPPER_OK, "open: %s: %s", hopper_status_name(st), text);
-    ck_assert_ptr_nonnull(c->snd);
-    ck_assert_ptr_nonnull(c->rcv);
+    require(st == HOPPER_OK, "open: %s: %s", hopper_status_name(st), text);
+    require(c->snd && c->rcv, "open: a handle is missing");
 }
 
 hopper_status chan_send(struct chan *c, size_t len)
@@ -119,20 +117,20 @@ void chan_fill_to_disk(struct chan *c, size_t len)
     uint64_t tries = 0;
 
     do {
-        ck_assert_int_eq(chan_send(c, len), HOPPER_OK);
+        require(chan_send(c, len) == HOPPER_OK, "a send failed");
         chan_stats(c, &stats);
-        ck_assert_uint_lt(++tries, 1000000);
+        require(++tries < 1000000, "nothing overflows");
     } while (stats.overflowed == 0);
-    ck_assert_int_eq(hopper_flush(c->snd), HOPPER_OK);
+    require(hopper_flush(c->snd) == HOPPER_OK, "flush failed");
     chan_stats(c, &stats);
-    ck_assert_uint_gt(stats.disk_files, 0);
+    require(stats.disk_files > 0, "nothing is on disk");
 }
 
 hopper_status chan_receive(struct chan *c, struct hopper_record *rec)
 {
     hopper_status st = hopper_receive(c->rcv, rec, HOPPER_NOW);
 
-    if (st == HOPPER_OK) ck_assert_msg(checker_take(&c->checker, rec), "%s", c->checker.fault);
+    if (st == HOPPER_OK) require(checker_take(&c->checker, rec), "%s", c->checker.fault);
     return st;
 }
 
@@ -143,7 +141,7 @@ void chan_take(struct chan *c, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         hopper_status st = chan_receive(c, &rec);
 
-        ck_assert_msg(st == HOPPER_OK, "receive %" PRIu64 " of %" PRIu64 ": %s", i + 1, count, hopper_status_name(st));
+        require(st == HOPPER_OK, "receive %" PRIu64 " of %" PRIu64 ": %s", i + 1, count, hopper_status_name(st));
     }
 }
 
@@ -165,7 +163,7 @@ void chan_stats(struct chan *c, struct hopper_stats *stats)
     memset(stats, 0, sizeof *stats);
     stats->size = sizeof *stats;
     st = c->snd ? hopper_sender_stats(c->snd, stats) : hopper_receiver_stats(c->rcv, stats);
-    ck_assert_int_eq(st, HOPPER_OK);
+    require(st == HOPPER_OK, "no stats: %s", hopper_status_name(st));
 }
 
 uint64_t chan_pending(struct chan *c)
@@ -182,24 +180,24 @@ void chan_books(struct chan *c)
     uint64_t gaps = 0, sum;
 
     chan_stats(c, &s);
-    ck_assert_uint_eq(s.gap_records[HOPPER_GAP_NONE], 0);
+    require_eq(s.gap_records[HOPPER_GAP_NONE], 0);
     for (int i = 0; i < HOPPER_GAP_REASONS; i++) gaps += s.gap_records[i];
     sum = s.acknowledged + s.pending_memory + s.pending_disk + gaps;
-    ck_assert_msg(s.accepted == sum,
+    require(s.accepted == sum,
                   "accepted %" PRIu64 " != acknowledged %" PRIu64 " + memory %" PRIu64 " + disk %" PRIu64 " + gaps %" PRIu64,
                   s.accepted, s.acknowledged, s.pending_memory, s.pending_disk, gaps);
-    ck_assert_msg(s.pending_memory <= s.accepted && s.pending_disk <= s.accepted && gaps <= s.accepted,
+    require(s.pending_memory <= s.accepted && s.pending_disk <= s.accepted && gaps <= s.accepted,
                   "books below zero: memory %" PRId64 ", disk %" PRId64 ", gaps %" PRIu64 " of %" PRIu64 " accepted",
                   (int64_t)s.pending_memory, (int64_t)s.pending_disk, gaps, s.accepted);
-    ck_assert_uint_eq(s.accepted, c->sent);
-    ck_assert_uint_eq(s.seq_accepted, c->sent);
-    ck_assert_uint_eq(s.seq_delivered, c->checker.next_seq - 1);
-    ck_assert_uint_le(s.acknowledged, c->checker.records);
-    ck_assert_uint_le(s.memory_bytes_used, s.memory_bytes);
-    ck_assert_uint_le(s.disk_bytes_used, s.disk_bytes);
-    for (int i = 0; i < HOPPER_GAP_REASONS; i++) ck_assert_uint_ge(s.gap_records[i], c->checker.lost_by[i]);
-    ck_assert_uint_eq(mem_watch_excess(c->mem), 0);
-    if (!c->is_tampered) ck_assert_int_eq(chan_queue_files(c), (int)s.disk_files);
+    require_eq(s.accepted, c->sent);
+    require_eq(s.seq_accepted, c->sent);
+    require_eq(s.seq_delivered, c->checker.next_seq - 1);
+    require_le(s.acknowledged, c->checker.records);
+    require_le(s.memory_bytes_used, s.memory_bytes);
+    require_le(s.disk_bytes_used, s.disk_bytes);
+    for (int i = 0; i < HOPPER_GAP_REASONS; i++) require_le(c->checker.lost_by[i], s.gap_records[i]);
+    require_eq(mem_watch_excess(c->mem), 0);
+    if (!c->is_tampered) require_eq((uint64_t)chan_queue_files(c), s.disk_files);
 }
 
 static uint64_t memory_limit(const struct chan *c)
@@ -215,9 +213,9 @@ void chan_memory(struct chan *c)
     struct mem_usage usage;
 
     mem_usage(c->mem, &usage);
-    ck_assert_msg(usage.map_bytes_peak <= memory_limit(c), "memory: %" PRIu64 " bytes mapped, %" PRIu64 " allowed",
+    require(usage.map_bytes_peak <= memory_limit(c), "memory: %" PRIu64 " bytes mapped, %" PRIu64 " allowed",
                   usage.map_bytes_peak, memory_limit(c));
-    ck_assert_msg(usage.alloc_bytes_peak <= (c->clones + 1) * HANDLE_BYTES_MAX, "memory: %" PRIu64 " bytes allocated",
+    require(usage.alloc_bytes_peak <= (c->clones + 1) * HANDLE_BYTES_MAX, "memory: %" PRIu64 " bytes allocated",
                   usage.alloc_bytes_peak);
 }
 
@@ -230,8 +228,8 @@ void chan_close(struct chan *c)
     c->snd = NULL;
     c->rcv = NULL;
     leaks = mem_platform_leaks(c->mem);
-    ck_assert_msg(!leaks, "after close: %s", leaks);
-    ck_assert_msg(mem_watch_excess(c->mem) == 0, "disk budget exceeded by %" PRIu64 " bytes", mem_watch_excess(c->mem));
+    require(!leaks, "after close: %s", leaks);
+    require(mem_watch_excess(c->mem) == 0, "disk budget exceeded by %" PRIu64 " bytes", mem_watch_excess(c->mem));
     chan_memory(c);
 }
 
@@ -241,11 +239,11 @@ static void chan_settled(struct chan *c)
     struct hopper_stats s;
 
     chan_stats(c, &s);
-    ck_assert_uint_eq(s.pending_memory, 0);
-    ck_assert_uint_eq(s.pending_disk, 0);
-    ck_assert_uint_eq(s.acknowledged, c->checker.records);
+    require_eq(s.pending_memory, 0);
+    require_eq(s.pending_disk, 0);
+    require_eq(s.acknowledged, c->checker.records);
     for (int i = 0; i < HOPPER_GAP_REASONS; i++)
-        ck_assert_msg(s.gap_records[i] == c->checker.lost_by[i], "books say %" PRIu64 " %s, received were %" PRIu64,
+        require(s.gap_records[i] == c->checker.lost_by[i], "books say %" PRIu64 " %s, received were %" PRIu64,
                       s.gap_records[i], hopper_gap_name((unsigned)i), c->checker.lost_by[i]);
 }
 
@@ -258,8 +256,8 @@ void chan_finish(struct chan *c)
     hopper_sender_close(c->snd);
     c->snd = NULL;
     chan_drain(c, &st);
-    ck_assert_msg(st == HOPPER_END, "drained to %s", hopper_status_name(st));
-    ck_assert_msg(checker_finish(&c->checker, &c->sent, 1), "%s", c->checker.fault);
+    require(st == HOPPER_END, "drained to %s", hopper_status_name(st));
+    require(checker_finish(&c->checker, &c->sent, 1), "%s", c->checker.fault);
     chan_books(c);
     chan_settled(c);
     chan_close(c);
