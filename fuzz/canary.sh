@@ -61,14 +61,14 @@ plant payload-crc-ignored queue_file lib/replay.c 's/return crc == h->payload_cr
 plant next-frame-not-found queue_file lib/replay.c 's/rp->offset = at + mark - 4;/rp->offset = at + mark;/'
 plant seq-beyond-the-end queue_file lib/replay.c 's/if (h->first_seq < seq)/if (false)/'
 plant stream-offset-believed queue_file lib/dir.c 's/ && stream_offset <= dir->written//'
-plant gap-one-short queue_file lib/channel.c 's/lost = missing - oldest - newest;/lost = missing - oldest - newest - (missing > 3);/'
+plant gap-one-short queue_file lib/fetch.c 's/lost = missing - oldest - newest;/lost = missing - oldest - newest - (missing > 3);/'
 # the channel
 plant cut-short-file-stays ops lib/dir.c 's/if (dir->fresh.fd >= 0 || dir->fresh.number == 0)/if (true)/'
 plant disk-budget-exceeded ops lib/dir.c 's/hpr_dir_used_locked(dir) > dir->disk_bytes - bytes/hpr_dir_used_locked(dir) > dir->disk_bytes/'
-plant refusals-miscounted ops lib/channel.c 's/ch->refused += st == HOPPER_EFULL || /ch->refused += /'
+plant refusals-miscounted ops lib/admit.c 's/ch->refused += st == HOPPER_EFULL || /ch->refused += /'
 plant items-leak-at-close ops lib/receiver.c 's/type->free(type->ctx, entry.item);/;/'
 plant acknowledged-too-early ops lib/receiver.c 's/acknowledged + rcv->handed_out,/acknowledged + rcv->handed_out + (rcv->handed_out > 40),/'
-plant unpack-failure-not-counted ops lib/receiver.c 's/hpr_channel_count_lost(.*);/;/'
+plant unpack-failure-not-counted ops lib/receiver.c 's/hpr_fetch_count_lost(.*);/;/'
 
 # the directory
 plant strangers-note-removed dir lib/dir.c 's/ \&\& hpr_frame_is_beginning(bytes, got)//'

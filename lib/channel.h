@@ -13,7 +13,7 @@
  * Roles instead of locks: the writer (spill.is_writing) owns the files being written, the receiver's thread owns what is
  * tagged [receiver]. Fields tagged [atomic] have one writing side and say which.
  *
- * Where a record goes: see place_locked() in channel.c. */
+ * Where a record goes is told in admit.c, how it comes back in fetch.c. */
 #ifndef HPR_CHANNEL_H
 #define HPR_CHANNEL_H
 
@@ -99,35 +99,11 @@ hopper_status hpr_channel_open(const char *dir, const char *name, const struct h
 /* One handle less; the last one takes the channel with it. `back` held; it is released. */
 void hpr_channel_release_locked(struct hpr_channel *ch);
 
-/* One record, or item, on its way in. */
-struct hpr_send {
-    struct hpr_source source;
-    uint64_t weight;      /* of an item */
-    bool     is_measured; /* an item's source.len is known */
-    bool     is_packed;   /* an item is in the scratch, which is ours */
-    bool     is_spilled;  /* result: it went the way of the disk */
-    bool     is_dropped;  /* result: accepted and dropped by policy */
-};
-
-/* Accept records [0, COUNT) one after the other; *ACCEPTEDP of them. Blocks, results: hopper_send_until(). */
-hopper_status hpr_channel_send(struct hpr_channel *ch, const struct iovec *records, size_t count, uint64_t deadline_ns,
-                               size_t *acceptedp, struct hopper_error *err);
-hopper_status hpr_channel_send_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns,
-                                    struct hopper_error *err);
-
 /* Write all blocks to files. Results: hopper_flush(). */
 hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err);
 
-/* For the receiver, which has found the ring empty: take over what waits beside it.
- * HOPPER_OK: RCV may have something due or a gap now, or the ring an entry; HOPPER_END: nothing will ever come again. */
-hopper_status hpr_channel_claim_aside(struct hpr_channel *ch, struct hopper_receiver *rcv);
-
-/* For the receiver, which has something due: load the next frame of it, and the gaps before it, into RCV.
- *   HOPPER_OK, or what hpr_replay_next() says is passing */
-hopper_status hpr_channel_load_due(struct hpr_channel *ch, struct hopper_receiver *rcv);
-
-/* Records of the frame at hand that turn out to be lost only now. */
-void hpr_channel_count_lost(struct hpr_channel *ch, uint64_t records, uint32_t reason);
+/* Tell the receiver whether something beside the ring waits for it; after each change of what that may be. */
+void hpr_channel_update_aside_locked(struct hpr_channel *ch);
 
 /* stats.c. Results: hopper_sender_stats(). */
 hopper_status hpr_channel_stats(struct hpr_channel *ch, struct hopper_stats *stats);

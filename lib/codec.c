@@ -73,7 +73,7 @@ size_t hpr_deflater_bytes(const struct hpr_codec_params *params)
 /* An inflater makes its window when it first stops between two pieces: let it. */
 size_t hpr_inflater_bytes(int window_bits)
 {
-    static const unsigned char piece[] = {0x4b}; /* the first byte of a deflated "a" */
+    static const unsigned char piece[] = {0x00, 0x01, 0x00, 0xfe, 0xff, 'a'}; /* a stored block, and more to come */
     struct hpr_inflater i;
     unsigned char out[16];
 

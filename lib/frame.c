@@ -6,7 +6,6 @@
 #include <zlib.h>
 
 #include "bytes.h"
-#include "record.h"
 
 #define FRAME_MAGIC  0x48514652U /* "HQFR" */
 #define FOOTER_MAGIC 0x48514654U /* "HQFT" */

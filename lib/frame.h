@@ -20,7 +20,7 @@ struct hpr_file_header {
     uint8_t  channel_id[HPR_CHANNEL_ID_BYTES];
     uint64_t number;        /* of the file */
     uint64_t first_seq;     /* no record in the file has a lower one */
-    uint64_t stream_offset; /* sum of the sizes of all earlier files of the channel */
+    uint64_t stream_offset; /* where the file begins: at least the sum of the sizes of all earlier files of the channel */
     uint64_t record_offset; /* sum of the records in all earlier files of the channel */
 };
 

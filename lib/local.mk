@@ -4,6 +4,7 @@
 
 noinst_LTLIBRARIES += %D%/libhopper_core.la
 %C%_libhopper_core_la_SOURCES = \
+	%D%/admit.c %D%/admit.h \
 	%D%/annotate.h \
 	%D%/arena.c %D%/arena.h \
 	%D%/base.h \
@@ -13,6 +14,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/deque.c %D%/deque.h \
 	%D%/dir.c %D%/dir.h \
 	%D%/error.c %D%/error.h \
+	%D%/fetch.c %D%/fetch.h \
 	%D%/frame.c %D%/frame.h \
 	%D%/io.c %D%/io.h \
 	%D%/options.c %D%/options.h \

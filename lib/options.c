@@ -28,7 +28,8 @@ static hopper_status copy_known(struct hopper_options *out, const struct hopper_
 {
     const unsigned char *bytes = (const unsigned char *)in;
 
-    if (in->size < offsetof(struct hopper_options, disk_bytes) || in->size > 4096)
+    /* whole fields only: half a pointer is none */
+    if (in->size < offsetof(struct hopper_options, disk_bytes) || in->size > 4096 || in->size % alignof(struct hopper_options) != 0)
         return bad(err, "use options.size (start from HOPPER_OPTIONS_INIT)");
     for (size_t i = sizeof *out; i < in->size; i++)
         if (bytes[i] != 0)
@@ -77,6 +78,7 @@ hopper_status hpr_options_import(struct hopper_options *out, const struct hopper
     hopper_status st;
 
     memset(out, 0, sizeof *out);
+    out->size = sizeof *out;
     if (in && (st = copy_known(out, in, err)) != HOPPER_OK)
         return st;
     put_defaults(out);

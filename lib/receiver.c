@@ -3,8 +3,8 @@
  * from the spill, then the ring, then what waits beside it. A batch ends where going on would end the life of its views. */
 #include <stdatomic.h>
 
-#include "channel.h"
 #include "error.h"
+#include "fetch.h"
 #include "record.h"
 
 /* ---- handing out ---- */
@@ -24,7 +24,7 @@ static void put_record(hopper_receiver *rcv, struct hopper_record *rec, const vo
 
 static void put_late_gap(hopper_receiver *rcv, struct hopper_record *rec, uint64_t lost, uint32_t reason)
 {
-    hpr_channel_count_lost(rcv->channel, lost, reason);
+    hpr_fetch_count_lost(rcv->channel, lost, reason);
     put_gap(rcv, rec, lost, reason);
 }
 
@@ -115,7 +115,7 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
             if (n > 0)
                 break; /* loading would replace the buffer or block that views point into */
             assert(!rcv->block);
-            st = hpr_channel_load_due(ch, rcv);
+            st = hpr_fetch_due(ch, rcv);
         } else if (hpr_deque_has_entry(&ch->deque)) {
             size_t run = put_run(rcv, recs + n, max - n);
 
@@ -123,7 +123,7 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
         } else if (n > 0 || atomic_load(&ch->deque.aside) == 0) {
             break;
         } else {
-            st = hpr_channel_claim_aside(ch, rcv);
+            st = hpr_fetch_aside(ch, rcv);
         }
     }
     *countp = n;

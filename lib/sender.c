@@ -2,7 +2,7 @@
 /* The public verbs of a sender: arguments are checked here, the work is the channel's. */
 #include <time.h>
 
-#include "channel.h"
+#include "admit.h"
 #include "error.h"
 
 hopper_status hopper_open(const char *dir, const char *name, const struct hopper_options *options, hopper_sender **sndp,
@@ -103,7 +103,7 @@ hopper_status hopper_send_batch(hopper_sender *snd, const struct iovec *records,
         return snd ? hpr_error_set(&snd->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
     if (snd->channel->options.item_type)
         return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send bytes on a channel of items", NULL);
-    return hpr_channel_send(snd->channel, records, count, deadline_ns, acceptedp, &snd->error);
+    return hpr_admit_records(snd->channel, records, count, deadline_ns, acceptedp, &snd->error);
 }
 
 hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline_ns)
@@ -117,7 +117,7 @@ hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline
     if (!type)
         return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send an item on a channel of bytes", NULL);
     send = (struct hpr_send){.source = {.type = type, .item = item}, .weight = type->weight(type->ctx, item)};
-    return hpr_channel_send_item(snd->channel, &send, deadline_ns, &snd->error);
+    return hpr_admit_item(snd->channel, &send, deadline_ns, &snd->error);
 }
 
 hopper_status hopper_flush(hopper_sender *snd)

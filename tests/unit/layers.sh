@@ -14,8 +14,12 @@ failed=0
 allowed() # MODULE: what it may include besides itself and what is for all
 {
     case $1 in
-    sender | receiver | stats) echo 'channel record' ;;
-    channel) echo 'arena deque dir options record replay spill stream' ;;
+    sender) echo 'admit channel' ;;
+    receiver) echo 'fetch channel record' ;;
+    stats) echo 'channel' ;;
+    admit) echo 'channel record stream' ;;
+    fetch) echo 'channel' ;;
+    channel) echo 'arena deque dir options replay spill' ;;
     deque) echo 'ring' ;;
     spill) echo 'dir record stream' ;;
     replay) echo 'codec dir' ;;

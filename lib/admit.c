@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a record goes, in the order tried:
+ *
+ *   memory mode (nothing has overflowed since the last Disk(n)), room in the ring     into the ring
+ *   disk mode, half of the ring free again, or the disk refuses                       Disk(n), then into the ring
+ *   else, small                                                                       into the open block
+ *   else, large                                                                       a frame of its own, now
+ *
+ * and when none of these has room, the channel is full and the policy decides. The receiver turns disk mode back into
+ * memory mode itself when it finds the ring empty (fetch.c), so nothing waits for a further send.
+ *
+ * A record that HOPPER_FULL_DROP_NEWEST drops is counted in tail_gap and placed as a gap before the next one accepted. */
+#include "admit.h"
+
+#include "error.h"
+#include "record.h"
+
+#define RETRY_NS UINT64_C(100000000) /* between tries to write to a full device, which tells nobody when it has room */
+
+/* ---- placing one record ---- */
+
+/* Before the lock is dropped or a wait: the receiver sees what has been accepted up to now. */
+static void show_receiver(struct hpr_channel *ch)
+{
+    hpr_deque_publish_locked(&ch->deque);
+    hpr_channel_update_aside_locked(ch);
+    hpr_deque_wake(&ch->deque);
+}
+
+static enum hpr_place ring_kind(const struct hpr_send *send)
+{
+    return send->source.type ? HPR_PLACE_ITEM : HPR_PLACE_RECORD;
+}
+
+static size_t ring_entry_bytes(const struct hpr_send *send)
+{
+    return hpr_ring_entry_bytes(ring_kind(send), send->source.type ? 0 : (size_t)send->source.len);
+}
+
+/* Room that the record needs in the ring, with the placements that have to go before it and any padding. UINT64_MAX when
+ * it may never go there. */
+static uint64_t ring_need(const struct hpr_channel *ch, const struct hpr_send *send)
+{
+    const struct hpr_deque *dq = &ch->deque;
+    size_t entry = ring_entry_bytes(send);
+    size_t before = (ch->overflow ? hpr_ring_entry_bytes(HPR_PLACE_DISK, 0) : 0) +
+                    (ch->tail_gap ? hpr_ring_entry_bytes(HPR_PLACE_GAP, 0) : 0);
+
+    if (entry > hpr_deque_entry_limit(dq) || send->weight > hpr_deque_entry_limit(dq))
+        return UINT64_MAX;
+    return hpr_ring_need(&dq->ring, &dq->tail, before + entry) + before + send->weight;
+}
+
+static bool put_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
+{
+    struct hpr_deque *dq = &ch->deque;
+    uint64_t need = ring_need(ch, send);
+
+    if (need == UINT64_MAX || !hpr_deque_has_room_locked(dq, need))
+        return false;
+    if (ch->overflow > 0) {
+        hpr_spill_seal_locked(&ch->spill);
+        hpr_deque_put_locked(dq, HPR_PLACE_DISK, ch->overflow, &ch->overflow_dropped, 0);
+        ch->overflow = ch->overflow_dropped = 0;
+    }
+    if (ch->tail_gap > 0) {
+        hpr_deque_put_locked(dq, HPR_PLACE_GAP, ch->tail_gap, NULL, 0);
+        ch->tail_gap = 0;
+    }
+    if (send->source.type)
+        hpr_deque_put_locked(dq, HPR_PLACE_ITEM, send->weight, send->source.item, send->weight);
+    else
+        hpr_deque_put_locked(dq, HPR_PLACE_RECORD, send->source.len, send->source.data, 0);
+    return true;
+}
+
+/* A record has gone to the spill, behind what was dropped before it. */
+static void note_overflow(struct hpr_channel *ch, struct hpr_send *send)
+{
+    ch->overflow += ch->tail_gap + 1;
+    ch->overflow_dropped += ch->tail_gap;
+    ch->tail_gap = 0;
+    ch->overflowed++;
+    send->is_spilled = true;
+}
+
+/* The disk budget is spent: win room where nothing is wanted any more, or where the policy says so. */
+static enum hpr_result make_disk_room(struct hpr_channel *ch)
+{
+    uint64_t dropped;
+    enum hpr_result res;
+
+    if (hpr_spill_reclaim_locked(&ch->spill))
+        return HPR_AGAIN;
+    if (ch->options.when_full != HOPPER_FULL_DROP_OLDEST)
+        return HPR_FULL;
+    res = hpr_spill_drop_oldest_locked(&ch->spill, &dropped);
+    ch->gap_records[HOPPER_GAP_DROPPED_OLDEST] += dropped;
+    return res;
+}
+
+static enum hpr_result append_small(struct hpr_channel *ch, struct hpr_send *send, struct hopper_error *err)
+{
+    enum hpr_result res = hpr_spill_append_locked(&ch->spill, ch->next_seq, ch->dropped_total, send->source.data,
+                                                  (size_t)send->source.len);
+
+    if (res == HPR_DONE) {
+        note_overflow(ch, send);
+        return HPR_DONE;
+    }
+    if (res == HPR_FULL)
+        return make_disk_room(ch);
+    show_receiver(ch);
+    res = hpr_spill_work_locked(&ch->spill, err);
+    return res == HPR_DONE ? HPR_WAIT : res;
+}
+
+/* Alone, with all blocks written, and then the record itself. */
+static enum hpr_result write_big(struct hpr_channel *ch, struct hpr_send *send, struct hopper_error *err)
+{
+    struct hpr_spill *sp = &ch->spill;
+    enum hpr_result res;
+
+    sp->is_exclusive = true;
+    show_receiver(ch);
+    hpr_spill_seal_locked(sp);
+    do {
+        if (sp->is_writing)
+            res = HPR_WAIT;
+        else if (sp->oldest)
+            res = hpr_spill_work_locked(sp, err);
+        else
+            res = hpr_spill_write_big_locked(sp, ch->next_seq, ch->dropped_total, &send->source, err);
+        if (res == HPR_FULL)
+            res = make_disk_room(ch);
+        if (res == HPR_WAIT)
+            hpr_cond_wait(sp->room, sp->back, UINT64_MAX);
+    } while (res == HPR_AGAIN || res == HPR_WAIT);
+    sp->is_exclusive = false;
+    if (res == HPR_DONE)
+        note_overflow(ch, send);
+    hpr_cond_broadcast(sp->room);
+    return res;
+}
+
+/* Callbacks run without the lock; afterwards everything is looked at again. */
+static enum hpr_result measure_item(struct hpr_channel *ch, struct hpr_send *send, struct hopper_error *err)
+{
+    hopper_status st;
+
+    show_receiver(ch);
+    hpr_mutex_unlock(&ch->deque.back);
+    st = hpr_stream_measure(send->source.type, send->source.item, &send->source.len);
+    hpr_mutex_lock(&ch->deque.back);
+    if (st != HOPPER_OK)
+        (void)hpr_error_set(err, HOPPER_EPACK, 0, "pack an item", NULL);
+    else if (send->source.len > ch->plan.record_bytes_max)
+        (void)hpr_error_set(err, HOPPER_ETOOBIG, 0, "take an item", NULL);
+    else {
+        send->is_measured = true;
+        return HPR_AGAIN;
+    }
+    return HPR_FAILED;
+}
+
+static void release_scratch(struct hpr_channel *ch, struct hpr_send *send)
+{
+    if (!send->is_packed)
+        return;
+    send->is_packed = false;
+    send->source.data = NULL;
+    ch->scratch_is_busy = false;
+    hpr_cond_broadcast(&ch->deque.room);
+}
+
+static enum hpr_result pack_item(struct hpr_channel *ch, struct hpr_send *send, struct hopper_error *err)
+{
+    hopper_status st;
+
+    if (ch->scratch_is_busy)
+        return HPR_WAIT;
+    ch->scratch_is_busy = true;
+    send->is_packed = true;
+    show_receiver(ch);
+    hpr_mutex_unlock(&ch->deque.back);
+    st = hpr_stream_pack(send->source.type, send->source.item, ch->scratch, (size_t)send->source.len);
+    hpr_mutex_lock(&ch->deque.back);
+    if (st != HOPPER_OK) {
+        (void)hpr_error_set(err, HOPPER_EPACK, 0, "pack an item", NULL);
+        return HPR_FAILED;
+    }
+    send->source.data = ch->scratch;
+    return HPR_AGAIN;
+}
+
+static enum hpr_result overflow_locked(struct hpr_channel *ch, struct hpr_send *send, struct hopper_error *err)
+{
+    if (send->source.type && !send->is_measured)
+        return measure_item(ch, send, err);
+    if (!hpr_spill_is_small(&ch->spill, send->source.len))
+        return write_big(ch, send, err);
+    if (send->source.type && !send->is_packed)
+        return pack_item(ch, send, err);
+    return append_small(ch, send, err);
+}
+
+/* One try; see the top of this file. */
+static enum hpr_result place_locked(struct hpr_channel *ch, struct hpr_send *send, struct hopper_error *err)
+{
+    bool is_ring_first;
+    enum hpr_result res;
+
+    if (HPR_UNLIKELY(ch->spill.is_exclusive))
+        return HPR_WAIT;
+    is_ring_first = ch->overflow == 0 || ch->spill.failed_errno != 0 || hpr_deque_is_half_free_locked(&ch->deque);
+    if (HPR_LIKELY(is_ring_first) && put_in_ring(ch, send))
+        return HPR_DONE;
+    res = overflow_locked(ch, send, err);
+    if ((res == HPR_FULL || (res == HPR_FAILED && err->status != HOPPER_EPACK && err->status != HOPPER_ETOOBIG)) &&
+        put_in_ring(ch, send))
+        return HPR_DONE;
+    return res;
+}
+
+/* ---- sending ---- */
+
+static void accept_locked(struct hpr_channel *ch, const struct hpr_send *send)
+{
+    ch->next_seq++;
+    ch->accepted_bytes += send->source.type && !send->is_spilled ? 0 : send->source.len;
+}
+
+static void drop_locked(struct hpr_channel *ch)
+{
+    ch->next_seq++;
+    ch->tail_gap++;
+    ch->dropped_total++;
+    ch->gap_records[HOPPER_GAP_DROPPED_NEWEST]++;
+}
+
+static bool fits_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
+{
+    uint64_t need = ring_need(ch, send);
+
+    return need != UINT64_MAX && hpr_deque_has_room_locked(&ch->deque, need);
+}
+
+/* Until something has changed that may let SEND in, or DEADLINE has passed. Whoever has tried in vain wakes all who wait
+ * for a thread at work, and with them those who wait here: they must not try again for that, or senders would wake each
+ * other without end. A full device does not tell when it has room (ST is HOPPER_ENOSPC): it is tried now and then. */
+static void wait_for_change(struct hpr_channel *ch, const struct hpr_send *send, hopper_status st, uint64_t deadline_ns)
+{
+    struct hpr_deque *dq = &ch->deque;
+    const uint64_t gains = ch->spill.gains;
+    const uint64_t removed = ch->dir.removed;
+    const uint64_t used = hpr_dir_used_locked(&ch->dir);
+    bool has_changed;
+
+    if (st == HOPPER_ENOSPC)
+        deadline_ns = hpr_min_u64(deadline_ns, dq->clock->monotonic_ns(dq->clock->ctx) + RETRY_NS);
+    do {
+        uint64_t need = ring_need(ch, send);
+
+        hpr_deque_wait_room_locked(dq, need == UINT64_MAX ? 0 : need, deadline_ns, UINT64_MAX);
+        has_changed = ch->is_refusing || ch->spill.gains != gains || ch->dir.removed != removed;
+        if (st == HOPPER_EFULL)
+            has_changed = has_changed || hpr_dir_used_locked(&ch->dir) < used ||
+                          hpr_spill_can_reclaim_locked(&ch->spill);
+    } while (!has_changed && !fits_in_ring(ch, send) && hpr_deque_time_left(dq, deadline_ns) > 0);
+}
+
+/* No room, as RES and ERR say. HOPPER_OK: waited, try again; else how the send ends. */
+static hopper_status wait_for_room(struct hpr_channel *ch, struct hpr_send *send, enum hpr_result res,
+                                   uint64_t deadline_ns, struct hopper_error *err)
+{
+    hopper_status st = res == HPR_FULL ? HOPPER_EFULL : err->status;
+
+    release_scratch(ch, send);
+    if (st != HOPPER_EFULL && st != HOPPER_ENOSPC)
+        return st;
+    if (hpr_deque_time_left(&ch->deque, deadline_ns) == 0) {
+        if (st == HOPPER_EFULL)
+            (void)hpr_error_set(err, st, 0, NULL, NULL);
+        return st;
+    }
+    show_receiver(ch);
+    wait_for_change(ch, send, st, deadline_ns);
+    return HOPPER_OK;
+}
+
+/* Accept one record, waiting as long as DEADLINE allows. */
+static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns,
+                                 struct hopper_error *err)
+{
+    for (;;) {
+        enum hpr_result res;
+        hopper_status st;
+
+        if (HPR_UNLIKELY(ch->is_refusing))
+            return hpr_error_set(err, HOPPER_ECLOSED, 0, NULL, NULL);
+        res = place_locked(ch, send, err);
+        if (HPR_LIKELY(res == HPR_DONE)) {
+            accept_locked(ch, send);
+            return HOPPER_OK;
+        }
+        if (res == HPR_AGAIN)
+            continue;
+        if (res == HPR_WAIT) { /* for a thread that is at work, not for room */
+            show_receiver(ch);
+            hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX);
+            continue;
+        }
+        st = wait_for_room(ch, send, res, deadline_ns, err);
+        if (st == HOPPER_OK)
+            continue;
+        if (ch->options.when_full == HOPPER_FULL_DROP_NEWEST && (st == HOPPER_EFULL || st == HOPPER_ENOSPC)) {
+            drop_locked(ch);
+            send->is_dropped = true;
+            return HOPPER_OK;
+        }
+        ch->refused += st == HOPPER_EFULL || st == HOPPER_ENOSPC || st == HOPPER_EIO;
+        return st;
+    }
+}
+
+/* What nearly every send of a channel that is not full comes to. False: the long way. */
+static inline bool send_plain_locked(struct hpr_channel *ch, const struct iovec *record)
+{
+    if (HPR_UNLIKELY((ch->overflow | ch->tail_gap) != 0 || ch->is_refusing || ch->spill.is_exclusive ||
+                     !record->iov_base || record->iov_len > ch->plan.record_bytes_max))
+        return false;
+    if (HPR_UNLIKELY(!hpr_deque_put_plain_locked(&ch->deque, record->iov_base, record->iov_len)))
+        return false;
+    ch->next_seq++;
+    ch->accepted_bytes += record->iov_len;
+    return true;
+}
+
+hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *records, size_t count, uint64_t deadline_ns,
+                               size_t *acceptedp, struct hopper_error *err)
+{
+    hopper_status st = HOPPER_OK;
+    size_t i;
+
+    hpr_mutex_lock(&ch->deque.back);
+    for (i = 0; i < count; i++) {
+        struct hpr_send send;
+
+        if (HPR_LIKELY(send_plain_locked(ch, &records[i])))
+            continue;
+        send = (struct hpr_send){.source = {.data = records[i].iov_base, .len = records[i].iov_len}};
+        if (HPR_UNLIKELY(send.source.len > ch->plan.record_bytes_max))
+            st = hpr_error_set(err, HOPPER_ETOOBIG, 0, NULL, NULL);
+        else if (HPR_UNLIKELY(!send.source.data && send.source.len > 0))
+            st = hpr_error_set(err, HOPPER_EINVAL, 0, NULL, NULL);
+        else
+            st = send_locked(ch, &send, deadline_ns, err);
+        if (HPR_UNLIKELY(st != HOPPER_OK))
+            break;
+    }
+    hpr_deque_publish_locked(&ch->deque);
+    hpr_channel_update_aside_locked(ch);
+    hpr_mutex_unlock(&ch->deque.back);
+    hpr_deque_wake(&ch->deque);
+    *acceptedp = i;
+    return st;
+}
+
+hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns,
+                                    struct hopper_error *err)
+{
+    bool is_library_item;
+    hopper_status st;
+
+    hpr_mutex_lock(&ch->deque.back);
+    st = send_locked(ch, send, deadline_ns, err);
+    release_scratch(ch, send);
+    hpr_deque_publish_locked(&ch->deque);
+    hpr_channel_update_aside_locked(ch);
+    is_library_item = st == HOPPER_OK && (send->is_spilled || send->is_dropped);
+    hpr_mutex_unlock(&ch->deque.back);
+    hpr_deque_wake(&ch->deque);
+    if (is_library_item)
+        send->source.type->free(send->source.type->ctx, (void *)(uintptr_t)send->source.item);
+    return st;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* What the receiver gets from beside the ring: from queue files while they hold what is next, else from the oldest block
+ * that has not reached them. What is missing before a frame is divided by reason and counted here; files that are done
+ * with are removed here. */
+#include "fetch.h"
+
+#include <stdatomic.h>
+
+#define DISCARD_BYTES (UINT64_C(1) << 20) /* files that are done with go at once when they hold this much */
+
+hopper_status hpr_fetch_aside(struct hpr_channel *ch, struct hopper_receiver *rcv)
+{
+    hopper_status st = HOPPER_OK;
+
+    hpr_mutex_lock(&ch->deque.back);
+    if (hpr_deque_has_entry(&ch->deque)) {
+        /* came while we took the lock, and comes first */
+    } else if (ch->overflow > 0) {
+        hpr_spill_seal_locked(&ch->spill);
+        rcv->due = ch->overflow;
+        rcv->due_dropped_total = rcv->dropped_seen + ch->overflow_dropped;
+        ch->overflow = ch->overflow_dropped = 0;
+    } else if (ch->tail_gap > 0) {
+        rcv->gaps[0] = (struct hpr_gap){ch->tail_gap, HOPPER_GAP_DROPPED_NEWEST};
+        rcv->gap_count = 1;
+        rcv->gap_next = 0;
+        rcv->dropped_seen += ch->tail_gap;
+        ch->tail_gap = 0;
+    } else if (ch->senders == 0) {
+        st = HOPPER_END;
+    }
+    hpr_channel_update_aside_locked(ch);
+    hpr_mutex_unlock(&ch->deque.back);
+    return st;
+}
+
+static void add_gap(struct hopper_receiver *rcv, uint64_t lost, uint32_t reason)
+{
+    if (lost > 0)
+        rcv->gaps[rcv->gap_count++] = (struct hpr_gap){lost, reason};
+}
+
+/* What is next in order is a frame at SEQ of RECORDS; all between the receiver's place and it is missing, each part for
+ * its reason. DROPPED_TOTAL is the value at SEQ. */
+static void claim_frame(struct hpr_channel *ch, struct hopper_receiver *rcv, uint64_t seq, uint32_t records,
+                        uint64_t dropped_total, uint32_t reason)
+{
+    struct hpr_spill *sp = &ch->spill;
+    uint64_t missing = seq - rcv->next_seq;
+    uint64_t floor = hpr_min_u64(sp->drop_floor_seq, seq);
+    uint64_t oldest = floor > rcv->next_seq ? floor - rcv->next_seq : 0;
+    uint64_t newest, lost;
+
+    dropped_total = hpr_min_u64(dropped_total, rcv->due_dropped_total);
+    newest = dropped_total > rcv->dropped_seen ? dropped_total - rcv->dropped_seen : 0;
+    newest = hpr_min_u64(newest, missing - oldest);
+    lost = missing - oldest - newest;
+    rcv->gap_count = rcv->gap_next = 0;
+    reason = reason == HOPPER_GAP_NONE ? HOPPER_GAP_CORRUPT : reason;
+    add_gap(rcv, oldest, HOPPER_GAP_DROPPED_OLDEST);
+    add_gap(rcv, lost, reason);
+    add_gap(rcv, newest, HOPPER_GAP_DROPPED_NEWEST);
+    ch->gap_records[reason] += lost;
+    hpr_spill_claim_locked(sp, lost);
+    rcv->dropped_seen += newest;
+    rcv->due -= missing + records;
+    sp->claimed_seq = seq + records;
+    rcv->frame_records = records;
+}
+
+/* Behind the receiver: files that it has left are removed, and all of them when nothing in them is wanted any more. */
+static void clean_up_locked(struct hpr_channel *ch, struct hopper_receiver *rcv)
+{
+    struct hpr_dir *dir = &ch->dir;
+    struct hpr_replay *rp = &rcv->replay;
+    bool is_wanted = atomic_load(&ch->deque.wake_at) != UINT64_MAX || dir->written - dir->removed >= DISCARD_BYTES;
+    bool is_at_end = rp->number >= dir->end.number;
+
+    if (rp->number > dir->end.number)
+        hpr_dir_abandon_locked(dir); /* the active file cannot be read: write no more to it */
+    if (rp->number > dir->oldest)
+        (void)hpr_dir_remove_below_locked(dir, &ch->deque.back, is_at_end ? dir->end.number : rp->number,
+                                          is_at_end ? dir->end.start : rp->start);
+    if (is_wanted && hpr_spill_records_on_disk(&ch->spill) == 0 && hpr_spill_reclaim_locked(&ch->spill))
+        hpr_replay_close(rp);
+    hpr_cond_broadcast(&ch->deque.room);
+}
+
+/* From the files, where the next record was written. `back` held, and dropped meanwhile. */
+static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiver *rcv)
+{
+    struct hpr_spill *sp = &ch->spill;
+    const uint64_t due_seq = rcv->next_seq + rcv->due;
+    const struct hpr_replay_end end = {ch->dir.end, ch->dir.oldest, sp->end_seq, due_seq};
+    const uint64_t dropped_total = end.seq < due_seq ? sp->end_dropped_total : rcv->due_dropped_total;
+    struct hpr_replay_frame frame;
+    hopper_status st;
+
+    hpr_mutex_unlock(&ch->deque.back);
+    st = hpr_replay_next(&rcv->replay, &end, rcv->next_seq, &frame, &rcv->error);
+    atomic_store_explicit(&ch->read_errors, rcv->replay.read_errors, memory_order_relaxed);
+    hpr_mutex_lock(&ch->deque.back);
+    if (st == HOPPER_OK && frame.first_seq < sp->drop_floor_seq)
+        return HOPPER_EAGAIN; /* dropped while it was read */
+    if (st == HOPPER_END) {
+        claim_frame(ch, rcv, hpr_min_u64(end.seq, due_seq), 0, dropped_total, frame.reason);
+        st = HOPPER_OK;
+    } else if (st == HOPPER_OK) {
+        claim_frame(ch, rcv, frame.first_seq, frame.records, frame.dropped_total, frame.reason);
+        hpr_spill_claim_locked(sp, frame.records);
+        rcv->frame = frame.data;
+        rcv->frame_bytes = frame.bytes;
+    }
+    if (st == HOPPER_OK)
+        clean_up_locked(ch, rcv);
+    return st;
+}
+
+/* From memory, where the block has not reached the disk. */
+static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *rcv)
+{
+    struct hpr_block *block;
+
+    enum hpr_result res = hpr_spill_take_block_locked(&ch->spill, &block);
+
+    assert(res != HPR_AGAIN); /* what is due is in files or in blocks */
+    if (res != HPR_DONE) {
+        hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX); /* it is being written just now */
+        return HOPPER_EAGAIN;
+    }
+    claim_frame(ch, rcv, block->first_seq, block->records, block->dropped_total, HOPPER_GAP_NONE);
+    rcv->block = block;
+    rcv->frame = block->raw;
+    rcv->frame_bytes = block->raw_bytes;
+    return HOPPER_OK;
+}
+
+hopper_status hpr_fetch_due(struct hpr_channel *ch, struct hopper_receiver *rcv)
+{
+    hopper_status st;
+
+    hpr_mutex_lock(&ch->deque.back);
+    do
+        st = rcv->next_seq < ch->spill.end_seq ? load_from_disk(ch, rcv) : take_block(ch, rcv);
+    while (st == HOPPER_EAGAIN);
+    hpr_mutex_unlock(&ch->deque.back);
+    return st;
+}
+
+void hpr_fetch_count_lost(struct hpr_channel *ch, uint64_t records, uint32_t reason)
+{
+    hpr_mutex_lock(&ch->deque.back);
+    ch->gap_records[reason] += records;
+    hpr_mutex_unlock(&ch->deque.back);
+}
