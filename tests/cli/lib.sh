@@ -94,6 +94,7 @@ wait_for() {
 alive() { kill -0 "$1" 2>/dev/null; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 has_line() { grep -Eq -- "$1" "$2"; }
+grows_by() { [ "$(wc -l <"$3")" -ge $(($2 + $1)) ]; } # LINES BEFORE FILE
 has_temporary_files() { [ -n "$(ls -A "$TMPDIR")" ]; }
 size_is() { [ "$(stat -c %s "$2" 2>/dev/null)" = "$1" ]; }
 
