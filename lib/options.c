@@ -28,8 +28,8 @@ static hopper_status copy_known(struct hopper_options *out, const struct hopper_
 {
     const unsigned char *bytes = (const unsigned char *)in;
 
-    /* whole fields only: half a pointer is none */
-    if (in->size < offsetof(struct hopper_options, disk_bytes) || in->size > 4096 || in->size % alignof(struct hopper_options) != 0)
+    if (in->size < offsetof(struct hopper_options, disk_bytes) || in->size > 4096 ||
+        (in->size < sizeof *out && in->size % alignof(struct hopper_options) != 0)) /* half a pointer is none */
         return bad(err, "use options.size (start from HOPPER_OPTIONS_INIT)");
     for (size_t i = sizeof *out; i < in->size; i++)
         if (bytes[i] != 0)
