@@ -9,6 +9,7 @@ set -u
 export LC_ALL=C
 unset HOPPER_DIR POSIXLY_CORRECT
 
+srcdir=$(cd "$srcdir" && pwd) || exit 99
 hopper_cat=${HOPPER_CAT:-$builddir/cli/hopper-cat}
 helper=${CLI_HELPER:-$builddir/tests/cli/helper}
 seed=${HOPPER_TEST_SEED:-$(date +%s%N)}
