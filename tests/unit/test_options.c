@@ -143,7 +143,7 @@ END_TEST
 START_TEST(a_size_that_makes_no_sense_is_refused)
 {
     const size_t bad[] = {0, 1, 8, offsetof(struct hopper_options, disk_bytes) - 1,
-                          offsetof(struct hopper_options, platform) + 4, sizeof(struct hopper_options) - 1, 4097,
+                          offsetof(struct hopper_options, platform) + 1, sizeof(struct hopper_options) - 1, 4097,
                           SIZE_MAX};
     struct hopper_options in = HOPPER_OPTIONS_INIT, out;
     struct hopper_error err;
