@@ -22,16 +22,16 @@ static void lock_path(char *out, size_t len, const struct hpr_dir *dir, const ch
 
 /* ---- one file ---- */
 
-/* Remove the file of NUMBER. What stands there now and was not made here stays; so does nothing else. A negated errno
- * when it could not be removed. */
-static int remove_file(const struct hpr_dir *dir, uint64_t number)
+/* Remove the file of NUMBER. What stands there now and was not made here stays; so does nothing else. SQUATTERS: how many
+ * entries of that table the caller may look at. A negated errno when it could not be removed. */
+static int remove_file(const struct hpr_dir *dir, uint64_t number, size_t squatters)
 {
     const struct hopper_io *io = dir->io;
     char name[HPR_QUEUE_FILE_NAME_BYTES];
     struct hopper_io_stat st;
     int res;
 
-    for (size_t i = 0; i < dir->squatters_seen; i++)
+    for (size_t i = 0; i < squatters; i++)
         if (dir->squatters[i] == number)
             return 0;
     hpr_queue_file_name(name, number);
@@ -50,7 +50,7 @@ static int remove_cut_short(struct hpr_dir *dir)
 
     if (dir->fresh.fd >= 0 || dir->fresh.number == 0)
         return 0;
-    if ((res = remove_file(dir, dir->fresh.number)) == 0)
+    if ((res = remove_file(dir, dir->fresh.number, 0)) == 0)
         dir->fresh = HPR_QUEUE_FILE_NONE;
     return res;
 }
@@ -422,6 +422,7 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
 
 bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset)
 {
+    const size_t squatters = dir->squatters_seen; /* a writer may publish more while `back` is dropped */
     uint64_t at = dir->oldest;
     bool has_won = false;
 
@@ -430,7 +431,7 @@ bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, ui
     dir->is_removing = true;
     if (back)
         hpr_mutex_unlock(back);
-    while (at < number && remove_file(dir, at) == 0)
+    while (at < number && remove_file(dir, at, squatters) == 0)
         at++;
     if (back)
         hpr_mutex_lock(back);
