@@ -5,8 +5,8 @@
  * A reader that is as fast as the writer still stops for a few milliseconds now and then, because the machine has other
  * things to do. Without more, a writer fills a small memory budget in that time, and what overflows costs much more
  * than the pause. So before a batch that would find memory more than half full, the producer waits for the reader, but
- * only for as long as compressing that memory would take it, and only once: a reader that does not catch up in that
- * time is a slow one, and then the producer goes on at its own speed until the queue has been nearly empty again.
+ * only for a few milliseconds (what compressing the default memory takes), and only once: a reader that does not catch
+ * up in that time is a slow one, and then the producer goes on at its own speed until the queue has been nearly empty.
  */
 #ifndef CLI_PACE_H
 #define CLI_PACE_H
