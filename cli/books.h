@@ -18,7 +18,7 @@ struct books {
     uint64_t elapsed_ms;
 };
 
-/* Records that were read and will never be delivered, gaps not counted: what is on its way now and what was not sent. */
+/* Records that were read and are not delivered, gaps not counted: what is on its way and what was not sent. */
 uint64_t books_undelivered(const struct books *books);
 
 /* Write BOOKS in FORM, a line for each number or one line of JSON, into BUF of LEN bytes. Returns the length of the

@@ -29,8 +29,8 @@ struct producer {
     atomic_bool is_done;
 };
 
-/* SND becomes the producer's, also on failure. STATS are the books of the channel as it was opened. 0, or -1 when there is no
- * memory. producer_fini() may follow either way, when the thread has ended or was never started. */
+/* SND becomes the producer's, also on failure. STATS are the books of the channel as it was opened. 0, or -1 when
+ * there is no memory. producer_fini() may follow either way, when the thread has ended or was never started. */
 int producer_init(struct producer *prod, const struct args *args, struct control *control, hopper_sender *snd,
                   const struct hopper_stats *stats);
 void producer_fini(struct producer *prod);

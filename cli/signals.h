@@ -12,7 +12,7 @@ struct signals {
 };
 
 /* Block INT TERM HUP QUIT USR1, except those that are ignored (nohup, background jobs), and open the descriptor. Block
- * PIPE and XFSZ as well, so that write() returns EPIPE and EFBIG. Call before the first thread. 0, or a negated errno. */
+ * PIPE and XFSZ as well, so that write() returns EPIPE and EFBIG. Before the first thread. 0, or a negated errno. */
 int signals_init(struct signals *sg);
 
 /* The next waiting signal, 0 when there is none. */
