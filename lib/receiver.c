@@ -93,7 +93,7 @@ static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
     case HPR_PLACE_PAD:
         break;
     }
-    assert(!"an entry of the ring");
+    assert(0 && "an entry of the ring");
     return false;
 }
 
