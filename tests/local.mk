@@ -9,6 +9,7 @@ check_LTLIBRARIES += %D%/support/libtestplatform.la
 	%D%/support/checker.c %D%/support/checker.h \
 	%D%/support/crowd.c %D%/support/crowd.h \
 	%D%/support/mem_disk.c %D%/support/mem_disk.h \
+	%D%/support/mem_files.c \
 	%D%/support/mem_impl.h \
 	%D%/support/mem_look.c \
 	%D%/support/platform_fault.c %D%/support/platform_fault.h \
@@ -39,12 +40,14 @@ TESTS += $(unit_tests)
 # See the public header and link the shared library, as a program of somebody else's does.
 api_tests = \
 	%D%/api/test_gaps \
+	%D%/api/test_hostile \
 	%D%/api/test_items \
 	%D%/api/test_open \
 	%D%/api/test_original \
 	%D%/api/test_original_faults \
 	%D%/api/test_receive \
 	%D%/api/test_send \
+	%D%/api/test_words \
 	%D%/fault/test_damage \
 	%D%/fault/test_sweep \
 	%D%/fault/test_tmpfs \
@@ -55,6 +58,8 @@ TESTS += $(api_tests)
 
 %C%_api_test_gaps_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_gaps_LDADD = $(API_LIBS)
+%C%_api_test_hostile_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_hostile_LDADD = $(API_LIBS)
 %C%_api_test_items_CPPFLAGS = $(API_CPPFLAGS) $(MSGPACK_CFLAGS)
 %C%_api_test_items_LDADD = $(API_LIBS) $(MSGPACK_LIBS)
 %C%_api_test_open_CPPFLAGS = $(API_CPPFLAGS)
@@ -67,6 +72,8 @@ TESTS += $(api_tests)
 %C%_api_test_receive_LDADD = $(API_LIBS)
 %C%_api_test_send_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_send_LDADD = $(API_LIBS)
+%C%_api_test_words_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_words_LDADD = $(API_LIBS)
 %C%_fault_test_damage_CPPFLAGS = $(API_CPPFLAGS)
 %C%_fault_test_damage_LDADD = $(API_LIBS)
 %C%_fault_test_sweep_CPPFLAGS = $(API_CPPFLAGS)

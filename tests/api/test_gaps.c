@@ -150,7 +150,9 @@ END_TEST
 
 START_TEST(a_device_that_cannot_read_a_place_costs_that_place)
 {
-    const struct fault_plan plan = { .kinds = FAULT_PREAD, .at = 12, .error = EIO, .mode = FAULT_HEALS, .heal_after = 2 };
+    const struct fault_plan plan = {
+        .kinds = FAULT_PREAD, .at = 12, .error = EIO, .mode = FAULT_HEALS, .heal_after = 2
+    };
 
     fault_arm(c.fault, &plan);
     drain_lost(HOPPER_GAP_UNREADABLE, 0, 40);
@@ -160,7 +162,7 @@ END_TEST
 START_TEST(a_device_that_reads_nothing_any_more_loses_the_files_and_not_the_memory)
 {
     const struct fault_plan plan = { .kinds = FAULT_PREAD, .at = 1, .error = EIO, .mode = FAULT_STICKY };
-    uint64_t lost = c.sent - in_memory;
+    uint64_t lost                = c.sent - in_memory;
     hopper_status st;
 
     fault_arm(c.fault, &plan);
@@ -248,8 +250,9 @@ END_TEST
 
 START_TEST(short_reads_are_continued)
 {
-    const struct fault_plan plan = { .kinds = FAULT_PREAD, .at = 1, .mode = FAULT_STICKY,
-                                     .effect = _i ? FAULT_SHORT_LESS : FAULT_SHORT_ONE };
+    const struct fault_plan plan = {
+        .kinds = FAULT_PREAD, .at = 1, .mode = FAULT_STICKY, .effect = _i ? FAULT_SHORT_LESS : FAULT_SHORT_ONE
+    };
 
     fault_arm(c.fault, &plan);
     chan_take(&c, c.sent);
@@ -262,8 +265,9 @@ END_TEST
 START_TEST(interrupted_reads_lose_nothing)
 {
     for (uint64_t at = 1; at < 40; at++) {
-        const struct fault_plan plan = { .kinds = FAULT_PREAD | FAULT_OPEN | FAULT_STAT, .at = at, .error = EINTR,
-                                         .mode = FAULT_ONCE };
+        const struct fault_plan plan = {
+            .kinds = FAULT_PREAD | FAULT_OPEN | FAULT_STAT, .at = at, .error = EINTR, .mode = FAULT_ONCE
+        };
 
         fault_arm(c.fault, &plan);
         for (int i = 0; i < 6; i++) {
@@ -279,9 +283,10 @@ END_TEST
 
 START_TEST(no_memory_or_descriptor_for_a_moment_is_told_and_loses_nothing)
 {
-    static const int errors[] = { EMFILE, ENFILE, ENOMEM };
-    const struct fault_plan plan = { .kinds = FAULT_OPEN, .at = 1, .error = errors[_i], .mode = FAULT_HEALS,
-                                     .heal_after = 5 };
+    static const int errors[]    = { EMFILE, ENFILE, ENOMEM };
+    const struct fault_plan plan = {
+        .kinds = FAULT_OPEN, .at = 1, .error = errors[_i], .mode = FAULT_HEALS, .heal_after = 5
+    };
     struct hopper_record rec;
     hopper_status st;
     int told = 0;
@@ -302,7 +307,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("gaps");
-    TCase *tc = tcase_create("gaps");
+    TCase *tc    = tcase_create("gaps");
 
     tcase_add_checked_fixture(tc, set_up, NULL);
     tcase_set_timeout(tc, 30);

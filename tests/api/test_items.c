@@ -26,7 +26,7 @@ struct thing {
 static struct {
     struct thing *all;
     uint64_t packs, unpacks, weights, frees;
-    uint64_t live;     /* made and not freed */
+    uint64_t live; /* made and not freed */
     uint64_t live_bytes;
     bool pack_fails, unpack_fails, pack_is_fickle;
     uint64_t unpack_fails_at; /* this item only, 0: none */
@@ -40,11 +40,11 @@ static struct thing *thing_new(uint64_t number, size_t text_bytes)
 {
     struct thing *t = calloc(1, sizeof *t);
 
-    t->number = number;
+    t->number     = number;
     t->text_bytes = text_bytes;
-    t->text = malloc(text_bytes + 1);
+    t->text       = malloc(text_bytes + 1);
     for (size_t i = 0; i < text_bytes; i++) t->text[i] = (char)('a' + (number + i) % 26);
-    t->next = world.all;
+    t->next   = world.all;
     world.all = t;
     world.live++;
     world.live_bytes += sizeof *t + text_bytes;
@@ -105,7 +105,7 @@ static int unpack(void *ctx, const void *data, size_t len, void **itemp)
         msgpack_unpacked_destroy(&result);
         return 1;
     }
-    t = thing_new(result.data.via.array.ptr[0].via.u64, result.data.via.array.ptr[1].via.str.size);
+    t               = thing_new(result.data.via.array.ptr[0].via.u64, result.data.via.array.ptr[1].via.str.size);
     t->was_unpacked = true;
     memcpy(t->text, result.data.via.array.ptr[1].via.str.ptr, t->text_bytes);
     msgpack_unpacked_destroy(&result);
@@ -135,7 +135,7 @@ static void set_up(void)
 
     memset(&world, 0, sizeof world);
     chan_init(&c);
-    type = init;
+    type                = init;
     c.options.item_type = &type;
 }
 
@@ -154,13 +154,11 @@ static void tear_down(void)
 /* Send thing number C.SENT + 1. */
 static hopper_status send_thing(size_t text_bytes)
 {
-    struct thing *t = thing_new(c.sent + 1, text_bytes);
+    struct thing *t  = thing_new(c.sent + 1, text_bytes);
     hopper_status st = hopper_send_item(c.snd, t, HOPPER_NOW);
 
-    if (st == HOPPER_OK)
-        c.sent++;
-    else
-        thing_free(t); /* ours, so this must be the first time */
+    if (st == HOPPER_OK) c.sent++;
+    else thing_free(t); /* ours, so this must be the first time */
     return st;
 }
 
@@ -290,7 +288,7 @@ START_TEST(an_item_whose_pack_fails_is_still_the_senders_and_the_channel_goes_on
 
     chan_open(&c);
     world.pack_fails = true;
-    accepted = fill(1000, UINT64_MAX, &st);
+    accepted         = fill(1000, UINT64_MAX, &st);
     ck_assert_int_eq(st, HOPPER_EPACK);
     ck_assert_uint_gt(accepted, 10);
     ck_assert_int_eq(hopper_sender_error(c.snd)->status, HOPPER_EPACK);
@@ -311,7 +309,7 @@ START_TEST(a_pack_that_writes_other_bytes_the_second_time_is_found_out)
     fill(_i ? 12000 : 1000, UINT64_MAX, &st);
     ck_assert_int_eq(st, HOPPER_EPACK);
     world.pack_is_fickle = false;
-    world.packs = 0;
+    world.packs          = 0;
     fill(_i ? 12000 : 1000, 3, &st);
     ck_assert_int_eq(st, HOPPER_OK);
     take_all(1, _i ? 12000 : 1000);
@@ -343,9 +341,9 @@ START_TEST(large_items_go_to_disk_in_pieces_and_come_back_whole)
     uint64_t from = 1;
 
     c.options.record_bytes_max = 100 << 10; /* larger than a block, larger than a quarter of memory */
-    c.options.disk_bytes = 4 << 20;
-    c.options.file_bytes = 0;
-    c.options.compression = _i ? 0 : HOPPER_COMPRESSION_NONE;
+    c.options.disk_bytes       = 4 << 20;
+    c.options.file_bytes       = 0;
+    c.options.compression      = _i ? 0 : HOPPER_COMPRESSION_NONE;
     chan_open(&c);
     fill(60000, 20, &st);
     ck_assert_int_eq(st, HOPPER_OK);
@@ -449,9 +447,9 @@ END_TEST
 
 START_TEST(misuse_is_refused_and_the_item_stays_the_callers)
 {
-    struct iovec vec = { (void *)(uintptr_t)"x", 1 };
-    size_t accepted = 99;
-    struct thing *t = thing_new(1, 10);
+    struct iovec vec = { (void *)(uintptr_t) "x", 1 };
+    size_t accepted  = 99;
+    struct thing *t  = thing_new(1, 10);
 
     chan_open(&c);
     ck_assert_int_eq(hopper_send_item(NULL, t, HOPPER_NOW), HOPPER_EINVAL);
@@ -501,8 +499,9 @@ START_TEST(no_item_is_lost_or_freed_twice_when_the_disk_fails)
     bool was_hit = true;
 
     for (uint64_t at = 1; was_hit; at++) {
-        const struct fault_plan plan = { .kinds = FAULT_GROWS, .at = at, .error = _i ? ENOSPC : EIO, .mode = FAULT_HEALS,
-                                         .heal_after = 3 };
+        const struct fault_plan plan = {
+            .kinds = FAULT_GROWS, .at = at, .error = _i ? ENOSPC : EIO, .mode = FAULT_HEALS, .heal_after = 3
+        };
         hopper_status st;
         unsigned gap;
 

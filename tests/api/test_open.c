@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening and closing: every status, every bound of the options, what is created and with which mode, and directories
- * in which somebody has planted something. */
+/* Opening and closing: every status, every bound of the options, what is created and with which mode. Directories in
+ * which somebody has planted something: test_hostile.c. */
 #include "chan.h"
 
 #include "suite.h"
@@ -44,7 +44,8 @@ static void opens_and_works(void)
 
 START_TEST(names_that_could_leave_the_directory_are_refused)
 {
-    static const char *const names[] = { "", ".", "..", "a/b", "/", "../x", "a b", "a\n", "\xc3\xa4", "a:b", "*", "~", "a\\" };
+    static const char *const names[] = { "",    ".",        "..",  "a/b", "/", "../x", "a b",
+                                         "a\n", "\xc3\xa4", "a:b", "*",   "~", "a\\" };
     char longest[202];
     hopper_sender *snd;
     hopper_receiver *rcv;
@@ -75,7 +76,7 @@ END_TEST
 
 START_TEST(null_arguments_are_the_callers_mistake)
 {
-    hopper_sender *snd = (hopper_sender *)&c;
+    hopper_sender *snd   = (hopper_sender *)&c;
     hopper_receiver *rcv = (hopper_receiver *)&c;
 
     ck_assert_int_eq(hopper_open(NULL, "q", &c.options, &snd, &rcv, NULL), HOPPER_EINVAL);
@@ -147,14 +148,14 @@ static const struct {
 
 START_TEST(an_option_out_of_range_is_refused_by_name)
 {
-    c.options.memory_bytes = bad_options[_i].memory;
-    c.options.disk_bytes = bad_options[_i].disk;
-    c.options.file_bytes = bad_options[_i].file;
+    c.options.memory_bytes     = bad_options[_i].memory;
+    c.options.disk_bytes       = bad_options[_i].disk;
+    c.options.file_bytes       = bad_options[_i].file;
     c.options.record_bytes_max = bad_options[_i].record;
-    c.options.survive = bad_options[_i].survive;
-    c.options.when_full = bad_options[_i].when_full;
-    c.options.compression = bad_options[_i].compression;
-    c.options.reserved = bad_options[_i].reserved;
+    c.options.survive          = bad_options[_i].survive;
+    c.options.when_full        = bad_options[_i].when_full;
+    c.options.compression      = bad_options[_i].compression;
+    c.options.reserved         = bad_options[_i].reserved;
     /* memory that cannot exist may be refused by the option check or by the map */
     if (bad_options[_i].memory == UINT64_MAX && chan_try_open(&c) == HOPPER_ENOMEM) {
         ck_assert_ptr_null(mem_platform_leaks(c.mem));
@@ -163,7 +164,8 @@ START_TEST(an_option_out_of_range_is_refused_by_name)
     }
     refuses(HOPPER_EINVAL);
     ck_assert_ptr_nonnull(c.err.op);
-    ck_assert_msg(strstr(c.err.op, bad_options[_i].what) != NULL, "\"%s\" does not name %s", c.err.op, bad_options[_i].what);
+    ck_assert_msg(strstr(c.err.op, bad_options[_i].what) != NULL, "\"%s\" does not name %s", c.err.op,
+                  bad_options[_i].what);
     ck_assert(!mem_exists(c.mem, CHAN_PATH));
     chan_free(&c);
 }
@@ -180,7 +182,7 @@ START_TEST(options_of_an_older_and_of_a_newer_program_are_understood)
     struct hopper_stats stats;
 
     memset(&newer, 0, sizeof newer);
-    newer.known = c.options;
+    newer.known      = c.options;
     newer.known.size = sizeof newer;
     ck_assert_int_eq(hopper_open(CHAN_DIR, "q", &newer.known, &snd, &rcv, NULL), HOPPER_OK);
     hopper_sender_close(snd);
@@ -208,7 +210,7 @@ START_TEST(defaults_are_those_of_the_header_and_can_be_read_back)
     struct hopper_options options = HOPPER_OPTIONS_INIT;
 
     options.platform = c.options.platform;
-    c.options = options;
+    c.options        = options;
     chan_open(&c);
     chan_stats(&c, &stats);
     ck_assert_uint_eq(stats.memory_bytes, HOPPER_MEMORY_BYTES_DEFAULT);
@@ -224,9 +226,9 @@ START_TEST(budgets_in_force_can_be_read_back)
 {
     struct hopper_stats stats;
 
-    c.options.memory_bytes = 300001;
-    c.options.disk_bytes = 400003;
-    c.options.file_bytes = UINT64_C(1) << 40;
+    c.options.memory_bytes     = 300001;
+    c.options.disk_bytes       = 400003;
+    c.options.file_bytes       = UINT64_C(1) << 40;
     c.options.record_bytes_max = UINT64_C(1) << 30;
     chan_open(&c);
     chan_stats(&c, &stats);
@@ -294,118 +296,6 @@ START_TEST(queue_files_of_an_earlier_run_are_removed)
 }
 END_TEST
 
-/* ---- planted things ---- */
-
-static const char *const planted[] = { CHAN_PATH, CHAN_PATH "/LOCK", CHAN_PATH "/00000000000000000001.hq",
-                                       CHAN_PATH "/00000000000000000002.hq", CHAN_PATH "/STATE", CHAN_PATH "/MEMORY" };
-
-static void make_parent(int i)
-{
-    if (i > 0) ck_assert_int_eq(mem_mkdir(c.mem, CHAN_PATH, 0700), 0);
-}
-
-/* Whatever is planted, opening either works fully or fails with a status, and what a link points to stays as it was. */
-static void survives(void)
-{
-    hopper_status st = chan_try_open(&c);
-    void *data;
-    size_t len;
-
-    if (st == HOPPER_OK) {
-        chan_fill(&c, 1000, 400, &st);
-        chan_drain(&c, &st);
-        ck_assert_uint_eq(c.checker.records + c.checker.lost, c.sent);
-        hopper_sender_close(c.snd);
-        hopper_receiver_close(c.rcv);
-        c.snd = NULL;
-        c.rcv = NULL;
-    } else {
-        ck_assert_int_eq(c.err.status, st);
-        ck_assert(c.err.op != NULL || c.err.path[0] != '\0');
-        ck_assert_ptr_null(c.snd);
-    }
-    ck_assert_ptr_null(mem_platform_leaks(c.mem));
-    if (mem_exists(c.mem, "/precious")) {
-        ck_assert_int_eq(mem_read_file(c.mem, "/precious", &data, &len), 0);
-        ck_assert_uint_eq(len, 8);
-        ck_assert_mem_eq(data, "precious", 8);
-        ck_assert_int_eq(mem_mode(c.mem, "/precious"), 0644);
-        free(data);
-    }
-    chan_free(&c);
-}
-
-START_TEST(a_link_planted_under_a_name_of_ours_is_not_followed)
-{
-    make_parent(_i);
-    ck_assert_int_eq(mem_write_file(c.mem, "/precious", "precious", 8), 0);
-    ck_assert_int_eq(mem_symlink(c.mem, planted[_i], "/precious"), 0);
-    survives();
-}
-END_TEST
-
-START_TEST(a_link_to_a_directory_in_place_of_the_channels_is_not_followed)
-{
-    ck_assert_int_eq(mem_mkdir(c.mem, "/elsewhere", 0777), 0);
-    ck_assert_int_eq(mem_write_file(c.mem, "/elsewhere/00000000000000000001.hq", "mine", 4), 0);
-    ck_assert_int_eq(mem_symlink(c.mem, CHAN_PATH, "/elsewhere"), 0);
-    refuses(HOPPER_EIO);
-    ck_assert_int_eq(mem_file_size(c.mem, "/elsewhere/00000000000000000001.hq"), 4);
-    ck_assert(!mem_exists(c.mem, "/elsewhere/LOCK"));
-    chan_free(&c);
-}
-END_TEST
-
-START_TEST(a_fifo_planted_under_a_name_of_ours_does_not_hang)
-{
-    make_parent(_i);
-    ck_assert_int_eq(mem_fifo(c.mem, planted[_i]), 0);
-    survives();
-}
-END_TEST
-
-START_TEST(a_directory_planted_under_a_name_of_ours_does_not_hang)
-{
-    make_parent(_i);
-    ck_assert_int_eq(mem_mkdir(c.mem, planted[_i], 0700), 0);
-    survives();
-}
-END_TEST
-
-START_TEST(a_hard_link_planted_under_a_name_of_ours_does_not_reach_the_file)
-{
-    if (_i == 0) {
-        chan_free(&c);
-        return; /* a directory has no second name */
-    }
-    make_parent(_i);
-    ck_assert_int_eq(mem_write_file(c.mem, "/precious", "precious", 8), 0);
-    ck_assert_int_eq(mem_link(c.mem, "/precious", planted[_i]), 0);
-    survives();
-}
-END_TEST
-
-START_TEST(garbage_in_the_lock_file_is_not_believed)
-{
-    char garbage[5000];
-    struct hopper_error err;
-    hopper_sender *snd;
-    hopper_receiver *rcv;
-
-    memset(garbage, '9', sizeof garbage);
-    ck_assert_int_eq(mem_mkdir(c.mem, CHAN_PATH, 0700), 0);
-    ck_assert_int_eq(mem_write_file(c.mem, CHAN_PATH "/LOCK", garbage, sizeof garbage), 0);
-    ck_assert_int_eq(mem_lock_by_other(c.mem, CHAN_PATH "/LOCK", true), 0);
-    ck_assert_int_eq(hopper_open(CHAN_DIR, CHAN_NAME, &c.options, &snd, &rcv, &err), HOPPER_EMISMATCH);
-    ck_assert_int_eq(mem_file_size(c.mem, CHAN_PATH "/LOCK"), sizeof garbage); /* not made by us, not touched */
-    ck_assert_int_eq(mem_write_file(c.mem, CHAN_PATH "/LOCK", "pid 99999999999999999999x", 25), 0);
-    ck_assert_int_eq(hopper_open(CHAN_DIR, CHAN_NAME, &c.options, &snd, &rcv, &err), HOPPER_EBUSY);
-    ck_assert_int_ge(err.owner_pid, 0);
-    ck_assert_int_eq(mem_lock_by_other(c.mem, CHAN_PATH "/LOCK", false), 0);
-    opens_and_works();
-}
-END_TEST
-
 START_TEST(a_lock_that_another_process_holds_is_busy_and_names_it)
 {
     mem_set_process_id(c.mem, 31337);
@@ -457,7 +347,7 @@ END_TEST
 START_TEST(the_platform_is_used_after_the_options_are_gone)
 {
     struct hopper_options copy = c.options;
-    hopper_status st = hopper_open(CHAN_DIR, CHAN_NAME, &copy, &c.snd, &c.rcv, NULL);
+    hopper_status st           = hopper_open(CHAN_DIR, CHAN_NAME, &copy, &c.snd, &c.rcv, NULL);
 
     memset(&copy, 0xee, sizeof copy);
     ck_assert_int_eq(st, HOPPER_OK);
@@ -501,7 +391,7 @@ START_TEST(clones_are_paid_from_the_memory_budget)
     hopper_sender *clones[20000];
     struct hopper_stats stats;
     hopper_status st = HOPPER_OK;
-    size_t made = 0;
+    size_t made      = 0;
 
     chan_open(&c);
     while (made < 20000 && (st = hopper_sender_clone(c.snd, &clones[made])) == HOPPER_OK) made++;
@@ -575,7 +465,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("open");
-    TCase *tc = tcase_create("open");
+    TCase *tc    = tcase_create("open");
 
     tcase_add_checked_fixture(tc, set_up, NULL);
     tcase_set_timeout(tc, 30);
@@ -583,18 +473,13 @@ int main(void)
     tcase_add_test(tc, null_arguments_are_the_callers_mistake);
     tcase_add_test(tc, a_directory_that_is_not_there_is_enoent_and_is_not_made);
     tcase_add_test(tc, a_directory_that_is_a_file_is_an_error);
-    tcase_add_loop_test(tc, an_option_out_of_range_is_refused_by_name, 0, (int)(sizeof bad_options / sizeof *bad_options));
+    tcase_add_loop_test(tc, an_option_out_of_range_is_refused_by_name, 0,
+                        (int)(sizeof bad_options / sizeof *bad_options));
     tcase_add_test(tc, options_of_an_older_and_of_a_newer_program_are_understood);
     tcase_add_test(tc, defaults_are_those_of_the_header_and_can_be_read_back);
     tcase_add_test(tc, budgets_in_force_can_be_read_back);
     tcase_add_loop_test(tc, everything_made_is_private_whatever_the_umask, 0, 4);
     tcase_add_test(tc, queue_files_of_an_earlier_run_are_removed);
-    tcase_add_loop_test(tc, a_link_planted_under_a_name_of_ours_is_not_followed, 0, 6);
-    tcase_add_test(tc, a_link_to_a_directory_in_place_of_the_channels_is_not_followed);
-    tcase_add_loop_test(tc, a_fifo_planted_under_a_name_of_ours_does_not_hang, 0, 6);
-    tcase_add_loop_test(tc, a_directory_planted_under_a_name_of_ours_does_not_hang, 0, 6);
-    tcase_add_loop_test(tc, a_hard_link_planted_under_a_name_of_ours_does_not_reach_the_file, 0, 6);
-    tcase_add_test(tc, garbage_in_the_lock_file_is_not_believed);
     tcase_add_test(tc, a_lock_that_another_process_holds_is_busy_and_names_it);
     tcase_add_test(tc, a_directory_without_rights_is_an_error_that_names_it);
     tcase_add_test(tc, memory_that_cannot_be_had_is_enomem);

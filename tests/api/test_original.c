@@ -52,9 +52,13 @@ static hopper_status receive_all(hopper_receiver *rcv, struct checker *checker)
 
 static void run(const struct round_trip *trip, const struct hopper_platform *platform, const char *dir)
 {
-    struct hopper_options options = HOPPER_OPTIONS_INIT;
-    const struct crowd_member model = { .count = trip->values, .len_min = trip->len_min, .len_max = trip->len_max,
-                                        .batch = trip->batch, .seed = trip->seed, .keep_trying = true,
+    struct hopper_options options   = HOPPER_OPTIONS_INIT;
+    const struct crowd_member model = { .count       = trip->values,
+                                        .len_min     = trip->len_min,
+                                        .len_max     = trip->len_max,
+                                        .batch       = trip->batch,
+                                        .seed        = trip->seed,
+                                        .keep_trying = true,
                                         .never_waits = trip->when_full == HOPPER_FULL_REFUSE };
     struct checker checker;
     struct crowd crowd;
@@ -63,11 +67,11 @@ static void run(const struct round_trip *trip, const struct hopper_platform *pla
     hopper_status received, sent;
 
     options.memory_bytes = trip->memory_bytes;
-    options.disk_bytes = trip->disk_bytes;
-    options.file_bytes = trip->file_bytes;
-    options.when_full = trip->when_full;
-    options.compression = trip->compression;
-    options.platform = platform;
+    options.disk_bytes   = trip->disk_bytes;
+    options.file_bytes   = trip->file_bytes;
+    options.when_full    = trip->when_full;
+    options.compression  = trip->compression;
+    options.platform     = platform;
     checker_init(&checker);
     ck_assert_int_eq(hopper_open(dir, "q", &options, &snd, &rcv, NULL), HOPPER_OK);
     ck_assert(crowd_start(&crowd, trip->senders, &model, snd));
@@ -101,8 +105,14 @@ static void run_simulated(struct mem_platform *mem, const struct round_trip *tri
 
 START_TEST(one_sender_and_one_receiver_keep_the_order)
 {
-    const struct round_trip trip = { .memory_bytes = 256 << 10, .disk_bytes = 64 << 20, .file_bytes = 1 << 20,
-                                     .senders = 1, .values = 50000, .len_min = 24, .len_max = 200, .seed = 1 };
+    const struct round_trip trip = { .memory_bytes = 256 << 10,
+                                     .disk_bytes   = 64 << 20,
+                                     .file_bytes   = 1 << 20,
+                                     .senders      = 1,
+                                     .values       = 50000,
+                                     .len_min      = 24,
+                                     .len_max      = 200,
+                                     .seed         = 1 };
 
     run(&trip, NULL, real_dir);
 }
@@ -110,9 +120,15 @@ END_TEST
 
 START_TEST(up_to_ten_senders_lose_nothing)
 {
-    const struct round_trip trip = { .memory_bytes = 256 << 10, .disk_bytes = 64 << 20, .file_bytes = 1 << 20,
-                                     .senders = (unsigned)_i, .values = 4000, .len_min = 24, .len_max = 200,
-                                     .batch = _i % 2 ? 1 : 20, .seed = 2 };
+    const struct round_trip trip = { .memory_bytes = 256 << 10,
+                                     .disk_bytes   = 64 << 20,
+                                     .file_bytes   = 1 << 20,
+                                     .senders      = (unsigned)_i,
+                                     .values       = 4000,
+                                     .len_min      = 24,
+                                     .len_max      = 200,
+                                     .batch        = _i % 2 ? 1 : 20,
+                                     .seed         = 2 };
 
     run(&trip, NULL, real_dir);
 }
@@ -120,11 +136,16 @@ END_TEST
 
 START_TEST(the_same_case_2500_times_is_right_2500_times)
 {
-    const struct round_trip trip = { .memory_bytes = HOPPER_MEMORY_BYTES_MIN, .disk_bytes = 1 << 20,
-                                     .file_bytes = 64 << 10, .senders = 4, .values = 60, .len_min = 500, .len_max = 900,
-                                     .seed = 3 };
+    const struct round_trip trip              = { .memory_bytes = HOPPER_MEMORY_BYTES_MIN,
+                                                  .disk_bytes   = 1 << 20,
+                                                  .file_bytes   = 64 << 10,
+                                                  .senders      = 4,
+                                                  .values       = 60,
+                                                  .len_min      = 500,
+                                                  .len_max      = 900,
+                                                  .seed         = 3 };
     const struct mem_platform_options options = { .flags = MEM_REAL_CLOCK };
-    struct mem_platform *mem = mem_platform_new(&options);
+    struct mem_platform *mem                  = mem_platform_new(&options);
 
     for (int i = 0; i < 2500; i++) run_simulated(mem, &trip);
     mem_platform_free(mem);
@@ -144,8 +165,8 @@ START_TEST(a_full_channel_sheds_and_goes_on_afterwards)
     hopper_status st;
 
     options.memory_bytes = HOPPER_MEMORY_BYTES_MIN;
-    options.disk_bytes = 256 << 10;
-    options.when_full = HOPPER_FULL_REFUSE;
+    options.disk_bytes   = 256 << 10;
+    options.when_full    = HOPPER_FULL_REFUSE;
     checker_init(&checker);
     ck_assert_int_eq(hopper_open(real_dir, "shed", &options, &snd, &rcv, NULL), HOPPER_OK);
     for (int round = 0; round < 10; round++) {
@@ -178,23 +199,23 @@ END_TEST
 START_TEST(random_budgets_and_value_counts_lose_nothing)
 {
     const struct mem_platform_options options = { .flags = MEM_REAL_CLOCK };
-    struct mem_platform *mem = mem_platform_new(&options);
-    struct rng rng = { rng_seed("test_original") };
-    uint64_t cases = env_number("HOPPER_TEST_CASES", 100);
+    struct mem_platform *mem                  = mem_platform_new(&options);
+    struct rng rng                            = { rng_seed("test_original") };
+    uint64_t cases                            = env_number("HOPPER_TEST_CASES", 100);
 
     for (uint64_t i = 0; i < cases; i++) {
         const struct round_trip trip = {
             .memory_bytes = rng_between(&rng, HOPPER_MEMORY_BYTES_MIN, 1 << 20),
-            .disk_bytes = rng_between(&rng, HOPPER_DISK_BYTES_MIN, 1 << 22),
-            .file_bytes = rng_between(&rng, 32 << 10, 1 << 20),
-            .senders = (unsigned)rng_between(&rng, 1, 10),
-            .values = rng_between(&rng, 0, 2000),
-            .len_min = 24,
-            .len_max = (size_t)rng_between(&rng, 24, 1000),
-            .batch = (size_t)rng_between(&rng, 1, 40),
-            .when_full = rng_below(&rng, 2) ? HOPPER_FULL_BLOCK : HOPPER_FULL_REFUSE,
-            .compression = (unsigned)rng_below(&rng, 11),
-            .seed = rng_next(&rng),
+            .disk_bytes   = rng_between(&rng, HOPPER_DISK_BYTES_MIN, 1 << 22),
+            .file_bytes   = rng_between(&rng, 32 << 10, 1 << 20),
+            .senders      = (unsigned)rng_between(&rng, 1, 10),
+            .values       = rng_between(&rng, 0, 2000),
+            .len_min      = 24,
+            .len_max      = (size_t)rng_between(&rng, 24, 1000),
+            .batch        = (size_t)rng_between(&rng, 1, 40),
+            .when_full    = rng_below(&rng, 2) ? HOPPER_FULL_BLOCK : HOPPER_FULL_REFUSE,
+            .compression  = (unsigned)rng_below(&rng, 11),
+            .seed         = rng_next(&rng),
         };
 
         run_simulated(mem, &trip);
@@ -206,7 +227,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("original");
-    TCase *tc = tcase_create("round trips");
+    TCase *tc    = tcase_create("round trips");
 
     tcase_add_unchecked_fixture(tc, make_real_dir, remove_real_dir);
     tcase_set_timeout(tc, 120);

@@ -221,7 +221,7 @@ START_TEST(a_full_device_does_not_keep_the_receiver_from_making_room)
 }
 END_TEST
 
-/* 7. A write that failed midway left a header without its record in the file, and everything after it was read wrongly. */
+/* 7. A write that failed midway left a header without its record in the file, and all after it was read wrongly. */
 START_TEST(a_write_that_ends_midway_leaves_nothing_of_itself)
 {
     for (uint64_t capacity = 20000; capacity < 24200; capacity += 60) {
@@ -348,8 +348,14 @@ END_TEST
  * that was in use deleted its files. */
 START_TEST(foreign_files_in_the_directory_are_neither_read_nor_removed)
 {
-    static const char *const foreign[] = { ".DS_Store", "core", "1", "0", "x.hq", "00000000000000000001.hq.bak",
-                                           "99999999999999999999.hq", "000000000000000000001.hq" };
+    static const char *const foreign[] = { ".DS_Store",
+                                           "core",
+                                           "1",
+                                           "0",
+                                           "x.hq",
+                                           "00000000000000000001.hq.bak",
+                                           "99999999999999999999.hq",
+                                           "000000000000000000001.hq" };
     struct chan c;
     hopper_status st;
     char path[300];
@@ -417,8 +423,8 @@ START_TEST(the_disk_budget_is_kept_to_the_byte)
         hopper_status st;
 
         chan_init(&c);
-        c.options.disk_bytes = disk;
-        c.options.file_bytes = 16 << 10;
+        c.options.disk_bytes       = disk;
+        c.options.file_bytes       = 16 << 10;
         c.options.record_bytes_max = 3000;
         chan_open(&c);
         chan_fill(&c, 1500, UINT64_MAX, &st);
@@ -538,8 +544,8 @@ START_TEST(a_record_above_4_gib_is_refused_and_not_cut)
 }
 END_TEST
 
-/* 14. There was no way to look without waiting, to take several at once, to see what is there; every record on disk cost
- * a system call, and compressing made small ones larger. */
+/* 14. There was no way to look without waiting, to take several at once, to see what is there; every record on disk
+ * cost a system call, and compressing made small ones larger. */
 START_TEST(overflowing_small_records_costs_neither_a_call_each_nor_more_bytes_than_they_have)
 {
     struct mem_usage before, after;
@@ -564,7 +570,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("original_faults");
-    TCase *tc = tcase_create("faults");
+    TCase *tc    = tcase_create("faults");
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, full_disk_never_strands_what_was_accepted);

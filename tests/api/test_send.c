@@ -18,7 +18,7 @@ START_TEST(null_arguments_are_the_callers_mistake)
 {
     struct hopper_stats stats;
     struct iovec vec = { NULL, 1 };
-    size_t accepted = 99;
+    size_t accepted  = 99;
 
     chan_open(&c);
     ck_assert_int_eq(hopper_send(NULL, "x", 1), HOPPER_EINVAL);
@@ -85,7 +85,7 @@ START_TEST(a_batch_is_accepted_in_order_and_whole)
     for (size_t i = 0; i < 100; i++) {
         checker_fill(data[i], sizeof data[i], 0, i);
         vec[i].iov_base = data[i];
-        vec[i].iov_len = sizeof data[i];
+        vec[i].iov_len  = sizeof data[i];
     }
     ck_assert_int_eq(hopper_send_batch(c.snd, vec, 100, HOPPER_NOW, &accepted), HOPPER_OK);
     ck_assert_uint_eq(accepted, 100);
@@ -113,7 +113,7 @@ START_TEST(a_batch_larger_than_memory_goes_to_disk_in_order)
     for (size_t i = 0; i < 3000; i++) {
         checker_fill(data[i], sizeof data[i], 0, i);
         vec[i].iov_base = data[i];
-        vec[i].iov_len = sizeof data[i];
+        vec[i].iov_len  = sizeof data[i];
     }
     ck_assert_int_eq(hopper_send_batch(c.snd, vec, 3000, HOPPER_NOW, &accepted), HOPPER_OK);
     ck_assert_uint_eq(accepted, 3000);
@@ -134,14 +134,14 @@ START_TEST(a_batch_stops_at_the_first_record_that_is_not_accepted)
     for (size_t i = 0; i < 5; i++) {
         checker_fill(data[i], sizeof data[i], 0, i);
         vec[i].iov_base = data[i];
-        vec[i].iov_len = sizeof data[i];
+        vec[i].iov_len  = sizeof data[i];
     }
     vec[3].iov_base = large;
-    vec[3].iov_len = sizeof large;
+    vec[3].iov_len  = sizeof large;
     ck_assert_int_eq(hopper_send_batch(c.snd, vec, 5, HOPPER_NOW, &accepted), HOPPER_ETOOBIG);
     ck_assert_uint_eq(accepted, 3);
     vec[3].iov_base = NULL;
-    c.sent = 3;
+    c.sent          = 3;
     chan_take(&c, 3);
     ck_assert_uint_eq(chan_pending(&c), 0);
     chan_finish(&c);
@@ -159,7 +159,7 @@ START_TEST(a_batch_that_fills_the_channel_says_how_much_fitted)
     for (size_t i = 0; i < 1000; i++) {
         checker_fill(data[i], sizeof data[i], 0, i);
         vec[i].iov_base = data[i];
-        vec[i].iov_len = sizeof data[i];
+        vec[i].iov_len  = sizeof data[i];
     }
     st = hopper_send_batch(c.snd, vec, 1000, HOPPER_NOW, &accepted);
     ck_assert_int_eq(st, HOPPER_EFULL);
@@ -301,7 +301,7 @@ START_TEST(drop_oldest_with_the_largest_records_still_finds_room)
 {
     hopper_status st;
 
-    c.options.when_full = HOPPER_FULL_DROP_OLDEST;
+    c.options.when_full  = HOPPER_FULL_DROP_OLDEST;
     c.options.disk_bytes = 128 << 10;
     c.options.file_bytes = 0;
     chan_open(&c);
@@ -319,7 +319,7 @@ END_TEST
 
 START_TEST(a_write_error_is_told_to_the_sender_whatever_the_policy)
 {
-    const struct fault_plan plan = { .kinds = FAULT_PWRITE, .at = 1, .error = EIO, .mode = FAULT_STICKY };
+    const struct fault_plan plan     = { .kinds = FAULT_PWRITE, .at = 1, .error = EIO, .mode = FAULT_STICKY };
     static const uint32_t policies[] = { HOPPER_FULL_BLOCK, HOPPER_FULL_REFUSE, HOPPER_FULL_DROP_NEWEST,
                                          HOPPER_FULL_DROP_OLDEST };
     struct hopper_stats stats;
@@ -349,8 +349,9 @@ END_TEST
 
 START_TEST(short_writes_are_continued)
 {
-    const struct fault_plan plan = { .kinds = FAULT_PWRITE, .at = 1, .mode = FAULT_STICKY,
-                                     .effect = _i ? FAULT_SHORT_LESS : FAULT_SHORT_ONE };
+    const struct fault_plan plan = {
+        .kinds = FAULT_PWRITE, .at = 1, .mode = FAULT_STICKY, .effect = _i ? FAULT_SHORT_LESS : FAULT_SHORT_ONE
+    };
     hopper_status st;
 
     chan_open(&c);
@@ -407,7 +408,7 @@ START_TEST(a_sender_that_waits_for_room_goes_on_when_there_is_some)
 
     chan_free(&c);
     chan_init_flags(&c, MEM_REAL_CLOCK);
-    c.options.when_full = HOPPER_FULL_BLOCK;
+    c.options.when_full  = HOPPER_FULL_BLOCK;
     c.options.disk_bytes = HOPPER_DISK_BYTES_MIN;
     chan_open(&c);
     chan_fill(&c, sizeof buf, UINT64_MAX, &st);
@@ -416,7 +417,8 @@ START_TEST(a_sender_that_waits_for_room_goes_on_when_there_is_some)
     for (int i = 0; i < 3000; i++) {
         checker_fill(buf, sizeof buf, 0, c.sent);
         ck_assert_int_eq(i % 2 ? hopper_send(c.snd, buf, sizeof buf)
-                               : hopper_send_until(c.snd, buf, sizeof buf, HOPPER_FOREVER), HOPPER_OK);
+                               : hopper_send_until(c.snd, buf, sizeof buf, HOPPER_FOREVER),
+                         HOPPER_OK);
         c.sent++;
     }
     hopper_sender_close(c.snd);
@@ -431,10 +433,11 @@ END_TEST
 static void *send_until_closed(void *arg)
 {
     hopper_sender *snd = arg;
-    char buf[1000] = "";
+    char buf[1000]     = "";
     hopper_status st;
 
-    while ((st = hopper_send(snd, buf, sizeof buf)) == HOPPER_OK) { }
+    while ((st = hopper_send(snd, buf, sizeof buf)) == HOPPER_OK) {
+    }
     hopper_sender_close(snd);
     return (void *)(intptr_t)st;
 }
@@ -493,7 +496,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("send");
-    TCase *tc = tcase_create("send");
+    TCase *tc    = tcase_create("send");
 
     tcase_add_checked_fixture(tc, set_up, NULL);
     tcase_set_timeout(tc, 30);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queue files damaged at every place: each byte changed, the file cut at each length, and random combinations. No crash,
- * no record that was not sent, and exactly as many records in gaps as do not come. What comes right after the damage is
- * there: a changed byte costs one frame at most.
+ * Queue files damaged at every place: each byte changed, the file cut at each length, and random combinations. No
+ * crash, no record that was not sent, and exactly as many records in gaps as do not come. What comes right after the
+ * damage is there: a changed byte costs one frame at most.
  *
  * HOPPER_TEST_MASKS=all tries every one of 255 changes of each byte instead of one of four in turn.
  */
@@ -41,8 +41,8 @@ static void prepare(struct chan *c, const struct layout *layout)
 
     chan_init_flags(c, MEM_SINGLE_THREAD);
     c->options.compression = layout->compression;
-    c->options.file_bytes = layout->file_bytes;
-    c->is_tampered = true;
+    c->options.file_bytes  = layout->file_bytes;
+    c->is_tampered         = true;
     chan_open(c);
     do {
         chan_stats(c, &stats);
@@ -86,9 +86,9 @@ static uint64_t drain(struct chan *c)
 START_TEST(every_byte_changed_costs_one_frame_at_most)
 {
     static const unsigned masks[] = { 0x01, 0x80, 0xff, 0x10 };
-    const char *text = getenv("HOPPER_TEST_MASKS");
-    unsigned count = text && strcmp(text, "all") == 0 ? 255 : 1;
-    const struct layout *layout = &layouts[_i];
+    const char *text              = getenv("HOPPER_TEST_MASKS");
+    unsigned count                = text && strcmp(text, "all") == 0 ? 255 : 1;
+    const struct layout *layout   = &layouts[_i];
     uint64_t bytes, runs = 0, harmless = 0, offset = 0;
     char path[300];
     struct chan c;
@@ -127,7 +127,7 @@ START_TEST(a_file_cut_at_every_length_loses_what_was_behind_the_cut)
         require_int(mem_truncate(c.mem, path, cut), 0);
         lost = drain(&c);
         require(lost <= last_lost, "cut at %" PRIu64 ": %" PRIu64 " lost, %" PRIu64 " when cut before", cut, lost,
-                      last_lost);
+                last_lost);
         last_lost = lost;
     } while (++cut <= bytes);
     require_eq(last_lost, 0);
@@ -149,9 +149,9 @@ static void damage(struct chan *c, struct rng *rng)
         require_int(mem_read_file(c->mem, path, &copy, &bytes), 0);
         data = copy;
         for (uint64_t n = rng_between(rng, 1, 4); n > 0 && bytes > 0; n--) {
-            at = rng_below(rng, bytes);
+            at   = rng_below(rng, bytes);
             from = rng_below(rng, bytes);
-            len = rng_between(rng, 1, bytes - (at > from ? at : from));
+            len  = rng_between(rng, 1, bytes - (at > from ? at : from));
             switch (rng_below(rng, 4)) {
             case 0: data[at] ^= (unsigned char)rng_between(rng, 1, 255); break;
             case 1: memset(data + at, (int)rng_below(rng, 2) * 0xff, (size_t)len); break;
@@ -189,7 +189,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("damage");
-    TCase *tc = tcase_create("damage");
+    TCase *tc    = tcase_create("damage");
 
     tcase_set_timeout(tc, 600);
     tcase_add_loop_test(tc, every_byte_changed_costs_one_frame_at_most, 0, LAYOUTS);

@@ -55,7 +55,7 @@ static void try_send(struct chan *c, uint64_t count, size_t len)
         hopper_status st = chan_send(c, len);
 
         require(st == HOPPER_OK || st == HOPPER_EFULL || st == HOPPER_ENOSPC || st == HOPPER_EIO, "send: %s",
-                      hopper_status_name(st));
+                hopper_status_name(st));
         if (st == HOPPER_ENOSPC || st == HOPPER_EIO) {
             require_int(hopper_sender_error(c->snd)->status, st);
             require_that(hopper_sender_error(c->snd)->sys_errno != 0);
@@ -80,7 +80,7 @@ static void try_flush(struct chan *c)
     hopper_status st = hopper_flush(c->snd);
 
     require(st == HOPPER_OK || st == HOPPER_EFULL || st == HOPPER_ENOSPC || st == HOPPER_EIO, "flush: %s",
-                  hopper_status_name(st));
+            hopper_status_name(st));
 }
 
 /* ---- scenarios ---- */
@@ -100,7 +100,7 @@ static void set_drop_oldest(struct hopper_options *options)
 {
     set_small_files(options);
     options->disk_bytes = HOPPER_DISK_BYTES_MIN;
-    options->when_full = HOPPER_FULL_DROP_OLDEST;
+    options->when_full  = HOPPER_FULL_DROP_OLDEST;
 }
 
 static void set_drop_newest(struct hopper_options *options)
@@ -118,7 +118,7 @@ static void set_deflate(struct hopper_options *options)
 static void set_big(struct hopper_options *options)
 {
     options->record_bytes_max = 50000;
-    options->compression = 1;
+    options->compression      = 1;
 }
 
 static void run_spill(struct chan *c)
@@ -165,7 +165,7 @@ static void run_big(struct chan *c)
 
 static void run_event(struct chan *c)
 {
-    int fd = 0;
+    int fd           = 0;
     hopper_status st = hopper_receiver_fd(c->rcv, &fd);
 
     require_that(st == HOPPER_OK ? fd >= MEM_FD_FIRST : st == HOPPER_EIO && fd == -1);
@@ -237,7 +237,8 @@ static void judge_recovered(struct chan *c, bool reads_may_fail)
     require(st == HOPPER_EAGAIN, "drained to %s", hopper_status_name(st));
     require_eq(c->checker.records + c->checker.lost, c->sent);
     for (int i = 0; i < HOPPER_GAP_REASONS; i++) {
-        if (i == HOPPER_GAP_DROPPED_NEWEST || i == HOPPER_GAP_DROPPED_OLDEST || (reads_may_fail && i >= HOPPER_GAP_CORRUPT))
+        if (i == HOPPER_GAP_DROPPED_NEWEST || i == HOPPER_GAP_DROPPED_OLDEST ||
+            (reads_may_fail && i >= HOPPER_GAP_CORRUPT))
             continue;
         lost += c->checker.lost_by[i];
         require(lost == 0, "%" PRIu64 " records lost as %s", lost, hopper_gap_name((unsigned)i));
@@ -297,8 +298,8 @@ static void sweep(unsigned kinds, int error, enum fault_mode mode, enum fault_ef
         do {
             plan.at++;
             require_le(plan.at, CALLS_MAX);
-            snprintf(total->where, sizeof total->where, "%s: call %" PRIu64 " of kinds 0x%x, errno %d, %s", scenarios[s].name,
-                     plan.at, kinds, error, fault_mode_name(mode));
+            snprintf(total->where, sizeof total->where, "%s: call %" PRIu64 " of kinds 0x%x, errno %d, %s",
+                     scenarios[s].name, plan.at, kinds, error, fault_mode_name(mode));
         } while (run_one(&scenarios[s], &plan));
         require_that(plan.at > 1);
     }
@@ -346,7 +347,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("sweep");
-    TCase *tc = tcase_create("sweep");
+    TCase *tc    = tcase_create("sweep");
 
     tcase_add_unchecked_fixture(tc, share_total, say_where);
     tcase_set_timeout(tc, 120);

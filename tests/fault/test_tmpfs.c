@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A real device that is really full: a tmpfs of 256 KiB, mounted in a mount namespace of this process alone, so that it is
- * gone with it. Needs the right to mount; without it the test says SKIPPED and ends with 77.
+ * A real device that is really full: a tmpfs of 256 KiB, mounted in a mount namespace of this process alone, so that
+ * it is gone with it. Needs the right to mount; without it the test says SKIPPED and ends with 77.
  */
 #include "checker.h"
 
@@ -33,9 +33,9 @@ static void open_channel(uint32_t when_full)
     char text[400];
 
     options.memory_bytes = HOPPER_MEMORY_BYTES_MIN;
-    options.file_bytes = 64 << 10;
-    options.when_full = when_full;
-    options.compression = HOPPER_COMPRESSION_NONE;
+    options.file_bytes   = 64 << 10;
+    options.when_full    = when_full;
+    options.compression  = HOPPER_COMPRESSION_NONE;
     checker_init(&checker);
     accepted = 0;
     if (hopper_open(dir, "q", &options, &snd, &rcv, &err) != HOPPER_OK) {
@@ -69,7 +69,8 @@ static void finish(void)
     hopper_status st;
 
     hopper_sender_close(snd);
-    while ((st = take_one()) == HOPPER_OK) { }
+    while ((st = take_one()) == HOPPER_OK) {
+    }
     ck_assert_int_eq(st, HOPPER_END);
     ck_assert_msg(checker_finish(&checker, &accepted, 1), "%s", checker.fault);
     ck_assert_uint_eq(checker.lost, 0);
@@ -113,14 +114,16 @@ START_TEST(a_full_device_is_enospc_and_everything_accepted_comes_out)
 
     open_channel(HOPPER_FULL_REFUSE);
     for (int round = 0; round < 5; round++) {
-        while ((st = send_one()) == HOPPER_OK) { }
+        while ((st = send_one()) == HOPPER_OK) {
+        }
         ck_assert_int_eq(st, HOPPER_ENOSPC);
         for (int i = 0; i < 20; i++) ck_assert_int_eq(send_one(), HOPPER_ENOSPC);
         memset(&stats, 0, sizeof stats);
         stats.size = sizeof stats;
         ck_assert_int_eq(hopper_sender_stats(snd, &stats), HOPPER_OK);
         ck_assert_int_eq(stats.disk_errno, ENOSPC);
-        while ((st = take_one()) == HOPPER_OK) { }
+        while ((st = take_one()) == HOPPER_OK) {
+        }
         ck_assert_int_eq(st, HOPPER_EAGAIN);
         ck_assert_uint_eq(checker.records, accepted);
     }
@@ -135,11 +138,13 @@ START_TEST(a_device_that_somebody_else_fills_and_empties_is_used_as_it_comes)
     open_channel(HOPPER_FULL_REFUSE);
     for (uint64_t keep = 0; keep < 40000; keep += 4096) {
         hog(keep);
-        while ((st = send_one()) == HOPPER_OK) { }
+        while ((st = send_one()) == HOPPER_OK) {
+        }
         ck_assert_int_eq(st, HOPPER_ENOSPC);
         unhog();
         for (int i = 0; i < 10; i++) ck_assert_int_eq(send_one(), HOPPER_OK);
-        while ((st = take_one()) == HOPPER_OK) { }
+        while ((st = take_one()) == HOPPER_OK) {
+        }
         ck_assert_uint_eq(checker.records, accepted);
     }
     finish();
@@ -162,7 +167,8 @@ START_TEST(a_sender_that_waits_for_a_full_device_goes_on_when_it_has_room)
 
     open_channel(HOPPER_FULL_BLOCK);
     hog(8192);
-    while ((st = send_one()) == HOPPER_OK) { }
+    while ((st = send_one()) == HOPPER_OK) {
+    }
     ck_assert_int_eq(st, HOPPER_ENOSPC);
     ck_assert_int_eq(pthread_create(&thread, NULL, free_device, NULL), 0);
     checker_fill(buf, sizeof buf, 0, accepted);
@@ -218,7 +224,7 @@ int main(void)
         return 77;
     }
     suite = suite_create("tmpfs");
-    tc = tcase_create("tmpfs");
+    tc    = tcase_create("tmpfs");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_full_device_is_enospc_and_everything_accepted_comes_out);
     tcase_add_test(tc, a_device_that_somebody_else_fills_and_empties_is_used_as_it_comes);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random operations on a channel beside a plain model of a queue, in one thread: the model is the list of lengths of the
- * records that were accepted and have not come out yet; their bytes follow from their numbers. After each step the two
- * must agree: what comes out is the model's front, nothing comes out only when the model is empty, the books are true,
- * budgets are kept, and views handed out before are unchanged by what was sent since.
+ * Random operations on a channel beside a plain model of a queue, in one thread: the model is the list of lengths of
+ * the records that were accepted and have not come out yet; their bytes follow from their numbers. After each step the
+ * two must agree: what comes out is the model's front, nothing comes out only when the model is empty, the books are
+ * true, budgets are kept, and views handed out before are unchanged by what was sent since.
  *
  * HOPPER_TEST_STEPS sets how many steps, HOPPER_TEST_SEED repeats a run.
  */
@@ -47,7 +47,7 @@ static struct {
 static void model_push(uint32_t len)
 {
     struct model *m = &w.model;
-    size_t count = (size_t)(m->next - m->first);
+    size_t count    = (size_t)(m->next - m->first);
 
     if (count == m->room) {
         uint32_t *lens = mem_must_alloc(m->room * 2 * sizeof *lens);
@@ -92,17 +92,17 @@ static void start(void)
                                          HOPPER_FULL_DROP_OLDEST };
 
     chan_init_flags(&w.c, MEM_SINGLE_THREAD);
-    w.c.options.memory_bytes = HOPPER_MEMORY_BYTES_MIN + rng_below(&w.rng, 2) * rng_below(&w.rng, 200000);
-    w.c.options.disk_bytes = HOPPER_DISK_BYTES_MIN + rng_below(&w.rng, 2) * rng_below(&w.rng, 500000);
-    w.c.options.file_bytes = rng_between(&w.rng, 4096, 100000);
+    w.c.options.memory_bytes     = HOPPER_MEMORY_BYTES_MIN + rng_below(&w.rng, 2) * rng_below(&w.rng, 200000);
+    w.c.options.disk_bytes       = HOPPER_DISK_BYTES_MIN + rng_below(&w.rng, 2) * rng_below(&w.rng, 500000);
+    w.c.options.file_bytes       = rng_between(&w.rng, 4096, 100000);
     w.c.options.record_bytes_max = rng_below(&w.rng, 3) ? 0 : rng_between(&w.rng, 1, 60000);
-    w.c.options.when_full = policies[rng_below(&w.rng, 4)];
-    w.c.options.compression = rng_below(&w.rng, 3) ? HOPPER_COMPRESSION_NONE : (uint32_t)rng_below(&w.rng, 10);
+    w.c.options.when_full        = policies[rng_below(&w.rng, 4)];
+    w.c.options.compression      = rng_below(&w.rng, 3) ? HOPPER_COMPRESSION_NONE : (uint32_t)rng_below(&w.rng, 10);
     chan_open(&w.c);
     memset(w.senders, 0, sizeof w.senders);
-    w.senders[0] = w.c.snd;
+    w.senders[0]  = w.c.snd;
     w.model.first = w.model.next = 1;
-    w.view_count = 0;
+    w.view_count                 = 0;
     w.handed_out = w.acknowledged = w.lost = 0;
     w.is_failing = w.has_failed = false;
 }
@@ -161,12 +161,12 @@ static void acknowledge(void)
 {
     hopper_acknowledge(w.c.rcv);
     w.acknowledged = w.handed_out;
-    w.view_count = 0;
+    w.view_count   = 0;
 }
 
 static void step_send(void)
 {
-    size_t len = some_length();
+    size_t len     = some_length();
     bool was_empty = w.model.first == w.model.next;
     hopper_status st;
 
@@ -185,7 +185,7 @@ static void step_send_batch(void)
 
     for (size_t i = 0; i < count; i++) {
         vec[i].iov_base = w.buf + at;
-        vec[i].iov_len = (size_t)rng_below(&w.rng, 2000);
+        vec[i].iov_len  = (size_t)rng_below(&w.rng, 2000);
         fill(w.buf + at, w.model.next + i, vec[i].iov_len);
         at += vec[i].iov_len;
     }
@@ -222,13 +222,13 @@ static void step_receive(size_t max)
     size_t count = 0;
 
     if (max == 1) {
-        st = hopper_receive(w.c.rcv, w.views, HOPPER_NOW);
+        st    = hopper_receive(w.c.rcv, w.views, HOPPER_NOW);
         count = st == HOPPER_OK;
     } else {
         st = hopper_receive_batch(w.c.rcv, w.views, max, HOPPER_NOW, &count);
     }
     w.acknowledged = w.handed_out;
-    w.view_count = count;
+    w.view_count   = count;
     if (st == HOPPER_EAGAIN && w.model.first != w.model.next) say_where("nothing came out, but something waits");
     if (st != HOPPER_OK && st != HOPPER_EAGAIN) say_where(hopper_status_name(st));
     for (size_t i = 0; i < count; i++) take_one(&w.views[i]);
@@ -248,7 +248,8 @@ static void check_books(void)
     chan_stats(&w.c, &s);
     for (int i = 0; i < HOPPER_GAP_REASONS; i++) gaps += s.gap_records[i];
     if (s.accepted != s.acknowledged + s.pending_memory + s.pending_disk + gaps) say_where("the books are wrong");
-    if (s.pending_memory > s.accepted || s.pending_disk > s.accepted || gaps < w.lost) say_where("the books are below zero");
+    if (s.pending_memory > s.accepted || s.pending_disk > s.accepted || gaps < w.lost)
+        say_where("the books are below zero");
     if (s.accepted != w.model.next - 1 || s.seq_accepted != s.accepted) say_where("another number was accepted");
     if (s.seq_delivered != w.model.first - 1) say_where("another number was delivered");
     if (s.acknowledged != w.acknowledged) say_where("another number was acknowledged");
@@ -273,12 +274,14 @@ static void step_senders(void)
 /* The disk fails for some steps: reads never, as those would be losses. */
 static void step_fault(void)
 {
-    static const int errors[] = { ENOSPC, EIO, EMFILE, EDQUOT };
-    const struct fault_plan plan = {
-        .kinds = rng_below(&w.rng, 2) ? FAULT_PWRITE | FAULT_ALLOCATE : FAULT_PWRITE | FAULT_TRUNCATE | FAULT_CHMOD | FAULT_UNLINK,
-        .at = rng_between(&w.rng, 1, 5), .error = errors[rng_below(&w.rng, 4)],
-        .mode = (enum fault_mode)rng_below(&w.rng, 3), .heal_after = rng_between(&w.rng, 1, 6)
-    };
+    static const int errors[]    = { ENOSPC, EIO, EMFILE, EDQUOT };
+    const struct fault_plan plan = { .kinds      = rng_below(&w.rng, 2)
+                                                       ? FAULT_PWRITE | FAULT_ALLOCATE
+                                                       : FAULT_PWRITE | FAULT_TRUNCATE | FAULT_CHMOD | FAULT_UNLINK,
+                                     .at         = rng_between(&w.rng, 1, 5),
+                                     .error      = errors[rng_below(&w.rng, 4)],
+                                     .mode       = (enum fault_mode)rng_below(&w.rng, 3),
+                                     .heal_after = rng_between(&w.rng, 1, 6) };
 
     if (w.is_failing) {
         fault_disarm(w.c.fault);
@@ -321,7 +324,7 @@ static void finish(void)
     w.c.snd = NULL;
     while ((st = hopper_receive(w.c.rcv, &rec, HOPPER_NOW)) == HOPPER_OK) take_one(&rec);
     w.acknowledged = w.handed_out;
-    w.view_count = 0;
+    w.view_count   = 0;
     if (st != HOPPER_END || w.model.first != w.model.next) say_where("the end came too early or not at all");
     check_books();
     chan_close(&w.c);
@@ -332,10 +335,10 @@ START_TEST(random_operations_agree_with_a_plain_queue)
 {
     uint64_t seed = rng_seed("test_model"), steps = env_number("HOPPER_TEST_STEPS", STEPS_DEFAULT), total = 0;
 
-    w.rng.state = seed;
+    w.rng.state  = seed;
     w.model.room = 64;
     w.model.lens = mem_must_alloc(w.model.room * sizeof *w.model.lens);
-    w.buf = mem_must_alloc(1 << 20);
+    w.buf        = mem_must_alloc(1 << 20);
     for (w.steps = 0; w.steps < steps;) {
         start();
         for (int i = 0; i < STEPS_OF_A_RUN; i++, w.steps++) {
@@ -355,7 +358,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("model");
-    TCase *tc = tcase_create("model");
+    TCase *tc    = tcase_create("model");
 
     tcase_set_timeout(tc, (double)(60 + env_number("HOPPER_TEST_STEPS", STEPS_DEFAULT) / 2000));
     tcase_add_test(tc, random_operations_agree_with_a_plain_queue);

@@ -61,7 +61,7 @@ static void *meddle(void *arg)
 
     while (!atomic_load(&m->is_to_stop)) {
         hopper_sender *clone = NULL;
-        const char *fault = judge_books(m->snd);
+        const char *fault    = judge_books(m->snd);
 
         if (fault) m->fault = fault;
         m->looks++;
@@ -83,7 +83,7 @@ struct outcome {
 static hopper_status receive_all(hopper_receiver *rcv, struct checker *checker, uint64_t seed)
 {
     struct hopper_record recs[BATCH];
-    struct rng rng = { seed };
+    struct rng rng   = { seed };
     hopper_status st = HOPPER_OK;
     size_t count;
 
@@ -112,11 +112,11 @@ static void *watch_senders(void *arg)
     return NULL;
 }
 
-static void run(const char *dir, const struct hopper_options *options, unsigned senders, const struct crowd_member *model,
-                struct outcome *out)
+static void run(const char *dir, const struct hopper_options *options, unsigned senders,
+                const struct crowd_member *model, struct outcome *out)
 {
     struct meddler meddler = { .fault = NULL };
-    struct watch watch = { &out->crowd, &meddler, HOPPER_OK };
+    struct watch watch     = { &out->crowd, &meddler, HOPPER_OK };
     hopper_sender *snd;
     hopper_receiver *rcv;
     pthread_t watcher;
@@ -148,31 +148,31 @@ static void random_options(struct rng *rng, struct hopper_options *options, stru
                                          HOPPER_FULL_DROP_OLDEST };
 
     options->memory_bytes = HOPPER_MEMORY_BYTES_MIN + rng_below(rng, 2) * rng_below(rng, 500000);
-    options->disk_bytes = HOPPER_DISK_BYTES_MIN + rng_below(rng, 2) * rng_below(rng, 2000000);
-    options->file_bytes = rng_between(rng, 4096, 300000);
-    options->when_full = policies[rng_below(rng, 4)];
-    options->compression = rng_below(rng, 3) ? HOPPER_COMPRESSION_NONE : 1;
-    model->len_min = CHECKER_LEN_MIN;
-    model->len_max = (size_t)(rng_below(rng, 4) ? rng_between(rng, 24, 400) : rng_between(rng, 24, 20000));
-    model->count = (model->len_max > 1000 ? 400 : 6000) / (1 + rng_below(rng, 4));
-    model->batch = (size_t)rng_between(rng, 1, 40);
-    model->seed = rng_next(rng);
-    model->keep_trying = true;
-    model->never_waits = rng_below(rng, 2);
+    options->disk_bytes   = HOPPER_DISK_BYTES_MIN + rng_below(rng, 2) * rng_below(rng, 2000000);
+    options->file_bytes   = rng_between(rng, 4096, 300000);
+    options->when_full    = policies[rng_below(rng, 4)];
+    options->compression  = rng_below(rng, 3) ? HOPPER_COMPRESSION_NONE : 1;
+    model->len_min        = CHECKER_LEN_MIN;
+    model->len_max        = (size_t)(rng_below(rng, 4) ? rng_between(rng, 24, 400) : rng_between(rng, 24, 20000));
+    model->count          = (model->len_max > 1000 ? 400 : 6000) / (1 + rng_below(rng, 4));
+    model->batch          = (size_t)rng_between(rng, 1, 40);
+    model->seed           = rng_next(rng);
+    model->keep_trying    = true;
+    model->never_waits    = rng_below(rng, 2);
 }
 
 START_TEST(many_senders_with_random_settings_lose_nothing_that_no_gap_counts)
 {
     const struct mem_platform_options mem_options = { .flags = MEM_REAL_CLOCK };
-    struct mem_platform *mem = mem_platform_new(&mem_options);
-    struct rng rng = { rng_seed("test_threads") };
+    struct mem_platform *mem                      = mem_platform_new(&mem_options);
+    struct rng rng                                = { rng_seed("test_threads") };
     uint64_t rounds = env_number("HOPPER_TEST_ROUNDS", ROUNDS_DEFAULT), records = 0, lost = 0;
     static struct outcome out;
 
     for (uint64_t i = 0; i < rounds; i++) {
         struct hopper_options options = HOPPER_OPTIONS_INIT;
-        struct crowd_member model = { .snd = NULL };
-        unsigned senders = (unsigned)rng_between(&rng, 1, 12);
+        struct crowd_member model     = { .snd = NULL };
+        unsigned senders              = (unsigned)rng_between(&rng, 1, 12);
 
         mem_platform_reset(mem);
         ck_assert_int_eq(mem_mkdir(mem, "/spool", 0700), 0);
@@ -195,14 +195,15 @@ END_TEST
 
 START_TEST(many_senders_on_the_real_file_system_lose_nothing)
 {
-    struct hopper_options options = HOPPER_OPTIONS_INIT;
-    const struct crowd_member model = { .count = 5000, .len_min = 24, .len_max = 300, .batch = 10, .seed = 7,
-                                        .keep_trying = true };
+    struct hopper_options options   = HOPPER_OPTIONS_INIT;
+    const struct crowd_member model = {
+        .count = 5000, .len_min = 24, .len_max = 300, .batch = 10, .seed = 7, .keep_trying = true
+    };
     static struct outcome out;
 
     options.memory_bytes = HOPPER_MEMORY_BYTES_MIN;
-    options.disk_bytes = 1 << 20;
-    options.file_bytes = 128 << 10;
+    options.disk_bytes   = 1 << 20;
+    options.file_bytes   = 128 << 10;
     run(real_dir, &options, 16, &model, &out);
     ck_assert_uint_eq(out.checker.records, 16 * 5000);
 }
@@ -212,13 +213,16 @@ END_TEST
 START_TEST(all_senders_end_when_the_receiver_goes_in_the_middle)
 {
     const struct mem_platform_options mem_options = { .flags = MEM_REAL_CLOCK };
-    struct mem_platform *mem = mem_platform_new(&mem_options);
-    struct rng rng = { rng_seed("test_threads (closing)") };
+    struct mem_platform *mem                      = mem_platform_new(&mem_options);
+    struct rng rng                                = { rng_seed("test_threads (closing)") };
 
     for (int round = 0; round < 60; round++) {
-        struct hopper_options options = HOPPER_OPTIONS_INIT;
-        const struct crowd_member model = { .count = UINT64_MAX, .len_min = 24, .len_max = 2000,
-                                            .batch = (size_t)rng_between(&rng, 1, 10), .keep_trying = true };
+        struct hopper_options options   = HOPPER_OPTIONS_INIT;
+        const struct crowd_member model = { .count       = UINT64_MAX,
+                                            .len_min     = 24,
+                                            .len_max     = 2000,
+                                            .batch       = (size_t)rng_between(&rng, 1, 10),
+                                            .keep_trying = true };
         struct hopper_record recs[BATCH];
         struct checker checker;
         struct crowd crowd;
@@ -229,9 +233,9 @@ START_TEST(all_senders_end_when_the_receiver_goes_in_the_middle)
         mem_platform_reset(mem);
         ck_assert_int_eq(mem_mkdir(mem, "/spool", 0700), 0);
         options.memory_bytes = HOPPER_MEMORY_BYTES_MIN;
-        options.disk_bytes = 256 << 10;
-        options.when_full = (uint32_t)rng_below(&rng, 4);
-        options.platform = mem_platform_table(mem);
+        options.disk_bytes   = 256 << 10;
+        options.when_full    = (uint32_t)rng_below(&rng, 4);
+        options.platform     = mem_platform_table(mem);
         checker_init(&checker);
         ck_assert_int_eq(hopper_open("/spool", "q", &options, &snd, &rcv, NULL), HOPPER_OK);
         ck_assert(crowd_start(&crowd, 6, &model, snd));
@@ -251,7 +255,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("threads");
-    TCase *tc = tcase_create("threads");
+    TCase *tc    = tcase_create("threads");
 
     tcase_add_unchecked_fixture(tc, make_real_dir, remove_real_dir);
     tcase_set_timeout(tc, (double)(120 + env_number("HOPPER_TEST_ROUNDS", ROUNDS_DEFAULT)));

@@ -15,7 +15,7 @@
 
 #define HANDLE_BYTES_MAX 320
 
-/* The platform of the channel before: sweeps make tens of thousands, and mapping memory anew is most of what that costs. */
+/* The platform of the channel before: sweeps make tens of thousands, and mapping memory anew costs most of that. */
 static struct {
     struct mem_platform *mem;
     unsigned flags;
@@ -24,11 +24,11 @@ static struct {
 void chan_init_flags(struct chan *c, unsigned flags)
 {
     const struct mem_platform_options mem_options = { .flags = flags, .random_seed = 1 };
-    const struct hopper_options options = HOPPER_OPTIONS_INIT;
+    const struct hopper_options options           = HOPPER_OPTIONS_INIT;
 
     memset(c, 0, sizeof *c);
     if (spare.mem && spare.flags == flags) {
-        c->mem = spare.mem;
+        c->mem    = spare.mem;
         spare.mem = NULL;
         mem_platform_reset(c->mem);
     } else {
@@ -37,14 +37,14 @@ void chan_init_flags(struct chan *c, unsigned flags)
     c->flags = flags;
     c->fault = fault_platform_new(mem_platform_table(c->mem));
     require(mem_mkdir(c->mem, CHAN_DIR, 0755) == 0, "no " CHAN_DIR);
-    c->options = options;
-    c->options.memory_bytes = HOPPER_MEMORY_BYTES_MIN;
-    c->options.disk_bytes = 512 << 10;
-    c->options.file_bytes = 64 << 10;
+    c->options                  = options;
+    c->options.memory_bytes     = HOPPER_MEMORY_BYTES_MIN;
+    c->options.disk_bytes       = 512 << 10;
+    c->options.file_bytes       = 64 << 10;
     c->options.record_bytes_max = 16 << 10;
-    c->options.when_full = HOPPER_FULL_REFUSE;
-    c->options.compression = HOPPER_COMPRESSION_NONE;
-    c->options.platform = fault_platform_table(c->fault);
+    c->options.when_full        = HOPPER_FULL_REFUSE;
+    c->options.compression      = HOPPER_COMPRESSION_NONE;
+    c->options.platform         = fault_platform_table(c->fault);
     checker_init(&c->checker);
 }
 
@@ -58,12 +58,12 @@ void chan_free(struct chan *c)
     require(!c->snd && !c->rcv, "a handle is still open");
     fault_platform_free(c->fault);
     mem_platform_free(spare.mem);
-    spare.mem = c->mem;
+    spare.mem   = c->mem;
     spare.flags = c->flags;
     free(c->buf);
     c->fault = NULL;
-    c->mem = NULL;
-    c->buf = NULL;
+    c->mem   = NULL;
+    c->buf   = NULL;
 }
 
 hopper_status chan_try_open(struct chan *c)
@@ -92,7 +92,7 @@ hopper_status chan_send(struct chan *c, size_t len)
 
     if (c->buf_bytes < len) {
         free(c->buf);
-        c->buf = mem_must_alloc(len);
+        c->buf       = mem_must_alloc(len);
         c->buf_bytes = len;
     }
     checker_fill(c->buf, len, 0, c->sent);
@@ -103,7 +103,7 @@ hopper_status chan_send(struct chan *c, size_t len)
 
 uint64_t chan_fill(struct chan *c, size_t len, uint64_t max, hopper_status *stp)
 {
-    uint64_t count = 0;
+    uint64_t count   = 0;
     hopper_status st = HOPPER_OK;
 
     while (count < max && (st = chan_send(c, len)) == HOPPER_OK) count++;
@@ -162,7 +162,7 @@ void chan_stats(struct chan *c, struct hopper_stats *stats)
 
     memset(stats, 0, sizeof *stats);
     stats->size = sizeof *stats;
-    st = c->snd ? hopper_sender_stats(c->snd, stats) : hopper_receiver_stats(c->rcv, stats);
+    st          = c->snd ? hopper_sender_stats(c->snd, stats) : hopper_receiver_stats(c->rcv, stats);
     require(st == HOPPER_OK, "no stats: %s", hopper_status_name(st));
 }
 
@@ -184,11 +184,11 @@ void chan_books(struct chan *c)
     for (int i = 0; i < HOPPER_GAP_REASONS; i++) gaps += s.gap_records[i];
     sum = s.acknowledged + s.pending_memory + s.pending_disk + gaps;
     require(s.accepted == sum,
-                  "accepted %" PRIu64 " != acknowledged %" PRIu64 " + memory %" PRIu64 " + disk %" PRIu64 " + gaps %" PRIu64,
-                  s.accepted, s.acknowledged, s.pending_memory, s.pending_disk, gaps);
+            "accepted %" PRIu64 " != acknowledged %" PRIu64 " + memory %" PRIu64 " + disk %" PRIu64 " + gaps %" PRIu64,
+            s.accepted, s.acknowledged, s.pending_memory, s.pending_disk, gaps);
     require(s.pending_memory <= s.accepted && s.pending_disk <= s.accepted && gaps <= s.accepted,
-                  "books below zero: memory %" PRId64 ", disk %" PRId64 ", gaps %" PRIu64 " of %" PRIu64 " accepted",
-                  (int64_t)s.pending_memory, (int64_t)s.pending_disk, gaps, s.accepted);
+            "books below zero: memory %" PRId64 ", disk %" PRId64 ", gaps %" PRIu64 " of %" PRIu64 " accepted",
+            (int64_t)s.pending_memory, (int64_t)s.pending_disk, gaps, s.accepted);
     require_eq(s.accepted, c->sent);
     require_eq(s.seq_accepted, c->sent);
     require_eq(s.seq_delivered, c->checker.next_seq - 1);
@@ -207,16 +207,16 @@ static uint64_t memory_limit(const struct chan *c)
     return c->options.record_bytes_max > budget / 4 ? budget + c->options.record_bytes_max + 32 : budget;
 }
 
-/* Handles of senders come from the allocator; they are charged to the budget, but beside the one piece that is mapped. */
+/* Handles of senders come from the allocator: charged to the budget, but beside the one piece that is mapped. */
 void chan_memory(struct chan *c)
 {
     struct mem_usage usage;
 
     mem_usage(c->mem, &usage);
     require(usage.map_bytes_peak <= memory_limit(c), "memory: %" PRIu64 " bytes mapped, %" PRIu64 " allowed",
-                  usage.map_bytes_peak, memory_limit(c));
+            usage.map_bytes_peak, memory_limit(c));
     require(usage.alloc_bytes_peak <= (c->clones + 1) * HANDLE_BYTES_MAX, "memory: %" PRIu64 " bytes allocated",
-                  usage.alloc_bytes_peak);
+            usage.alloc_bytes_peak);
 }
 
 void chan_close(struct chan *c)
@@ -227,13 +227,13 @@ void chan_close(struct chan *c)
     hopper_receiver_close(c->rcv);
     c->snd = NULL;
     c->rcv = NULL;
-    leaks = mem_platform_leaks(c->mem);
+    leaks  = mem_platform_leaks(c->mem);
     require(!leaks, "after close: %s", leaks);
     require(mem_watch_excess(c->mem) == 0, "disk budget exceeded by %" PRIu64 " bytes", mem_watch_excess(c->mem));
     chan_memory(c);
 }
 
-/* Everything has been received and the end been seen: nothing is pending, and the gaps are those that were delivered. */
+/* Everything has been received and the end been seen: nothing is pending, the gaps are those that were delivered. */
 static void chan_settled(struct chan *c)
 {
     struct hopper_stats s;
@@ -244,7 +244,7 @@ static void chan_settled(struct chan *c)
     require_eq(s.acknowledged, c->checker.records);
     for (int i = 0; i < HOPPER_GAP_REASONS; i++)
         require(s.gap_records[i] == c->checker.lost_by[i], "books say %" PRIu64 " %s, received were %" PRIu64,
-                      s.gap_records[i], hopper_gap_name((unsigned)i), c->checker.lost_by[i]);
+                s.gap_records[i], hopper_gap_name((unsigned)i), c->checker.lost_by[i]);
 }
 
 void chan_finish(struct chan *c)

@@ -32,12 +32,12 @@ struct chan {
     hopper_receiver *rcv;
     struct hopper_error err; /* of the last chan_try_open */
     struct checker checker;
-    uint64_t sent;           /* messages accepted */
-    void *buf;               /* for building messages */
+    uint64_t sent; /* messages accepted */
+    void *buf;     /* for building messages */
     size_t buf_bytes;
-    unsigned flags;  /* MEM_..., of mem */
+    unsigned flags;   /* MEM_..., of mem */
     bool is_tampered; /* the test has put or removed queue files: their number is not compared */
-    uint64_t clones; /* sender handles that the test has made besides the first, at most at once */
+    uint64_t clones;  /* sender handles that the test has made besides the first, at most at once */
 };
 
 /* Defaults: 128 KiB of memory, 512 KiB of disk, files of 64 KiB, records to 16 KiB, refuse, not compressed (so that
@@ -57,13 +57,13 @@ void chan_fill_to_disk(struct chan *c, size_t len);
 
 hopper_status chan_receive(struct chan *c, struct hopper_record *rec); /* never waits; OK: through the checker */
 void chan_take(struct chan *c, uint64_t count);                        /* COUNT records or gaps are there */
-uint64_t chan_drain(struct chan *c, hopper_status *stp); /* until not OK; returns records and gaps */
+uint64_t chan_drain(struct chan *c, hopper_status *stp);               /* until not OK; returns records and gaps */
 
 void chan_stats(struct chan *c, struct hopper_stats *stats);
 void chan_books(struct chan *c);       /* the books are true now */
 uint64_t chan_pending(struct chan *c); /* what a receiver would still get, in records */
 
-void chan_memory(struct chan *c);      /* the memory budget was kept until now */
+void chan_memory(struct chan *c); /* the memory budget was kept until now */
 
 void chan_close(struct chan *c);  /* both ends; nothing is left behind, budgets were kept */
 void chan_finish(struct chan *c); /* the senders' end, drain, all accounted for, then chan_close and chan_free */

@@ -30,8 +30,8 @@ void checker_init(struct checker *checker)
 
 static uint32_t sum_of(const struct head *head, const unsigned char *filler, size_t len)
 {
-    uint64_t sum = head->magic * UINT64_C(31) + head->producer * UINT64_C(1000003) + head->counter * UINT64_C(8191)
-                   + head->len;
+    uint64_t sum =
+        head->magic * UINT64_C(31) + head->producer * UINT64_C(1000003) + head->counter * UINT64_C(8191) + head->len;
 
     for (; len >= 8; filler += 8, len -= 8) {
         uint64_t word;
@@ -46,12 +46,13 @@ static uint32_t sum_of(const struct head *head, const unsigned char *filler, siz
 
 void checker_fill(void *buf, size_t len, unsigned producer, uint64_t counter)
 {
-    struct head head = { MAGIC, producer, counter, (uint32_t)len, 0 };
+    struct head head      = { MAGIC, producer, counter, (uint32_t)len, 0 };
     unsigned char *filler = (unsigned char *)buf + sizeof head;
-    struct rng rng = { counter * 64 + producer };
+    struct rng rng        = { counter * 64 + producer };
 
     for (size_t left = len - sizeof head; left > 0;) {
-        const uint64_t word = UINT64_C(0x6161616161616161) + (rng_next(&rng) & UINT64_C(0x0f0f0f0f0f0f0f0f)); /* a to p */
+        const uint64_t word =
+            UINT64_C(0x6161616161616161) + (rng_next(&rng) & UINT64_C(0x0f0f0f0f0f0f0f0f)); /* a to p */
         size_t n = left < 8 ? left : 8;
 
         memcpy(filler, &word, n);
@@ -71,15 +72,16 @@ bool checker_read(const void *buf, size_t len, unsigned *producerp, uint64_t *co
     if (head.magic != MAGIC || head.len != len) return false;
     if (head.sum != sum_of(&head, (const unsigned char *)buf + sizeof head, len - sizeof head)) return false;
     *producerp = head.producer;
-    *counterp = head.counter;
+    *counterp  = head.counter;
     return true;
 }
 
 static bool take_gap(struct checker *checker, const struct hopper_record *rec)
 {
     if (rec->data || rec->lost == 0 || rec->gap >= HOPPER_GAP_REASONS) {
-        snprintf(checker->fault, sizeof checker->fault, "seq %" PRIu64 ": a gap of %" PRIu64 " for reason %u with data %p",
-                 rec->seq, rec->lost, rec->gap, rec->data);
+        snprintf(checker->fault, sizeof checker->fault,
+                 "seq %" PRIu64 ": a gap of %" PRIu64 " for reason %u with data %p", rec->seq, rec->lost, rec->gap,
+                 rec->data);
         return false;
     }
     checker->gaps++;
@@ -92,7 +94,7 @@ static bool take_gap(struct checker *checker, const struct hopper_record *rec)
 static bool take_record(struct checker *checker, const struct hopper_record *rec)
 {
     unsigned producer = 0;
-    uint64_t counter = 0;
+    uint64_t counter  = 0;
 
     if (!checker_read(rec->data, rec->len, &producer, &counter) || producer >= CHECKER_PRODUCERS_MAX) {
         snprintf(checker->fault, sizeof checker->fault, "seq %" PRIu64 ": %" PRIu64 " bytes that nobody sent", rec->seq,
@@ -112,8 +114,8 @@ static bool take_record(struct checker *checker, const struct hopper_record *rec
     checker->next_seq++;
     if (checker->lost == 0 && checker->missing[producer] > 0) {
         snprintf(checker->fault, sizeof checker->fault,
-                 "seq %" PRIu64 ": producer %u: %" PRIu64 " messages before %" PRIu64 " are missing without a gap", rec->seq,
-                 producer, checker->missing[producer], counter);
+                 "seq %" PRIu64 ": producer %u: %" PRIu64 " messages before %" PRIu64 " are missing without a gap",
+                 rec->seq, producer, checker->missing[producer], counter);
         return false;
     }
     return true;
@@ -123,8 +125,9 @@ bool checker_take(struct checker *checker, const struct hopper_record *rec)
 {
     if (checker->fault[0]) return false;
     if (rec->seq != checker->next_seq) {
-        snprintf(checker->fault, sizeof checker->fault, "seq %" PRIu64 " where %" PRIu64 " was due (gap %u, %" PRIu64 ")",
-                 rec->seq, checker->next_seq, rec->gap, rec->lost);
+        snprintf(checker->fault, sizeof checker->fault,
+                 "seq %" PRIu64 " where %" PRIu64 " was due (gap %u, %" PRIu64 ")", rec->seq, checker->next_seq,
+                 rec->gap, rec->lost);
         return false;
     }
     return rec->gap != HOPPER_GAP_NONE ? take_gap(checker, rec) : take_record(checker, rec);
@@ -138,8 +141,9 @@ bool checker_finish(struct checker *checker, const uint64_t *accepted, unsigned 
     for (unsigned p = 0; p < producers; p++) {
         total += accepted[p];
         if (checker->next[p] > accepted[p]) {
-            snprintf(checker->fault, sizeof checker->fault, "producer %u: message %" PRIu64 " came, %" PRIu64 " were accepted",
-                     p, checker->next[p] - 1, accepted[p]);
+            snprintf(checker->fault, sizeof checker->fault,
+                     "producer %u: message %" PRIu64 " came, %" PRIu64 " were accepted", p, checker->next[p] - 1,
+                     accepted[p]);
             return false;
         }
         missing += checker->missing[p] + accepted[p] - checker->next[p];

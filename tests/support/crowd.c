@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sending threads. A message that is not accepted keeps its number for the next try, so that numbers of accepted messages
- * have no holes and the checker can demand them all. */
+/* Sending threads. A message that is not accepted keeps its number for the next try, so that the numbers of accepted
+ * messages have no holes and the checker can demand them all. */
 #include "crowd.h"
 
 #include "mem_disk.h"
@@ -24,7 +24,7 @@ static size_t build(const struct crowd_member *m, struct rng *rng, unsigned char
     if (n > BATCH_MAX) n = BATCH_MAX;
     for (size_t i = 0; i < n; i++) {
         vec[i].iov_base = buf + i * m->len_max;
-        vec[i].iov_len = (size_t)rng_between(rng, m->len_min, m->len_max);
+        vec[i].iov_len  = (size_t)rng_between(rng, m->len_min, m->len_max);
         checker_fill(vec[i].iov_base, vec[i].iov_len, m->producer, m->accepted + i);
     }
     return n;
@@ -33,8 +33,8 @@ static size_t build(const struct crowd_member *m, struct rng *rng, unsigned char
 static void *member_main(void *arg)
 {
     struct crowd_member *m = arg;
-    struct rng rng = { m->seed + m->producer };
-    unsigned char *buf = mem_must_alloc((m->batch > 1 ? BATCH_MAX : 1) * m->len_max);
+    struct rng rng         = { m->seed + m->producer };
+    unsigned char *buf     = mem_must_alloc((m->batch > 1 ? BATCH_MAX : 1) * m->len_max);
     struct iovec vec[BATCH_MAX];
     uint64_t left = m->count;
 
@@ -46,7 +46,7 @@ static void *member_main(void *arg)
             m->last = hopper_send_batch(m->snd, vec, n, deadline, &taken);
         } else {
             m->last = hopper_send_until(m->snd, vec[0].iov_base, vec[0].iov_len, deadline);
-            taken = m->last == HOPPER_OK;
+            taken   = m->last == HOPPER_OK;
         }
         m->accepted += taken;
         left -= taken;
@@ -54,10 +54,8 @@ static void *member_main(void *arg)
         if (!is_refusal(m->last)) break;
         m->refused++;
         m->last = HOPPER_OK;
-        if (m->keep_trying)
-            sched_yield();
-        else
-            left--;
+        if (m->keep_trying) sched_yield();
+        else left--;
     }
     hopper_sender_close(m->snd);
     m->snd = NULL;
@@ -71,7 +69,7 @@ bool crowd_start(struct crowd *crowd, unsigned count, const struct crowd_member 
     for (unsigned i = 0; i < count; i++) {
         struct crowd_member *m = &crowd->members[i];
 
-        *m = *model;
+        *m          = *model;
         m->producer = i;
         if (hopper_sender_clone(snd, &m->snd) != HOPPER_OK) break;
         crowd->count++;

@@ -12,15 +12,15 @@
 struct crowd_member {
     hopper_sender *snd; /* the thread closes it at its end */
     unsigned producer;
-    uint64_t count;        /* messages to send */
+    uint64_t count; /* messages to send */
     size_t len_min, len_max;
-    size_t batch;          /* up to so many at once; 0 or 1: one by one */
+    size_t batch; /* up to so many at once; 0 or 1: one by one */
     uint64_t seed;
-    bool never_waits;      /* send with HOPPER_NOW, otherwise with HOPPER_FOREVER */
-    bool keep_trying;      /* send what was refused again; otherwise it is counted and left out */
+    bool never_waits; /* send with HOPPER_NOW, otherwise with HOPPER_FOREVER */
+    bool keep_trying; /* send what was refused again; otherwise it is counted and left out */
 
     uint64_t accepted, refused;
-    hopper_status last;    /* what ended it: HOPPER_OK when all were sent */
+    hopper_status last; /* what ended it: HOPPER_OK when all were sent */
     pthread_t thread;
 };
 

@@ -31,9 +31,9 @@ static struct mem_inode *inode_new(enum mem_kind kind, unsigned mode, unsigned u
 {
     struct mem_inode *inode = mem_must_alloc(sizeof *inode);
 
-    inode->kind = kind;
-    inode->mode = mode;
-    inode->uid = uid;
+    inode->kind    = kind;
+    inode->mode    = mode;
+    inode->uid     = uid;
     inode->lock_fd = MEM_LOCK_NONE;
     return inode;
 }
@@ -50,12 +50,12 @@ static void inode_release(struct mem_disk *disk, struct mem_inode *inode)
 
 void mem_disk_init(struct mem_disk *disk, uint64_t capacity_bytes, unsigned uid)
 {
-    disk->root = inode_new(MEM_DIR, 0755, uid);
-    disk->root->links = 1;
-    disk->used_bytes = 0;
+    disk->root           = inode_new(MEM_DIR, 0755, uid);
+    disk->root->links    = 1;
+    disk->used_bytes     = 0;
     disk->capacity_bytes = capacity_bytes;
-    disk->uid = uid;
-    disk->as_root = false;
+    disk->uid            = uid;
+    disk->as_root        = false;
 }
 
 static void tree_free(struct mem_disk *disk, struct mem_inode *dir)
@@ -65,10 +65,8 @@ static void tree_free(struct mem_disk *disk, struct mem_inode *dir)
 
         free(dir->names[i].text);
         inode->links--;
-        if (inode->kind == MEM_DIR)
-            tree_free(disk, inode);
-        else
-            inode_release(disk, inode);
+        if (inode->kind == MEM_DIR) tree_free(disk, inode);
+        else inode_release(disk, inode);
     }
     dir->count = 0;
     dir->links = 0;
@@ -115,7 +113,7 @@ static int find(struct mem_disk *disk, struct mem_inode *dir, const char *path, 
 
         while (*path == '/') path++;
         if (*path == '\0') break;
-        len = strcspn(path, "/");
+        len  = strcspn(path, "/");
         rest = path + len + strspn(path + len, "/");
         if (len > 255) return -ENAMETOOLONG;
         if (at->kind != MEM_DIR) return -ENOTDIR;
@@ -139,7 +137,8 @@ static int find(struct mem_disk *disk, struct mem_inode *dir, const char *path, 
     return 0;
 }
 
-int mem_disk_find(struct mem_disk *disk, struct mem_inode *dir, const char *path, bool follow, struct mem_inode **foundp)
+int mem_disk_find(struct mem_disk *disk, struct mem_inode *dir, const char *path, bool follow,
+                  struct mem_inode **foundp)
 {
     *foundp = NULL;
     return *path ? find(disk, dir, path, follow, 0, foundp) : -ENOENT;
@@ -154,7 +153,7 @@ int mem_disk_parent(struct mem_disk *disk, struct mem_inode *dir, const char *pa
     int rc;
 
     *parentp = NULL;
-    *lastp = slash ? slash + 1 : path;
+    *lastp   = slash ? slash + 1 : path;
     if (**lastp == '\0') return -EINVAL;
     if (!slash) {
         *parentp = dir;
@@ -164,7 +163,7 @@ int mem_disk_parent(struct mem_disk *disk, struct mem_inode *dir, const char *pa
     if (len >= sizeof before) return -ENAMETOOLONG;
     memcpy(before, path, len);
     before[len] = '\0';
-    rc = find(disk, dir, len > 0 ? before : "/", true, 0, parentp);
+    rc          = find(disk, dir, len > 0 ? before : "/", true, 0, parentp);
     if (rc < 0) return rc;
     return (*parentp)->kind == MEM_DIR ? 0 : -ENOTDIR;
 }
@@ -176,12 +175,12 @@ int mem_disk_link(struct mem_inode *dir, const char *name, struct mem_inode *ino
     if (len > 255) return -ENAMETOOLONG;
     if (find_name(dir, name, len)) return -EEXIST;
     if (dir->count == dir->names_room) {
-        size_t room = dir->names_room > 0 ? dir->names_room * 2 : 8;
+        size_t room            = dir->names_room > 0 ? dir->names_room * 2 : 8;
         struct mem_name *names = mem_must_alloc(room * sizeof *names);
 
         if (dir->count > 0) memcpy(names, dir->names, dir->count * sizeof *names);
         free(dir->names);
-        dir->names = names;
+        dir->names      = names;
         dir->names_room = room;
     }
     dir->names[dir->count].text = mem_must_alloc(len + 1);
@@ -196,7 +195,7 @@ int mem_disk_create(struct mem_disk *disk, struct mem_inode *dir, const char *na
                     struct mem_inode **madep)
 {
     struct mem_inode *inode = inode_new(kind, mode, disk->uid);
-    int rc = mem_disk_link(dir, name, inode);
+    int rc                  = mem_disk_link(dir, name, inode);
 
     *madep = NULL;
     if (rc < 0) {
@@ -239,7 +238,8 @@ int mem_disk_rename(struct mem_disk *disk, struct mem_inode *from_dir, const cha
 
     if (!moved) return -ENOENT;
     if (moved == there) return 0;
-    if (there && (there->kind == MEM_DIR) != (moved->kind == MEM_DIR)) return moved->kind == MEM_DIR ? -ENOTDIR : -EISDIR;
+    if (there && (there->kind == MEM_DIR) != (moved->kind == MEM_DIR))
+        return moved->kind == MEM_DIR ? -ENOTDIR : -EISDIR;
     if (there && (rc = mem_disk_unlink(disk, to_dir, to)) < 0) return rc;
     rc = mem_disk_link(to_dir, to, moved);
     if (rc < 0) return rc;
@@ -292,7 +292,7 @@ int mem_disk_resize(struct mem_disk *disk, struct mem_inode *inode, uint64_t byt
         memset(inode->data + bytes, 0, (size_t)(inode->size - bytes));
     }
     disk->used_bytes = disk->used_bytes - inode->size + bytes;
-    inode->size = bytes;
+    inode->size      = bytes;
     return 0;
 }
 

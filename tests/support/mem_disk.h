@@ -15,7 +15,7 @@ enum mem_kind { MEM_FILE, MEM_DIR, MEM_SYMLINK, MEM_FIFO };
 struct mem_inode;
 
 struct mem_name {
-    char             *text;
+    char *text;
     struct mem_inode *inode;
 };
 
@@ -23,14 +23,14 @@ struct mem_inode {
     enum mem_kind kind;
     unsigned mode;
     unsigned uid;
-    unsigned links;    /* names */
-    unsigned opens;    /* descriptors */
-    unsigned maps;     /* while mapped the data may not move */
-    int lock_fd;       /* the descriptor that holds the lock, MEM_LOCK_... otherwise */
+    unsigned links; /* names */
+    unsigned opens; /* descriptors */
+    unsigned maps;  /* while mapped the data may not move */
+    int lock_fd;    /* the descriptor that holds the lock, MEM_LOCK_... otherwise */
 
     unsigned char *data; /* a file's bytes, a link's target */
     uint64_t size;
-    uint64_t room;       /* of data */
+    uint64_t room; /* of data */
 
     struct mem_name *names; /* a directory's */
     size_t count, names_room;
@@ -51,7 +51,8 @@ void mem_disk_init(struct mem_disk *disk, uint64_t capacity_bytes, unsigned uid)
 void mem_disk_fini(struct mem_disk *disk);
 
 /* Find what PATH names, beginning at DIR. Links on the way are followed, one at the end only when FOLLOW. */
-int mem_disk_find(struct mem_disk *disk, struct mem_inode *dir, const char *path, bool follow, struct mem_inode **foundp);
+int mem_disk_find(struct mem_disk *disk, struct mem_inode *dir, const char *path, bool follow,
+                  struct mem_inode **foundp);
 /* Find the directory that PATH's last component is in, or would be, and that component. */
 int mem_disk_parent(struct mem_disk *disk, struct mem_inode *dir, const char *path, struct mem_inode **parentp,
                     const char **lastp);

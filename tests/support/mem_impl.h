@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What platform_mem.c and mem_look.c share: the platform's state and its lock. Not for tests. */
+/* What platform_mem.c, mem_files.c and mem_look.c share: the platform's state and its lock. Not for tests. */
 #ifndef TESTS_MEM_IMPL_H
 #define TESTS_MEM_IMPL_H
 
@@ -34,7 +34,10 @@ struct mem_platform {
     unsigned fds_room, fds_open, fds_max;
 
     struct mem_map *maps;
-    struct { void *addr; size_t bytes; } cache[MAP_CACHE_MAX]; /* unmapped, to be used again */
+    struct {
+        void *addr;
+        size_t bytes;
+    } cache[MAP_CACHE_MAX]; /* unmapped, to be used again */
     struct mem_usage usage;
     uint64_t alloc_max;
 
@@ -46,6 +49,21 @@ struct mem_platform {
     uint64_t watch_budget, watch_excess, watch_peak;
     char leaks[160];
 };
+
+/* Begin a call of the table: take the mutex, count. */
+void mem_called(struct mem_platform *mem);
+/* End a call that may have changed the disk: the observer looks, then the mutex is given back. */
+void mem_changed(struct mem_platform *mem);
+
+struct mem_fd *mem_fd_find(struct mem_platform *mem, int fd); /* NULL: not open */
+/* A slot, not yet in use; the result is the descriptor's number. */
+int mem_fd_new(struct mem_platform *mem, struct mem_fd **slotp);
+int mem_fd_close(struct mem_platform *mem, int fd);
+/* The inode behind FD; what for: 4 to read, 2 to write, 0 either. */
+int mem_fd_inode(struct mem_platform *mem, int fd, unsigned rw, struct mem_inode **inodep);
+
+/* Put the functions for files and names into IO. */
+void mem_files_fill(struct hopper_io *io);
 
 static inline void mem_enter(struct mem_platform *mem)
 {

@@ -14,7 +14,7 @@
 const char *mem_platform_leaks(struct mem_platform *mem)
 {
     const struct mem_usage *usage = &mem->usage;
-    const char *leaks = NULL;
+    const char *leaks             = NULL;
 
     mem_enter(mem);
     if (usage->alloc_count > 0 || usage->map_count > 0 || mem->fds_open > 0) {
@@ -86,10 +86,10 @@ void mem_clock_advance(struct mem_platform *mem, uint64_t ns)
 void mem_usage(struct mem_platform *mem, struct mem_usage *usage)
 {
     mem_enter(mem);
-    *usage = mem->usage;
-    usage->disk_bytes = mem->disk.used_bytes;
+    *usage                 = mem->usage;
+    usage->disk_bytes      = mem->disk.used_bytes;
     usage->disk_bytes_peak = mem->disk_bytes_peak;
-    usage->fds_open = mem->fds_open;
+    usage->fds_open        = mem->fds_open;
     mem_leave(mem);
 }
 
@@ -97,9 +97,9 @@ void mem_reset_peaks(struct mem_platform *mem)
 {
     mem_enter(mem);
     mem->usage.alloc_bytes_peak = mem->usage.alloc_bytes;
-    mem->usage.map_bytes_peak = mem->usage.map_bytes;
-    mem->usage.held_bytes_peak = mem->usage.alloc_bytes + mem->usage.map_bytes;
-    mem->disk_bytes_peak = mem->disk.used_bytes;
+    mem->usage.map_bytes_peak   = mem->usage.map_bytes;
+    mem->usage.held_bytes_peak  = mem->usage.alloc_bytes + mem->usage.map_bytes;
+    mem->disk_bytes_peak        = mem->disk.used_bytes;
     mem_leave(mem);
 }
 
@@ -113,7 +113,7 @@ void mem_watch_dir(struct mem_platform *mem, const char *dir, uint64_t budget_by
     }
     mem_enter(mem);
     free(mem->watched);
-    mem->watched = copy;
+    mem->watched      = copy;
     mem->watch_budget = budget_bytes;
     mem->watch_excess = mem->watch_peak = 0;
     mem_leave(mem);
@@ -222,10 +222,10 @@ int mem_read_file(struct mem_platform *mem, const char *path, void **datap, size
     int rc = enter_at(mem, path, &inode);
 
     *datap = NULL;
-    *lenp = 0;
+    *lenp  = 0;
     if (rc == 0 && inode->kind != MEM_FILE) rc = -EISDIR;
     if (rc == 0) {
-        *lenp = (size_t)inode->size;
+        *lenp  = (size_t)inode->size;
         *datap = mem_must_alloc(*lenp);
         if (*lenp > 0) memcpy(*datap, inode->data, *lenp);
     }

@@ -24,9 +24,9 @@ struct fault_platform {
 };
 
 static const char *const kind_names[FAULT_KINDS] = {
-    "open", "close", "pread", "pwrite", "fdatasync", "fsync", "truncate", "allocate", "chmod", "stat", "space", "stat_at",
-    "rename", "unlink", "mkdir", "list", "lock", "map", "unmap", "event_open", "event_set", "event_clear", "random",
-    "create", "alloc",
+    "open",  "close",      "pread",     "pwrite",      "fdatasync", "fsync",  "truncate", "allocate", "chmod",
+    "stat",  "space",      "stat_at",   "rename",      "unlink",    "mkdir",  "list",     "lock",     "map",
+    "unmap", "event_open", "event_set", "event_clear", "random",    "create", "alloc",
 };
 
 static int bit_of(unsigned kind)
@@ -109,7 +109,9 @@ static int fault_open_at(void *ctx, int dirfd, const char *name, int flags, unsi
     struct fault_platform *fault = ctx;
     int rc;
 
-    return fails(fault, flags & O_CREAT ? FAULT_CREATE : FAULT_OPEN, &rc) ? rc : IO(fault)->open_at(IO_CTX(fault), dirfd, name, flags, mode);
+    return fails(fault, flags & O_CREAT ? FAULT_CREATE : FAULT_OPEN, &rc)
+               ? rc
+               : IO(fault)->open_at(IO_CTX(fault), dirfd, name, flags, mode);
 }
 
 static int fault_fdatasync(void *ctx, int fd)
@@ -299,39 +301,40 @@ struct fault_platform *fault_platform_new(const struct hopper_platform *inner)
 {
     struct fault_platform *fault = mem_must_alloc(sizeof *fault);
 
-    fault->inner = inner;
+    fault->inner     = inner;
     fault->first_hit = -1;
     pthread_mutex_init(&fault->mutex, NULL);
-    fault->table = *inner; /* the clock stays the inner one's */
+    fault->table    = *inner; /* the clock stays the inner one's */
     fault->table.io = (struct hopper_io){
-        .size = sizeof(struct hopper_io),
-        .ctx = fault,
-        .close = fault_close,
-        .pread = fault_pread,
-        .pwrite = fault_pwrite,
-        .open_at = fault_open_at,
-        .fdatasync = fault_fdatasync,
-        .fsync = fault_fsync,
-        .truncate = fault_truncate,
-        .allocate = fault_allocate,
-        .chmod = fault_chmod,
-        .stat = fault_stat,
-        .space = fault_space,
-        .stat_at = fault_stat_at,
-        .rename_at = fault_rename_at,
-        .unlink_at = fault_unlink_at,
-        .mkdir_at = fault_mkdir_at,
-        .list = fault_list,
-        .lock = fault_lock,
-        .event_open = fault_event_open,
-        .event_set = fault_event_set,
+        .size        = sizeof(struct hopper_io),
+        .ctx         = fault,
+        .close       = fault_close,
+        .pread       = fault_pread,
+        .pwrite      = fault_pwrite,
+        .open_at     = fault_open_at,
+        .fdatasync   = fault_fdatasync,
+        .fsync       = fault_fsync,
+        .truncate    = fault_truncate,
+        .allocate    = fault_allocate,
+        .chmod       = fault_chmod,
+        .stat        = fault_stat,
+        .space       = fault_space,
+        .stat_at     = fault_stat_at,
+        .rename_at   = fault_rename_at,
+        .unlink_at   = fault_unlink_at,
+        .mkdir_at    = fault_mkdir_at,
+        .list        = fault_list,
+        .lock        = fault_lock,
+        .event_open  = fault_event_open,
+        .event_set   = fault_event_set,
         .event_clear = fault_event_clear,
-        .random = fault_random,
-        .map = fault_map,
-        .unmap = fault_unmap,
-        .process_id = fault_process_id,
+        .random      = fault_random,
+        .map         = fault_map,
+        .unmap       = fault_unmap,
+        .process_id  = fault_process_id,
     };
-    fault->table.allocator = (struct hopper_allocator){ sizeof(struct hopper_allocator), fault, fault_alloc, fault_free };
+    fault->table.allocator =
+        (struct hopper_allocator){ sizeof(struct hopper_allocator), fault, fault_alloc, fault_free };
     return fault;
 }
 
@@ -350,7 +353,7 @@ const struct hopper_platform *fault_platform_table(struct fault_platform *fault)
 void fault_arm(struct fault_platform *fault, const struct fault_plan *plan)
 {
     pthread_mutex_lock(&fault->mutex);
-    fault->plan = *plan;
+    fault->plan     = *plan;
     fault->is_armed = true;
     fault->matched = fault->hits = 0;
     memset(fault->counts, 0, sizeof fault->counts);

@@ -53,9 +53,9 @@ enum {
     FAULT_ANY_IO = (1 << 24) - 1,
     FAULT_MEMORY = FAULT_ALLOC | FAULT_MAP,
     /* what a full device can refuse */
-    FAULT_GROWS = FAULT_CREATE | FAULT_PWRITE | FAULT_TRUNCATE | FAULT_ALLOCATE | FAULT_RENAME | FAULT_MKDIR,
+    FAULT_GROWS  = FAULT_CREATE | FAULT_PWRITE | FAULT_TRUNCATE | FAULT_ALLOCATE | FAULT_RENAME | FAULT_MKDIR,
     /* what needs a descriptor */
-    FAULT_OPENS = FAULT_OPEN | FAULT_CREATE | FAULT_LIST | FAULT_EVENT_OPEN
+    FAULT_OPENS  = FAULT_OPEN | FAULT_CREATE | FAULT_LIST | FAULT_EVENT_OPEN
 };
 
 enum fault_mode {
@@ -67,9 +67,9 @@ enum fault_mode {
 enum fault_effect { FAULT_FAIL, FAULT_SHORT_ONE, FAULT_SHORT_LESS };
 
 struct fault_plan {
-    unsigned kinds;    /* of these calls ... */
-    uint64_t at;       /* ... the at-th, from 1 */
-    int error;         /* errno, for FAULT_FAIL */
+    unsigned kinds; /* of these calls ... */
+    uint64_t at;    /* ... the at-th, from 1 */
+    int error;      /* errno, for FAULT_FAIL */
     enum fault_mode mode;
     enum fault_effect effect;
     uint64_t heal_after; /* FAULT_HEALS: so many fail */

@@ -5,7 +5,7 @@
  *
  *     struct mem_platform *mem = mem_platform_new(NULL);
  *     mem_mkdir(mem, "/spool", 0700);
- *     mem_watch_dir(mem, "/spool/q", 64 << 10);        // from now on: at most 64 KiB in there, checked after every call
+ *     mem_watch_dir(mem, "/spool/q", 64 << 10);        // from now on: at most 64 KiB there, after every call
  *     options.platform = mem_platform_table(mem);
  *     hopper_open("/spool", "q", &options, &snd, &rcv, NULL) ...
  *     ... close both ...
@@ -55,9 +55,9 @@ const struct hopper_platform *mem_platform_table(struct mem_platform *mem);
 const char *mem_platform_leaks(struct mem_platform *mem);
 
 /* ---- limits that a test may move at any time ---- */
-void mem_set_capacity(struct mem_platform *mem, uint64_t bytes);    /* MEM_UNLIMITED: none */
+void mem_set_capacity(struct mem_platform *mem, uint64_t bytes); /* MEM_UNLIMITED: none */
 void mem_set_fds_max(struct mem_platform *mem, unsigned fds);
-void mem_set_alloc_max(struct mem_platform *mem, uint64_t bytes);   /* alloc and map beyond it fail */
+void mem_set_alloc_max(struct mem_platform *mem, uint64_t bytes); /* alloc and map beyond it fail */
 void mem_set_umask(struct mem_platform *mem, unsigned umask);
 void mem_set_process_id(struct mem_platform *mem, long pid);
 
@@ -72,9 +72,9 @@ struct mem_usage {
     uint64_t held_bytes_peak;          /* most that alloc and map together ever held */
     uint64_t alloc_bytes_peak;         /* most that each of them ever held */
     uint64_t map_bytes_peak;
-    uint64_t allocs_total;             /* calls of alloc that gave memory */
-    uint64_t calls_total;              /* calls of any function of the io table */
-    uint64_t disk_bytes;               /* file sizes now, unlinked open files included */
+    uint64_t allocs_total; /* calls of alloc that gave memory */
+    uint64_t calls_total;  /* calls of any function of the io table */
+    uint64_t disk_bytes;   /* file sizes now, unlinked open files included */
     uint64_t disk_bytes_peak;
     unsigned fds_open;
 };
@@ -93,10 +93,10 @@ int mem_write_file(struct mem_platform *mem, const char *path, const void *data,
 int mem_read_file(struct mem_platform *mem, const char *path, void **datap, size_t *lenp);    /* free(*datap) */
 int mem_poke(struct mem_platform *mem, const char *path, uint64_t offset, unsigned xor_with); /* change one byte */
 int mem_truncate(struct mem_platform *mem, const char *path, uint64_t bytes);
-int mem_remove(struct mem_platform *mem, const char *path); /* any kind; a directory only when empty */
+int mem_remove(struct mem_platform *mem, const char *path);                 /* any kind; a directory only when empty */
 int mem_rename(struct mem_platform *mem, const char *from, const char *to); /* within one directory or across */
 int mem_symlink(struct mem_platform *mem, const char *path, const char *target);
-int mem_link(struct mem_platform *mem, const char *from, const char *to);   /* a second name for a file */
+int mem_link(struct mem_platform *mem, const char *from, const char *to); /* a second name for a file */
 int mem_fifo(struct mem_platform *mem, const char *path);
 int mem_chmod(struct mem_platform *mem, const char *path, unsigned mode);
 int mem_chown(struct mem_platform *mem, const char *path, unsigned uid);

@@ -13,19 +13,19 @@
         if (!(condition)) ck_abort_msg(__VA_ARGS__); \
     } while (0)
 #define require_that(condition) require(condition, "not so: %s", #condition)
-#define require_int(got, wanted)                                                                     \
-    do {                                                                                             \
-        const intmax_t require_got = (intmax_t)(got), require_wanted = (intmax_t)(wanted);           \
+#define require_int(got, wanted)                                                                         \
+    do {                                                                                                 \
+        const intmax_t require_got = (intmax_t)(got), require_wanted = (intmax_t)(wanted);               \
         require(require_got == require_wanted, "%s is %jd, not %jd", #got, require_got, require_wanted); \
     } while (0)
-#define require_eq(a, b)                                                                      \
-    do {                                                                                      \
-        const uintmax_t require_a = (a), require_b = (b);                                     \
+#define require_eq(a, b)                                                                       \
+    do {                                                                                       \
+        const uintmax_t require_a = (a), require_b = (b);                                      \
         require(require_a == require_b, "%s is %ju, %s is %ju", #a, require_a, #b, require_b); \
     } while (0)
-#define require_le(a, b)                                                                                       \
-    do {                                                                                                       \
-        const uintmax_t require_a = (a), require_b = (b);                                                      \
+#define require_le(a, b)                                                                                        \
+    do {                                                                                                        \
+        const uintmax_t require_a = (a), require_b = (b);                                                       \
         require(require_a <= require_b, "%s is %ju, more than %s, which is %ju", #a, require_a, #b, require_b); \
     } while (0)
 

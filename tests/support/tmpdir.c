@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Temporary directories. Removal follows no links and leaves other file systems alone, whatever a test has put there. */
+/* Temporary directories. Removal follows no links and leaves other file systems alone, whatever a test has put in. */
 #include "tmpdir.h"
 
 #include <ftw.h>

@@ -15,10 +15,10 @@ static int fd;
 
 static void set_up(void)
 {
-    mem = mem_platform_new(NULL);
+    mem   = mem_platform_new(NULL);
     fault = fault_platform_new(mem_platform_table(mem));
-    io = &fault_platform_table(fault)->io;
-    fd = io->open_at(io->ctx, -1, "/f", O_RDWR | O_CREAT, 0600);
+    io    = &fault_platform_table(fault)->io;
+    fd    = io->open_at(io->ctx, -1, "/f", O_RDWR | O_CREAT, 0600);
     ck_assert_int_ge(fd, 0);
 }
 
@@ -28,7 +28,8 @@ static void tear_down(void)
     mem_platform_free(mem);
 }
 
-static void arm(unsigned kinds, uint64_t at, int error, enum fault_mode mode, enum fault_effect effect, uint64_t heal_after)
+static void arm(unsigned kinds, uint64_t at, int error, enum fault_mode mode, enum fault_effect effect,
+                uint64_t heal_after)
 {
     const struct fault_plan plan = { kinds, at, error, mode, effect, heal_after };
 
@@ -171,7 +172,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("platform_fault");
-    TCase *tc = tcase_create("plans");
+    TCase *tc    = tcase_create("plans");
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, once_fails_that_call_only);

@@ -16,7 +16,7 @@ static int dir;
 static void set_up(void)
 {
     mem = mem_platform_new(NULL);
-    io = &mem_platform_table(mem)->io;
+    io  = &mem_platform_table(mem)->io;
     ck_assert_int_eq(mem_mkdir(mem, "/d", 0700), 0);
     dir = io->open_at(io->ctx, -1, "/d", O_RDONLY | O_DIRECTORY, 0);
     ck_assert_int_ge(dir, MEM_FD_FIRST);
@@ -39,7 +39,7 @@ START_TEST(written_bytes_are_read_back_at_their_offset)
 {
     struct hopper_io_stat st;
     char buf[8] = "";
-    int fd = make_file("f");
+    int fd      = make_file("f");
 
     ck_assert_int_eq(io->pwrite(io->ctx, fd, "hello", 5, 1000), 5);
     ck_assert_int_eq(io->pread(io->ctx, fd, buf, 8, 1002), 3);
@@ -76,7 +76,7 @@ START_TEST(an_unlinked_file_takes_space_until_it_is_closed)
 {
     struct mem_usage usage;
     char buf[100] = "";
-    int fd = make_file("f");
+    int fd        = make_file("f");
 
     ck_assert_int_eq(io->pwrite(io->ctx, fd, buf, 100, 0), 100);
     ck_assert_int_eq(io->unlink_at(io->ctx, dir, "f"), 0);
@@ -133,7 +133,7 @@ START_TEST(descriptors_run_out_and_come_back)
     int fd, event;
 
     mem_set_fds_max(mem, 3); /* the directory is one */
-    fd = make_file("a");
+    fd    = make_file("a");
     event = io->event_open(io->ctx);
     ck_assert_int_ge(event, MEM_FD_FIRST);
     ck_assert_int_eq(io->open_at(io->ctx, dir, "a", O_RDONLY, 0), -EMFILE);
@@ -342,7 +342,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("platform_mem");
-    TCase *tc = tcase_create("calls");
+    TCase *tc    = tcase_create("calls");
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, written_bytes_are_read_back_at_their_offset);

@@ -21,7 +21,7 @@ static int dir;
 static void make_dir(void)
 {
     dir_path = tmpdir_new();
-    io = &hopper_platform_posix()->io;
+    io       = &hopper_platform_posix()->io;
 }
 
 static void remove_dir(void)
@@ -53,7 +53,7 @@ START_TEST(written_bytes_are_read_back_at_their_offset)
 {
     struct hopper_io_stat st;
     char buf[8] = "";
-    int fd = make_file("f");
+    int fd      = make_file("f");
 
     ck_assert_int_eq(io->pwrite(io->ctx, fd, "hello", 5, 10), 5);
     ck_assert_int_eq(io->pread(io->ctx, fd, buf, 8, 12), 3);
@@ -102,7 +102,7 @@ END_TEST
 START_TEST(offsets_beyond_the_largest_file_are_refused)
 {
     char byte = 0;
-    int fd = make_file("huge");
+    int fd    = make_file("huge");
 
     ck_assert_int_eq(io->pread(io->ctx, fd, &byte, 1, UINT64_MAX), -EINVAL);
     ck_assert_int_eq(io->pwrite(io->ctx, fd, &byte, 1, UINT64_MAX), -EFBIG);
@@ -269,8 +269,8 @@ END_TEST
 START_TEST(private_memory_is_zero_and_shared_memory_is_the_file)
 {
     unsigned char *map = io->map(io->ctx, -1, 1 << 20);
-    char buf[4] = "";
-    int fd = make_file("map");
+    char buf[4]        = "";
+    int fd             = make_file("map");
 
     ck_assert_ptr_nonnull(map);
     for (size_t i = 0; i < 1 << 20; i += 4096) ck_assert_uint_eq(map[i], 0);
@@ -329,7 +329,7 @@ START_TEST(clock_space_process_and_allocator_answer)
     const struct hopper_platform *p = hopper_platform_posix();
     struct hopper_io_space space;
     uint64_t before = p->clock.monotonic_ns(p->clock.ctx);
-    void *ptr = p->allocator.alloc(p->allocator.ctx, 0);
+    void *ptr       = p->allocator.alloc(p->allocator.ctx, 0);
 
     ck_assert_uint_ge(p->clock.monotonic_ns(p->clock.ctx), before);
     ck_assert_uint_gt(p->clock.realtime_ms(p->clock.ctx), UINT64_C(1600000000000));
@@ -348,7 +348,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("platform_posix");
-    TCase *tc = tcase_create("calls");
+    TCase *tc    = tcase_create("calls");
 
     tcase_add_unchecked_fixture(tc, make_dir, remove_dir);
     tcase_add_checked_fixture(tc, open_dir, close_dir);
