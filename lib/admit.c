@@ -46,7 +46,7 @@ static uint64_t ring_need(const struct hpr_channel *ch, const struct hpr_send *s
     size_t before = (ch->overflow ? hpr_ring_entry_bytes(HPR_PLACE_DISK, 0) : 0) +
                     (ch->tail_gap ? hpr_ring_entry_bytes(HPR_PLACE_GAP, 0) : 0);
 
-    if (entry > hpr_deque_entry_limit(dq) || send->weight > hpr_deque_entry_limit(dq))
+    if (entry > hpr_deque_entry_limit(dq) || send->weight > hpr_deque_weight_limit(dq))
         return UINT64_MAX;
     return hpr_ring_need(&dq->ring, &dq->tail, before + entry) + before + send->weight;
 }
@@ -84,15 +84,15 @@ static void note_overflow(struct hpr_channel *ch, struct hpr_send *send)
     send->is_spilled = true;
 }
 
-/* The disk budget is spent: win room where nothing is wanted any more, or where the policy says so. */
-static enum hpr_result make_disk_room(struct hpr_channel *ch)
+/* The disk budget is spent, or the device is full: win room where nothing is wanted any more, or where the policy says so. */
+static enum hpr_result make_disk_room(struct hpr_channel *ch, const struct hpr_send *send)
 {
     uint64_t dropped;
     enum hpr_result res;
 
-    if (hpr_spill_reclaim_locked(&ch->spill))
+    if (hpr_dir_remove_unwanted_locked(&ch->dir) || hpr_spill_reclaim_locked(&ch->spill))
         return HPR_AGAIN;
-    if (ch->options.when_full != HOPPER_FULL_DROP_OLDEST)
+    if (ch->options.when_full != HOPPER_FULL_DROP_OLDEST || !send->may_drop)
         return HPR_FULL;
     res = hpr_spill_drop_oldest_locked(&ch->spill, &dropped);
     ch->gap_records[HOPPER_GAP_DROPPED_OLDEST] += dropped;
@@ -109,9 +109,11 @@ static enum hpr_result append_small(struct hpr_channel *ch, struct hpr_send *sen
         return HPR_DONE;
     }
     if (res == HPR_FULL)
-        return make_disk_room(ch);
+        return make_disk_room(ch, send);
     show_receiver(ch);
     res = hpr_spill_work_locked(&ch->spill, err);
+    if (res == HPR_FULL) /* the block that is to be written has spent its promise on waste */
+        return make_disk_room(ch, send);
     return res == HPR_DONE ? HPR_WAIT : res;
 }
 
@@ -132,7 +134,7 @@ static enum hpr_result write_big(struct hpr_channel *ch, struct hpr_send *send, 
         else
             res = hpr_spill_write_big_locked(sp, ch->next_seq, ch->dropped_total, &send->source, err);
         if (res == HPR_FULL)
-            res = make_disk_room(ch);
+            res = make_disk_room(ch, send);
         if (res == HPR_WAIT)
             hpr_cond_wait(sp->room, sp->back, UINT64_MAX);
     } while (res == HPR_AGAIN || res == HPR_WAIT);
@@ -216,8 +218,12 @@ static enum hpr_result place_locked(struct hpr_channel *ch, struct hpr_send *sen
     if (HPR_LIKELY(is_ring_first) && put_in_ring(ch, send))
         return HPR_DONE;
     res = overflow_locked(ch, send, err);
-    if ((res == HPR_FULL || (res == HPR_FAILED && err->status != HOPPER_EPACK && err->status != HOPPER_ETOOBIG)) &&
-        put_in_ring(ch, send))
+    if (res == HPR_FAILED && err->status == HOPPER_ENOSPC && make_disk_room(ch, send) == HPR_AGAIN)
+        return HPR_AGAIN;
+    if (res == HPR_FAILED && (err->status == HOPPER_EPACK || err->status == HOPPER_ETOOBIG))
+        return res;
+    /* the lock may have been dropped since the receiver was last seen */
+    if ((res == HPR_FULL || res == HPR_FAILED) && !ch->is_refusing && put_in_ring(ch, send))
         return HPR_DONE;
     return res;
 }
@@ -230,12 +236,14 @@ static void accept_locked(struct hpr_channel *ch, const struct hpr_send *send)
     ch->accepted_bytes += send->source.type && !send->is_spilled ? 0 : send->source.len;
 }
 
-static void drop_locked(struct hpr_channel *ch)
+static void drop_locked(struct hpr_channel *ch, struct hpr_send *send)
 {
     ch->next_seq++;
     ch->tail_gap++;
     ch->dropped_total++;
     ch->gap_records[HOPPER_GAP_DROPPED_NEWEST]++;
+    ch->accepted_bytes += send->source.type && !send->is_measured ? 0 : send->source.len;
+    send->is_dropped = true;
 }
 
 static bool fits_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
@@ -247,7 +255,8 @@ static bool fits_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
 
 /* Until something has changed that may let SEND in, or DEADLINE has passed. Whoever has tried in vain wakes all who wait
  * for a thread at work, and with them those who wait here: they must not try again for that, or senders would wake each
- * other without end. A full device does not tell when it has room (ST is HOPPER_ENOSPC): it is tried now and then. */
+ * other without end. A full device does not tell when it has room (ST is HOPPER_ENOSPC), nor one that would not remove a
+ * file: it is tried now and then. */
 static void wait_for_change(struct hpr_channel *ch, const struct hpr_send *send, hopper_status st, uint64_t deadline_ns)
 {
     struct hpr_deque *dq = &ch->deque;
@@ -256,7 +265,7 @@ static void wait_for_change(struct hpr_channel *ch, const struct hpr_send *send,
     const uint64_t used = hpr_dir_used_locked(&ch->dir);
     bool has_changed;
 
-    if (st == HOPPER_ENOSPC)
+    if (st == HOPPER_ENOSPC || hpr_dir_has_unwanted_locked(&ch->dir))
         deadline_ns = hpr_min_u64(deadline_ns, dq->clock->monotonic_ns(dq->clock->ctx) + RETRY_NS);
     do {
         uint64_t need = ring_need(ch, send);
@@ -288,6 +297,19 @@ static hopper_status wait_for_room(struct hpr_channel *ch, struct hpr_send *send
     return HOPPER_OK;
 }
 
+/* A try that failed on the way is no failure of a call that succeeds. */
+static void forget_tries(struct hopper_error *err)
+{
+    if (HPR_UNLIKELY(err->status != HOPPER_OK))
+        memset(err, 0, sizeof *err);
+}
+
+/* The deadline has passed since SEND was last tried, and now dropping the oldest is allowed: one more try. */
+static bool drops_late(const struct hpr_channel *ch, const struct hpr_send *send)
+{
+    return ch->options.when_full == HOPPER_FULL_DROP_OLDEST && !send->may_drop;
+}
+
 /* Accept one record, waiting as long as DEADLINE allows. */
 static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns,
                                  struct hopper_error *err)
@@ -298,9 +320,11 @@ static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, 
 
         if (HPR_UNLIKELY(ch->is_refusing))
             return hpr_error_set(err, HOPPER_ECLOSED, 0, NULL, NULL);
+        send->may_drop = hpr_deque_time_left(&ch->deque, deadline_ns) == 0;
         res = place_locked(ch, send, err);
         if (HPR_LIKELY(res == HPR_DONE)) {
             accept_locked(ch, send);
+            forget_tries(err);
             return HOPPER_OK;
         }
         if (res == HPR_AGAIN)
@@ -311,11 +335,11 @@ static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, 
             continue;
         }
         st = wait_for_room(ch, send, res, deadline_ns, err);
-        if (st == HOPPER_OK)
+        if (st == HOPPER_OK || ((st == HOPPER_EFULL || st == HOPPER_ENOSPC) && drops_late(ch, send)))
             continue;
         if (ch->options.when_full == HOPPER_FULL_DROP_NEWEST && (st == HOPPER_EFULL || st == HOPPER_ENOSPC)) {
-            drop_locked(ch);
-            send->is_dropped = true;
+            drop_locked(ch, send);
+            forget_tries(err);
             return HOPPER_OK;
         }
         ch->refused += st == HOPPER_EFULL || st == HOPPER_ENOSPC || st == HOPPER_EIO;

@@ -12,6 +12,7 @@ struct hpr_send {
     uint64_t weight;      /* of an item */
     bool     is_measured; /* an item's source.len is known */
     bool     is_packed;   /* an item is in the scratch, which is ours */
+    bool     may_drop;    /* its deadline has passed: HOPPER_FULL_DROP_OLDEST may make room */
     bool     is_spilled;  /* result: it went the way of the disk */
     bool     is_dropped;  /* result: accepted and dropped by policy */
 };

@@ -27,9 +27,3 @@ void *hpr_arena_take(struct hpr_arena *arena, size_t bytes)
     arena->used = hpr_min_size(hpr_round_up(arena->used + bytes, HPR_CACHE_LINE), arena->bytes);
     return piece;
 }
-
-void *hpr_arena_take_rest(struct hpr_arena *arena, size_t *bytesp)
-{
-    *bytesp = (arena->bytes - arena->used) & ~(size_t)(HPR_CACHE_LINE - 1);
-    return hpr_arena_take(arena, *bytesp);
-}

@@ -19,7 +19,4 @@ void          hpr_arena_close(struct hpr_arena *arena);
 /* BYTES of zeroed memory at a cache line of their own; NULL when the arena is used up. */
 void *hpr_arena_take(struct hpr_arena *arena, size_t bytes);
 
-/* All that is left, a multiple of a cache line, in *BYTESP. */
-void *hpr_arena_take_rest(struct hpr_arena *arena, size_t *bytesp);
-
 #endif

@@ -6,6 +6,8 @@
 #include "annotate.h"
 #include "error.h"
 
+#define DEQUE_BYTES_MIN 4096 /* less is no budget to work with */
+
 /* ---- opening ---- */
 
 static hopper_status make_lane(struct hpr_channel *ch, size_t deflater_bytes)
@@ -91,19 +93,34 @@ static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receive
     return hpr_inflater_init(&rp->inflater, ch->plan.codec.window_bits, slab, inflater_bytes);
 }
 
-/* All memory is taken here, the ring last: it gets what is left. */
+/* The deque gets what is left of memory_bytes when the handles' part is set aside, which the allocator gives. For bytes
+ * all of it is ring. Items hold memory of their own: the ring of their pointers gets a quarter, the rest of the arena is
+ * never touched, and what the items weigh is counted for it. */
+static hopper_status make_deque(struct hpr_channel *ch)
+{
+    size_t left = ch->arena.bytes - ch->arena.used;
+    struct hpr_ring ring;
+    uint64_t limit;
+
+    if (left < ch->plan.handle_bytes + DEQUE_BYTES_MIN)
+        return HOPPER_ENOMEM;
+    left = (left - ch->plan.handle_bytes) & ~(size_t)(HPR_CACHE_LINE - 1);
+    ring.bytes = ch->options.item_type ? left / 4 & ~(size_t)(HPR_CACHE_LINE - 1) : left;
+    limit = ch->options.item_type ? left - ring.bytes : left;
+    ring.base = hpr_arena_take(&ch->arena, ring.bytes);
+    ch->fixed_bytes = (size_t)(ch->options.memory_bytes - limit) - ch->plan.handle_bytes -
+                      ch->plan.blocks * ch->plan.block_bytes;
+    return hpr_deque_init(&ch->deque, &ring, limit, ch->options.platform);
+}
+
+/* All memory is taken here. */
 static hopper_status make_parts(struct hpr_channel *ch, struct hopper_receiver **rcvp)
 {
-    struct hpr_ring ring;
     hopper_status st;
 
     if ((st = make_spill(ch)) != HOPPER_OK || (st = make_receiver(ch, rcvp)) != HOPPER_OK)
         return st;
-    ring.base = hpr_arena_take_rest(&ch->arena, &ring.bytes);
-    if (ring.bytes < HPR_CACHE_LINE)
-        return HOPPER_ENOMEM;
-    ch->fixed_bytes = (size_t)ch->options.memory_bytes - ring.bytes - ch->plan.blocks * ch->plan.block_bytes;
-    return hpr_deque_init(&ch->deque, &ring, ch->options.platform);
+    return make_deque(ch);
 }
 
 static void unmap_all(struct hpr_channel *ch)
@@ -187,7 +204,6 @@ hopper_status hpr_channel_open(const char *dir, const char *name, const struct h
         goto failed;
     ch->senders = 1;
     ch->receiver_is_open = true;
-    ch->deque.charged = sizeof *snd;
     *sndp = snd;
     *rcvp = rcv;
     return HOPPER_OK;

@@ -30,7 +30,7 @@ struct hpr_channel {
     struct hpr_plan         plan;      /* [const after open] */
     struct hpr_arena        arena;     /* [const after open] this struct is in it */
     void                   *big;       /* [const after open] NULL, or a mapping of plan.big_raw_bytes */
-    size_t                  fixed_bytes; /* [const after open] of the arena: all but ring and blocks */
+    size_t                  fixed_bytes; /* [const after open] of memory_bytes: all but waiting records, blocks, handles */
 
     struct hpr_deque deque;
     struct hpr_dir   dir;
@@ -49,7 +49,7 @@ struct hpr_channel {
     uint64_t refused;          /* [back] */
     uint64_t overflowed;       /* [back] */
     uint64_t accepted_bytes;   /* [back] */
-    uint64_t senders;          /* [back] open sender handles */
+    uint64_t senders;          /* [back] open sender handles; as many as plan.handle_bytes allows */
     bool     is_refusing;      /* [back] the receiver is closing or closed: nothing is accepted any more */
     bool     receiver_is_open; /* [back] its handle holds the channel */
 

@@ -4,11 +4,13 @@
 
 #include "annotate.h"
 
-hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, const struct hopper_platform *platform)
+hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, uint64_t limit,
+                             const struct hopper_platform *platform)
 {
     hopper_status st;
 
     dq->ring = *ring;
+    dq->limit = limit;
     dq->io = &platform->io;
     dq->clock = &platform->clock;
     dq->event_fd = -1;
@@ -52,24 +54,19 @@ void hpr_deque_fini(struct hpr_deque *dq)
 
 /* ---- senders ---- */
 
-static uint64_t limit_locked(const struct hpr_deque *dq)
-{
-    return dq->ring.bytes - dq->charged;
-}
-
 bool hpr_deque_has_room_locked(struct hpr_deque *dq, uint64_t bytes)
 {
     HPR_ASSERT_HELD(&dq->back);
-    if (HPR_LIKELY(dq->put - dq->freed_seen + bytes <= limit_locked(dq)))
+    if (HPR_LIKELY(dq->put - dq->freed_seen + bytes <= dq->limit))
         return true;
     dq->freed_seen = atomic_load(&dq->freed);
     HPR_ORDERS_AFTER(&dq->freed);
-    return dq->put - dq->freed_seen + bytes <= limit_locked(dq);
+    return dq->put - dq->freed_seen + bytes <= dq->limit;
 }
 
 bool hpr_deque_is_half_free_locked(struct hpr_deque *dq)
 {
-    return hpr_deque_has_room_locked(dq, limit_locked(dq) / 2);
+    return hpr_deque_has_room_locked(dq, dq->limit / 2);
 }
 
 void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t value, const void *data, uint64_t weight)
@@ -79,7 +76,7 @@ void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t va
     HPR_ASSERT_HELD(&dq->back);
     hpr_ring_put(&dq->ring, &dq->tail, kind, value, data);
     dq->put += dq->tail.pos - before + weight;
-    assert(dq->put - dq->freed_seen <= limit_locked(dq));
+    assert(dq->put - dq->freed_seen <= dq->limit);
 }
 
 void hpr_deque_publish_locked(struct hpr_deque *dq)
@@ -126,7 +123,7 @@ uint64_t hpr_deque_time_left(const struct hpr_deque *dq, uint64_t deadline_ns)
 /* Senders are woken when half of the ring is free: waking one for each record's room costs a switch per record. */
 void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t deadline_ns, uint64_t timeout_ns)
 {
-    uint64_t limit = limit_locked(dq);
+    const uint64_t limit = dq->limit;
     uint64_t wanted = dq->put + hpr_min_u64(hpr_max_u64(limit / 2, need), limit);
     uint64_t wait_ns = hpr_min_u64(hpr_deque_time_left(dq, deadline_ns), timeout_ns);
     uint64_t others = atomic_load(&dq->wake_at);
@@ -144,27 +141,12 @@ void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t de
     hpr_cond_wait(&dq->room, &dq->back, wait_ns);
 }
 
-bool hpr_deque_charge_locked(struct hpr_deque *dq, uint64_t bytes)
-{
-    HPR_ASSERT_HELD(&dq->back);
-    if (dq->charged + bytes > dq->ring.bytes / 4 || !hpr_deque_has_room_locked(dq, bytes))
-        return false;
-    dq->charged += bytes;
-    return true;
-}
-
-void hpr_deque_refund_locked(struct hpr_deque *dq, uint64_t bytes)
-{
-    HPR_ASSERT_HELD(&dq->back);
-    dq->charged -= bytes;
-}
-
 uint64_t hpr_deque_used_locked(struct hpr_deque *dq)
 {
     HPR_ASSERT_HELD(&dq->back);
     dq->freed_seen = atomic_load(&dq->freed);
     HPR_ORDERS_AFTER(&dq->freed);
-    return dq->put - dq->freed_seen + dq->charged;
+    return dq->put - dq->freed_seen;
 }
 
 /* ---- the receiver ---- */

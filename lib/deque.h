@@ -39,7 +39,7 @@ struct hpr_deque {
     struct hpr_cursor tail;      /* [back] */
     uint64_t          put;       /* [back] bytes and weights ever put */
     uint64_t          freed_seen; /* [back] last known value of freed */
-    uint64_t          charged;   /* [back] bytes taken from the ring's budget by sender handles */
+    uint64_t          limit;     /* [const after open] the most that bytes and weights may come to */
 
     alignas(HPR_CACHE_LINE) _Atomic uint64_t published; /* tail.pos that the receiver may read up to; written under back */
     _Atomic uint64_t aside; /* not 0: something beside the ring wants the receiver; written under back */
@@ -58,13 +58,16 @@ struct hpr_deque {
     struct hpr_cond  not_empty;                         /* [front] */
 };
 
-hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, const struct hopper_platform *platform);
+/* LIMIT: the most that entries and weights together may come to; the ring's bytes where there are no weights. */
+hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, uint64_t limit,
+                             const struct hopper_platform *platform);
 void          hpr_deque_fini(struct hpr_deque *dq);
 
 /* ---- senders: with `back` held ---- */
 
-/* The most that one entry may take of the ring, padding aside. */
+/* The most that one entry may take of the ring, padding aside, or weigh. */
 static inline size_t hpr_deque_entry_limit(const struct hpr_deque *dq) { return dq->ring.bytes / 4; }
+static inline uint64_t hpr_deque_weight_limit(const struct hpr_deque *dq) { return dq->limit / 4; }
 
 /* Whether BYTES more, padding and weight included, fit. */
 bool hpr_deque_has_room_locked(struct hpr_deque *dq, uint64_t bytes);
@@ -85,7 +88,7 @@ static inline bool hpr_deque_put_plain_locked(struct hpr_deque *dq, const void *
 
     if (HPR_UNLIKELY(len > hpr_deque_entry_limit(dq) - HPR_RING_HEAD_BYTES - 8 ||
                      entry >= dq->ring.bytes - dq->tail.offset ||
-                     dq->put - dq->freed_seen + entry > dq->ring.bytes - dq->charged))
+                     dq->put - dq->freed_seen + entry > dq->limit))
         return false;
     memcpy(at, &head, sizeof head);
     if (len == 8)
@@ -108,10 +111,6 @@ void hpr_deque_wake(struct hpr_deque *dq);
 /* Wait until something changed that senders wait for, NEED bytes are free, DEADLINE or TIMEOUT_NS passed. May return
  * early. */
 void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t deadline_ns, uint64_t timeout_ns);
-
-/* Take BYTES away from what records may use; false when they cannot be spared. hpr_deque_refund_locked() gives back. */
-bool hpr_deque_charge_locked(struct hpr_deque *dq, uint64_t bytes);
-void hpr_deque_refund_locked(struct hpr_deque *dq, uint64_t bytes);
 
 uint64_t hpr_deque_used_locked(struct hpr_deque *dq);
 

@@ -36,7 +36,7 @@ static int remove_file(const struct hpr_dir *dir, uint64_t number, size_t squatt
             return 0;
     hpr_queue_file_name(name, number);
     res = io->stat_at(io->ctx, dir->fd, name, &st);
-    if (res == 0 && (st.kind != HOPPER_IO_FILE || st.links != 1))
+    if (res == 0 && st.kind != HOPPER_IO_FILE)
         return 0;
     if (res == 0)
         res = io->unlink_at(io->ctx, dir->fd, name);
@@ -97,7 +97,9 @@ static hopper_status write_owner(const struct hpr_dir *dir, const char *path, st
 
     if (res == 0)
         res = hpr_io_write(io, dir->lock_fd, text, (size_t)len, 0);
-    return res == 0 ? HOPPER_OK : hpr_error_io(err, res, "write lock file", path);
+    if (res == 0 || res == -ENOSPC || res == -EDQUOT) /* a full disk: the lock holds, only its owner's name is not told */
+        return HOPPER_OK;
+    return hpr_error_io(err, res, "write lock file", path);
 }
 
 static hopper_status take_lock(struct hpr_dir *dir, struct hopper_error *err)
@@ -151,7 +153,7 @@ static hopper_status judge_file(struct hpr_dir *dir, const char *name, bool *is_
     *is_oursp = false;
     lock_path(path, sizeof path, dir, name);
     res = io->stat_at(io->ctx, dir->fd, name, &st);
-    if (res == -ENOENT || (res == 0 && (st.kind != HOPPER_IO_FILE || st.links != 1)))
+    if (res == -ENOENT || (res == 0 && st.kind != HOPPER_IO_FILE))
         return HOPPER_OK;
     if (res < 0)
         return hpr_error_io(err, res, "look at queue file", path);
@@ -282,7 +284,9 @@ bool hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes)
 
 uint64_t hpr_dir_files_locked(const struct hpr_dir *dir)
 {
-    return dir->end.number ? dir->end.number - dir->oldest + 1 : 0;
+    if (dir->end.number)
+        return dir->end.number - dir->oldest + 1;
+    return dir->unwanted > dir->oldest ? dir->unwanted - dir->oldest : 0;
 }
 
 /* ---- writing ---- */
@@ -420,29 +424,48 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
 
 /* ---- removing ---- */
 
-bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset)
+/* Remove what is not wanted, as far as that can be done. The offset may come from a file's header, which somebody may have
+ * written anew: no more can be gone than was written. */
+static bool remove_unwanted(struct hpr_dir *dir, struct hpr_mutex *back)
 {
     const size_t squatters = dir->squatters_seen; /* a writer may publish more while `back` is dropped */
+    const uint64_t until = dir->unwanted;
     uint64_t at = dir->oldest;
-    bool has_won = false;
 
-    if (dir->is_removing || at >= number)
+    if (dir->is_removing || at >= until)
         return false;
     dir->is_removing = true;
     if (back)
         hpr_mutex_unlock(back);
-    while (at < number && remove_file(dir, at, squatters) == 0)
+    while (at < until && remove_file(dir, at, squatters) == 0)
         at++;
     if (back)
         hpr_mutex_lock(back);
     dir->is_removing = false;
     dir->oldest = at;
-    /* the offset comes from a file's header, which somebody may have written anew: no more can be gone than was written */
-    if (at == number && stream_offset > dir->removed && stream_offset <= dir->written) {
-        dir->removed = stream_offset;
-        has_won = true;
+    if (at < dir->unwanted || dir->unwanted_offset <= dir->removed || dir->unwanted_offset > dir->written)
+        return false;
+    dir->removed = dir->unwanted_offset;
+    return true;
+}
+
+bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset)
+{
+    if (number > dir->unwanted) {
+        dir->unwanted = number;
+        dir->unwanted_offset = hpr_max_u64(dir->unwanted_offset, stream_offset);
     }
-    return has_won;
+    return remove_unwanted(dir, back);
+}
+
+bool hpr_dir_has_unwanted_locked(const struct hpr_dir *dir)
+{
+    return dir->oldest < dir->unwanted;
+}
+
+bool hpr_dir_remove_unwanted_locked(struct hpr_dir *dir)
+{
+    return remove_unwanted(dir, NULL);
 }
 
 bool hpr_dir_discard_all_locked(struct hpr_dir *dir)

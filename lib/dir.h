@@ -40,6 +40,8 @@ struct hpr_dir {
     uint64_t promised; /* [back] to blocks in memory */
     uint64_t oldest;   /* [back] number of the first file that may exist */
     bool     is_removing;    /* [back] a thread is removing files from `oldest` on */
+    uint64_t unwanted;       /* [back] number below which no file is wanted: those from `oldest` on are still to be removed */
+    uint64_t unwanted_offset; /* [back] where the stream begins when they are, 0: not known */
     struct hpr_dir_end end;  /* [back] the active file as the reader may see it */
     uint64_t abandoned;      /* [back] number of an active file that is not to be written any more, 0: none */
 
@@ -111,6 +113,10 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir);
  * removed and goes on from there the next time. BACK is dropped around the file operations unless it is NULL. True when
  * room was won. */
 bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset);
+
+/* Whether files that are not wanted any more could not be removed, and a further try. True when room was won. */
+bool hpr_dir_has_unwanted_locked(const struct hpr_dir *dir);
+bool hpr_dir_remove_unwanted_locked(struct hpr_dir *dir);
 
 /* Close the active file, nobody being the writer, and remove all files: nothing in them is wanted any more. True when
  * room was won. */

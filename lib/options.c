@@ -14,6 +14,7 @@
 #define BLOCKS_MIN       3 /* one open, one on its way to disk, one in the receiver's hands */
 #define BLOCKS_MAX       16
 #define NAME_CHARS_MAX   200
+#define HANDLE_BYTES_MIN 8192 /* some 27 senders */
 
 /* Room on disk that no record can use: LOCK, a file header, a footer, a frame header, a record's own header. */
 #define DISK_OVERHEAD_BYTES 512
@@ -144,6 +145,7 @@ void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
     } else {
         plan->read_raw_bytes = hpr_max_size(plan->block_bytes, (size_t)packed_max);
     }
+    plan->handle_bytes = hpr_max_size((size_t)(o->memory_bytes / 32), HANDLE_BYTES_MIN);
     plan->has_codec = o->compression != HOPPER_COMPRESSION_NONE;
     plan->codec = hpr_codec_params(plan->has_codec ? (int)o->compression : 1, plan->block_bytes);
 }

@@ -19,6 +19,7 @@ struct hpr_plan {
     size_t   blocks;           /* block buffers */
     size_t   lanes;            /* blocks that can be compressed at once */
     size_t   read_raw_bytes;   /* buffer for a frame that was read, inflated, inside the arena */
+    size_t   handle_bytes;     /* for senders' handles, which come from the allocator */
     size_t   big_raw_bytes;    /* the same outside the arena, when record_bytes_max asks for it; else 0 */
     uint64_t file_bytes;       /* limit of a queue file */
     uint64_t record_bytes_max; /* the largest record taken */

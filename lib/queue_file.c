@@ -80,8 +80,12 @@ void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_i
     do
         res = io->truncate(io->ctx, file->fd, file->bytes);
     while (res == -EINTR);
-    if (res < 0)
+    if (res < 0) {
+        static const unsigned char zeros[HPR_FRAME_HEADER_BYTES];
+
         file->is_broken = true;
+        (void)hpr_queue_file_write(file, io, zeros, sizeof zeros, 0); /* at least no header of a frame that was refused */
+    }
 }
 
 int hpr_queue_file_seal(struct hpr_queue_file *file, const struct hopper_io *io, const uint8_t *channel_id)

@@ -5,6 +5,8 @@
 #include "admit.h"
 #include "error.h"
 
+#define ITEM_WEIGHT_MIN 128
+
 hopper_status hopper_open(const char *dir, const char *name, const struct hopper_options *options, hopper_sender **sndp,
                           hopper_receiver **rcvp, struct hopper_error *err)
 {
@@ -44,7 +46,7 @@ hopper_status hopper_sender_clone(hopper_sender *snd, hopper_sender **sndp)
     memset(clone, 0, sizeof *clone);
     clone->channel = ch;
     hpr_mutex_lock(&ch->deque.back);
-    has_room = hpr_deque_charge_locked(&ch->deque, sizeof *clone);
+    has_room = ch->senders < ch->plan.handle_bytes / sizeof *clone;
     ch->senders += has_room;
     hpr_mutex_unlock(&ch->deque.back);
     if (!has_room) {
@@ -66,7 +68,6 @@ void hopper_sender_close(hopper_sender *snd)
     al = &ch->options.platform->allocator;
     al->free(al->ctx, snd);
     hpr_mutex_lock(&ch->deque.back);
-    hpr_deque_refund_locked(&ch->deque, sizeof *snd);
     if (--ch->senders == 0) {
         hpr_deque_set_aside_locked(&ch->deque, true);
         hpr_deque_wake(&ch->deque); /* before the receiver can find out by itself and release the channel */
@@ -106,6 +107,12 @@ hopper_status hopper_send_batch(hopper_sender *snd, const struct iovec *records,
     return hpr_admit_records(snd->channel, records, count, deadline_ns, acceptedp, &snd->error);
 }
 
+/* An item counts at least so much that the entries of as many as the budget allows fit into their ring (make_deque()). */
+static uint64_t item_weight(const struct hopper_item_type *type, const void *item)
+{
+    return hpr_max_u64(type->weight(type->ctx, item), ITEM_WEIGHT_MIN);
+}
+
 hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline_ns)
 {
     const struct hopper_item_type *type;
@@ -116,7 +123,7 @@ hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline
     type = snd->channel->options.item_type;
     if (!type)
         return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send an item on a channel of bytes", NULL);
-    send = (struct hpr_send){.source = {.type = type, .item = item}, .weight = type->weight(type->ctx, item)};
+    send = (struct hpr_send){.source = {.type = type, .item = item}, .weight = item_weight(type, item)};
     return hpr_admit_item(snd->channel, &send, deadline_ns, &snd->error);
 }
 

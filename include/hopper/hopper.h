@@ -10,6 +10,9 @@
  *     hopper_send(snd, "hello", 5);
  *     while (hopper_receive(rcv, &rec, HOPPER_FOREVER) == HOPPER_OK) ...
  *
+ * Processes: a child made by fork() must not use or close the handles of its parent, and as long as it lives it keeps the
+ * lock of the directory; exec() gives it up.
+ *
  * Threads: any number of threads send, each through a sender of its own (hopper_sender_clone); one thread receives. A
  * handle is used by one thread at a time; handing it to another thread needs the usual synchronisation. Functions that
  * may be called from any thread on any handle say so.
@@ -71,8 +74,9 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_open(const char *dir, const ch
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_channel(const char *dir, const char *name, hopper_sender **sndp,
                                                           hopper_receiver **rcvp, struct hopper_error *err);
 
-/* Make another sender of SND's channel. Its handle counts in memory_bytes. May be called by any thread, also while
- * another thread uses SND.
+/* Make another sender of SND's channel. Handles count in memory_bytes, of which a part is set aside for them: some 27 for
+ * the least budget, 113 for the default, 1,800 for 16 MiB. May be called by any thread, also while another thread uses
+ * SND.
  *   HOPPER_OK      *SNDP is the caller's, to be closed
  *   HOPPER_EINVAL  SND or SNDP is NULL
  *   HOPPER_ENOMEM  no memory, or none left in the budget; *SNDP is NULL */
@@ -176,7 +180,8 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_receiver_fd(hopper_receiver *r
 HOPPER_API hopper_status hopper_sender_stats(hopper_sender *snd, struct hopper_stats *stats);
 HOPPER_API hopper_status hopper_receiver_stats(hopper_receiver *rcv, struct hopper_stats *stats);
 
-/* The details of the last failure on this handle, owned by the handle and valid until the next call on it. Never NULL
+/* The details of the last failure on this handle, owned by the handle and valid until the next call on it. A call
+ * that returns HOPPER_OK may leave those of an earlier failure. Never NULL
  * for a valid handle. The thread that uses the handle. */
 HOPPER_API const struct hopper_error *hopper_sender_error(const hopper_sender *snd);
 HOPPER_API const struct hopper_error *hopper_receiver_error(const hopper_receiver *rcv);

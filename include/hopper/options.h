@@ -28,8 +28,8 @@ enum hopper_when_full {
 struct hopper_item_type {
     size_t size; /* sizeof(struct hopper_item_type); set by the initialiser */
 
-    /* Write ITEM as one msgpack object through PACKER. Called twice for an item that overflows (first to measure, then
-     * to write) and must write the same bytes both times. Returns 0, or anything else to fail the send with
+    /* Write ITEM as one msgpack object through PACKER. Called several times for an item that overflows (to measure, to
+     * write, and again when it has to be tried again) and must write the same bytes each time. Returns 0, or anything else to fail the send with
      * HOPPER_EPACK. ITEM stays the caller's. */
     int (*pack)(void *ctx, const void *item, struct msgpack_packer *packer);
 
@@ -38,7 +38,7 @@ struct hopper_item_type {
     int (*unpack)(void *ctx, const void *data, size_t len, void **itemp);
 
     /* The bytes of memory that ITEM holds, everything it points to included. Counted in memory_bytes while the item
-     * waits in memory. Must not change while the channel holds the item. */
+     * waits in memory, as 128 at the least. Must not change while the channel holds the item. */
     size_t (*weight)(void *ctx, const void *item);
 
     /* Release ITEM. Called by the library for an item that it owns and that nobody will receive, and for one whose
@@ -51,8 +51,8 @@ struct hopper_item_type {
 
 /* Budgets are exact. `memory_bytes` bounds everything that a channel holds in memory: waiting records, bookkeeping,
  * codec state, blocks on their way to and from disk, and the weight of items. It is taken as one piece of address
- * space at open; pages are used as records come. `disk_bytes` bounds the sum of the sizes of all files in the channel's
- * directory. A value of 0 means the default. Start from HOPPER_OPTIONS_INIT. */
+ * space at open; pages are used as records come. `disk_bytes` bounds the sum of the sizes of all files that the channel
+ * makes in its directory; files of others are not counted. A value of 0 means the default. Start from HOPPER_OPTIONS_INIT. */
 struct hopper_options {
     size_t size; /* set by the initialiser; do not touch */
 

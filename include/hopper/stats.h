@@ -39,7 +39,7 @@ struct hopper_stats {
     uint64_t memory_bytes;      /* the budget in force */
     uint64_t memory_bytes_used; /* of it: taken by waiting records and blocks, and by what is always there */
     uint64_t disk_bytes;        /* the budget in force */
-    uint64_t disk_bytes_used;   /* of it: sizes of all files in the directory, and room promised to blocks in memory */
+    uint64_t disk_bytes_used;   /* of it: sizes of the channel's files, and room promised to blocks in memory */
     uint64_t file_bytes;        /* the limit of a queue file in force */
     uint64_t record_bytes_max;  /* the largest record that is accepted */
     uint64_t accepted_bytes;    /* payload of accepted records; for items the packed size of those that overflowed */
@@ -49,7 +49,8 @@ struct hopper_stats {
     uint64_t disk_files;   /* queue files that exist now */
     uint64_t write_errors; /* failed writes, creations and seals, each try counted */
     uint64_t read_errors;  /* failed reads of queue files, each try counted */
-    int64_t  disk_errno;   /* errno of the write error that holds up the overflow now, 0 when none does */
+    int64_t  disk_errno;   /* errno of the last write that failed, until a write succeeds or nothing on its way to disk
+                               waits for one; else 0 */
 
     /* sequence numbers */
     uint64_t seq_accepted;  /* of the last accepted record, 0 when there was none */
