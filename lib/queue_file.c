@@ -73,6 +73,15 @@ void hpr_queue_file_commit(struct hpr_queue_file *file, uint64_t frame_bytes, ui
     file->last_seq = last_seq;
 }
 
+/* What could not be cut off keeps at least no header: it may be whole, and was refused. Nothing to do when this fails too. */
+static void forget_frame(struct hpr_queue_file *file, const struct hopper_io *io)
+{
+    static const unsigned char zeros[HPR_FRAME_HEADER_BYTES];
+    int res = hpr_queue_file_write(file, io, zeros, sizeof zeros, 0);
+
+    (void)res;
+}
+
 void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_io *io)
 {
     int res;
@@ -81,10 +90,8 @@ void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_i
         res = io->truncate(io->ctx, file->fd, file->bytes);
     while (res == -EINTR);
     if (res < 0) {
-        static const unsigned char zeros[HPR_FRAME_HEADER_BYTES];
-
         file->is_broken = true;
-        (void)hpr_queue_file_write(file, io, zeros, sizeof zeros, 0); /* at least no header of a frame that was refused */
+        forget_frame(file, io);
     }
 }
 
