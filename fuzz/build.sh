@@ -77,7 +77,7 @@ sources_of() {
     frame) echo lib/frame.c lib/codec.c lib/record.c ;;
     ops | dir)
         echo lib fuzz/fuzz_channel.c fuzz/fuzz_platform.c
-        echo tests/support/platform_mem.c tests/support/mem_disk.c tests/support/mem_look.c
+        (cd "$top" && ls tests/support/platform_mem.c tests/support/mem_*.c)
         ;;
     queue_file) echo "$(sources_of ops)" fuzz/fuzz_image.c ;;
     *) die "no target is called $1: $all_targets" ;;
