@@ -46,6 +46,18 @@ uint64_t             sched_step_count(void) { return sched.steps; }
 enum sched_timeouts  sched_timeouts(void) { return sched.settings.plan->timeouts; }
 bool                 sched_plain_counts(void) { return sched.settings.plan->plain; }
 
+/* As addr2line wants it: from the program's start, where the program may be loaded anywhere. */
+unsigned long sched_pc(const void *pc)
+{
+#ifdef __PIE__
+    extern const char __executable_start; /* the linker's */
+
+    return pc == NULL ? 0 : (unsigned long)((const char *)pc - &__executable_start);
+#else
+    return (unsigned long)pc;
+#endif
+}
+
 /* ---- the end of a schedule ---- */
 
 _Noreturn void sched_end(enum sched_outcome outcome, const char *fmt, ...)
@@ -79,7 +91,7 @@ void sched_print_threads(void)
     for (int id = 0; id < sched.threads; id++) {
         const struct sched_thread *t = &sched.thread[id];
 
-        printf("#   thread %c %s %s (pc %p)", 'a' + id, state[t->state], t->what, t->pc);
+        printf("#   thread %c %s %s (pc 0x%lx)", 'a' + id, state[t->state], t->what, sched_pc(t->pc));
         if (t->state == THREAD_LOCKING && t->object->owner != SCHED_NOBODY)
             printf(", held by thread %c", 'a' + t->object->owner);
         if (t->state == THREAD_LOCKING || t->state == THREAD_WAITING)
@@ -252,7 +264,7 @@ static void trace_step(const struct sched_thread *t, int id)
     printf("#   %c: %s", 'a' + id, t->what);
     if (t->state == THREAD_LOCKING || t->state == THREAD_WAITING)
         printf(" (object %u)", t->object->number);
-    printf(" pc %p\n", t->pc);
+    printf(" pc 0x%lx\n", sched_pc(t->pc));
 }
 
 void sched_point(enum thread_state state, const char *what, const void *pc)

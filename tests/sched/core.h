@@ -72,6 +72,7 @@ enum sched_outcome sched_run(void (*body)(void), const struct sched_settings *se
 const char        *sched_failure_text(void);
 void               sched_print_threads(void);
 uint64_t           sched_state_hash(void);
+unsigned long      sched_pc(const void *pc); /* an address in the code, for people */
 
 /* ---- for the wrappers -------------------------------------------------------------------------------------------- */
 

@@ -69,7 +69,8 @@ const char *heap_live_text(void)
 
     for (const struct header *h = first; h != NULL; h = h->next) {
         if (h->mark == LIVE) {
-            (void)snprintf(text, sizeof text, "the first one: %zu bytes, allocated at pc %p", h->bytes, h->pc);
+            (void)snprintf(text, sizeof text, "the first one: %zu bytes, allocated at pc 0x%lx", h->bytes,
+                           sched_pc(h->pc));
             return text;
         }
     }

@@ -27,7 +27,9 @@
 
 #define RIG_SENDERS_MAX 6
 #define RIG_SENDS_MAX   256
+#define RIG_BATCH_MAX   16
 #define RIG_LEN_MIN     16
+#define RIG_RING_LEN    10000 /* of a message: larger than a block, and four of them fit into the least ring */
 #define RIG_LEN_MAX     65536
 
 struct rig_options {
@@ -58,6 +60,7 @@ struct rig {
     uint64_t           lost;     /* for which gaps were received */
     uint64_t           lost_by[HOPPER_GAP_REASONS];
     unsigned           accepted; /* sends that returned HOPPER_OK */
+    bool               is_at_end; /* the receiver was told so */
     int                event_fd; /* of hopper_receiver_fd(); -1: none */
 };
 extern struct rig rig;
@@ -77,12 +80,12 @@ void rig_send_ok(struct rig_sender *s, size_t len); /* waits; must be accepted *
 hopper_status rig_send_batch(struct rig_sender *s, size_t len, size_t count, uint64_t deadline_ns, size_t *acceptedp);
 void rig_close_sender(struct rig_sender *s);
 void rig_close_first(void);
-/* Fill the ring: messages of LEN bytes until one has overflowed to disk (*that* one is in the channel too). */
-void rig_fill_ring(size_t len);
+/* Fill the ring: messages of RIG_RING_LEN until one has overflowed to disk (that one is in the channel too). */
+void rig_fill_ring(void);
 /* Then fill the blocks on their way to disk: messages of LEN bytes until the first of them has been written. */
 void rig_fill_blocks(size_t len);
-/* Fill ring and disk: messages of LEN bytes until one is refused; then shorter ones until none fits. */
-void rig_fill_all(size_t len);
+/* Fill ring and disk: messages of RIG_RING_LEN until one is refused; then shorter ones until none fits. */
+void rig_fill_all(void);
 
 /* ---- receiving ---- */
 
@@ -103,14 +106,15 @@ enum { RIG_FAULT_WRITE = 1, RIG_FAULT_READ = 2, RIG_FAULT_OPEN = 4 };
 /* From now on each call of KINDS may fail with ERROR, COUNT times at most per schedule, which of them being part of the
  * schedule; STICKY: once one has failed all do, until rig_heal(). */
 void rig_allow_faults(unsigned kinds, int error, unsigned count, bool sticky);
+/* From now on no write succeeds: the device is full, until rig_heal(). */
+void rig_break_device(void);
 void rig_heal(void);
 unsigned rig_faults(void); /* that have happened */
 
 /* ---- judging ---- */
 
-/* The channel's books must be true now: accepted is the sum of its parts. */
-void rig_check_books(void);
-/* The same from another thread, on a sender's handle. */
+/* The channel's books must be true now, as far as they can be judged while threads run; on a sender's handle, from any
+ * thread. */
 void rig_check_books_of(hopper_sender *snd);
 /* Join all threads, receive nothing more, judge, close what is open. */
 void rig_finish(void);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ static struct {
     struct mem_platform   *mem;
     struct hopper_io       inner;
     struct hopper_platform table;
-    char                   disk; /* the object that steps are on */
+    char                   path[100]; /* of the channel */
+    char                   disk;      /* the object that steps are on */
     pthread_mutex_t        event_lock;
     pthread_cond_t         event_cond;
     bool                   event_is_open;
@@ -114,6 +116,12 @@ void rig_platform_allow_faults(unsigned kinds, int error, unsigned count, bool s
     rp.fault_error = error;
     rp.faults_left = count;
     rp.is_sticky = sticky;
+}
+
+void rig_platform_break_device(void)
+{
+    rig_platform_allow_faults(RIG_FAULT_WRITE, ENOSPC, 0, true);
+    rp.is_broken = true;
 }
 
 void rig_platform_heal(void)
@@ -257,13 +265,15 @@ static void replace_io(struct hopper_io *io)
     io->event_clear = rp_event_clear;
 }
 
-const struct hopper_platform *rig_platform_new(void)
+const struct hopper_platform *rig_platform_new(const char *name, uint64_t disk_bytes)
 {
     const struct mem_platform_options options = { .flags = MEM_SINGLE_THREAD, .random_seed = 1 };
 
     memset(&rp, 0, sizeof rp);
+    (void)snprintf(rp.path, sizeof rp.path, "%s/%s", RIG_PLATFORM_DIR, name);
     rp.mem = mem_platform_new(&options);
     SCHED_CHECK(mem_mkdir(rp.mem, RIG_PLATFORM_DIR, 0700) == 0);
+    mem_watch_dir(rp.mem, rp.path, disk_bytes);
     rp.table = *mem_platform_table(rp.mem);
     rp.inner = rp.table.io;
     replace_io(&rp.table.io);
@@ -276,6 +286,21 @@ const struct hopper_platform *rig_platform_new(void)
     return &rp.table;
 }
 
+uint64_t rig_platform_disk_bytes(void)
+{
+    static char names[64][256];
+    char path[sizeof rp.path + sizeof names[0]];
+    int count = mem_list(rp.mem, rp.path, names, 64);
+    uint64_t bytes = 0;
+
+    SCHED_CHECK(count >= 0);
+    for (int i = 0; i < count; i++) {
+        (void)snprintf(path, sizeof path, "%s/%.255s", rp.path, names[i]);
+        bytes += (uint64_t)mem_file_size(rp.mem, path);
+    }
+    return bytes;
+}
+
 void rig_platform_free(void)
 {
     const char *leaks = mem_platform_leaks(rp.mem);
@@ -283,6 +308,7 @@ void rig_platform_free(void)
     if (leaks != NULL)
         sched_fail("the platform still holds %s", leaks);
     SCHED_CHECK(!rp.event_is_open);
+    SCHED_CHECK(mem_watch_excess(rp.mem) == 0);
     pthread_cond_destroy(&rp.event_cond);
     pthread_mutex_destroy(&rp.event_lock);
     mem_platform_free(rp.mem);

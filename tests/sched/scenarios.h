@@ -17,6 +17,7 @@ extern const struct sched_scenario scenario_memory_items;
 /* scenarios_full.c: no room */
 extern const struct sched_scenario scenario_full_block;
 extern const struct sched_scenario scenario_full_block_mixed;
+extern const struct sched_scenario scenario_full_ring;
 extern const struct sched_scenario scenario_full_block_three;
 extern const struct sched_scenario scenario_full_batches;
 extern const struct sched_scenario scenario_full_acknowledge;
@@ -40,6 +41,7 @@ extern const struct sched_scenario scenario_disk_open_fails;
 extern const struct sched_scenario scenario_disk_read_fails;
 extern const struct sched_scenario scenario_disk_books;
 extern const struct sched_scenario scenario_disk_items;
+extern const struct sched_scenario scenario_disk_lanes;
 
 /* scenarios_close.c: ends, deadlines, the event */
 extern const struct sched_scenario scenario_close_senders;

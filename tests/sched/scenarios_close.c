@@ -36,7 +36,7 @@ static void send_until_closed(struct rig_sender *s)
 static void close_receiver(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all(15000);
+    rig_fill_all();
     rig_start_all(send_until_closed);
     rig_receive_count(1);
     rig_close_receiver();
@@ -76,7 +76,7 @@ static void send_blocks_until_closed(struct rig_sender *s)
 static void close_overflow(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192, .compression = 1 });
-    rig_fill_ring(15000);
+    rig_fill_ring();
     rig_fill_blocks(1500);
     rig_start_all(send_blocks_until_closed);
     rig_close_first();
@@ -155,7 +155,7 @@ static void event_overflow(void)
     while (rig_receive_batch(4, HOPPER_NOW) == HOPPER_OK)
         continue;
     SCHED_CHECK(!rig_event_is_set());
-    rig_fill_ring(15000);
+    rig_fill_ring();
     SCHED_CHECK(rig_event_is_set());
     rig_start_all(send_two_ok_and_close);
     rig_close_first();

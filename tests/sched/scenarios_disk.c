@@ -12,8 +12,6 @@
 
 #include "scenarios.h"
 
-#define FILL 15000
-
 /* ---- small records: the open block goes to the receiver in memory, or is written ---- */
 
 static void send_three_small(struct rig_sender *s)
@@ -26,7 +24,7 @@ static void send_three_small(struct rig_sender *s)
 static void disk_overflow(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_start_all(send_three_small);
     rig_close_first();
     rig_receive_all();
@@ -45,7 +43,7 @@ static void send_three_blocks(struct rig_sender *s)
 static void disk_blocks(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_fill_blocks(1500);
     rig_start_all(send_three_blocks);
     rig_close_first();
@@ -57,7 +55,7 @@ static void disk_blocks(void)
 static void disk_deflate(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192, .compression = 1 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_fill_blocks(1500);
     rig_start_all(send_three_blocks);
     rig_close_first();
@@ -76,7 +74,7 @@ static void send_big(struct rig_sender *s)
 static void disk_big(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_fill_blocks(1500);
     rig_start(1, send_big);
     rig_start(2, send_three_small);
@@ -100,7 +98,7 @@ static void flush_and_close(struct rig_sender *s)
 static void disk_flush(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_start(1, send_three_small);
     rig_start(2, flush_and_close);
     rig_close_first();
@@ -124,7 +122,7 @@ static void send_three_or_fail(struct rig_sender *s)
 static void disk_fails_once(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_fill_blocks(1500);
     rig_allow_faults(RIG_FAULT_WRITE, EIO, 2, false);
     rig_start_all(send_three_or_fail);
@@ -138,7 +136,7 @@ static void disk_fails_once(void)
 static void disk_fails_full(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_fill_blocks(1500);
     rig_allow_faults(RIG_FAULT_WRITE, ENOSPC, 1, true);
     rig_start_all(send_three_blocks);
@@ -165,7 +163,7 @@ static void flush_twice(struct rig_sender *s)
 static void disk_flush_fails(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_send_ok(rig_sender(0), 300);
     rig_allow_faults(RIG_FAULT_WRITE, EIO, 2, false);
     rig_start(1, send_three_or_fail);
@@ -182,7 +180,7 @@ static void disk_open_fails(void)
     hopper_status st;
 
     rig_open(&(struct rig_options){ .senders = 1, .file_bytes = 8192 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_fill_blocks(1500);
     rig_allow_faults(RIG_FAULT_OPEN, EMFILE, 2, false);
     rig_start(1, send_three_or_fail);
@@ -199,7 +197,7 @@ static void disk_read_fails(void)
     hopper_status st;
 
     rig_open(&(struct rig_options){ .senders = 1, .file_bytes = 8192 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_fill_blocks(1500);
     rig_allow_faults(RIG_FAULT_READ, EIO, 1, false);
     rig_start(1, send_three_blocks);
@@ -223,7 +221,7 @@ static void read_books(struct rig_sender *s)
 static void disk_books(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
-    rig_fill_ring(FILL);
+    rig_fill_ring();
     rig_fill_blocks(1500);
     rig_start(1, send_three_blocks);
     rig_start(2, read_books);
@@ -267,8 +265,8 @@ static int unpack(void *ctx, const void *data, size_t len, void **itemp)
 
 static size_t weight(void *ctx, const void *item)
 {
-    (void)ctx, (void)item;
-    return FILL;
+    (void)item;
+    return *(const size_t *)ctx;
 }
 
 static void free_item(void *ctx, void *item)
@@ -297,30 +295,21 @@ static void send_items(struct rig_sender *s)
     rig_close_sender(s);
 }
 
-static unsigned fill_with_items(void)
+static struct hopper_stats stats_now(void)
 {
     struct hopper_stats stats = HOPPER_STATS_INIT;
-    unsigned count = 0;
 
-    do {
-        SCHED_CHECK(send_item(rig.first, 0, count++) == HOPPER_OK);
-        SCHED_CHECK(hopper_sender_stats(rig.first, &stats) == HOPPER_OK);
-    } while (stats.overflowed == 0);
-    return count;
+    SCHED_CHECK(hopper_sender_stats(rig.first, &stats) == HOPPER_OK);
+    return stats;
 }
 
-static void disk_items(void)
+/* Everything that was sent comes, each sender's items in order. */
+static void receive_items(unsigned filled)
 {
-    static const struct hopper_item_type type = { sizeof type, pack, unpack, weight, free_item, NULL };
     unsigned next[3] = { 0 };
-    unsigned filled;
     struct hopper_record rec;
     hopper_status st;
 
-    rig_open(&(struct rig_options){ .senders = 2, .item_type = &type });
-    filled = fill_with_items();
-    rig_start_all(send_items);
-    rig_close_first();
     while ((st = hopper_receive(rig.rcv, &rec, HOPPER_FOREVER)) == HOPPER_OK) {
         struct item *item;
 
@@ -332,6 +321,40 @@ static void disk_items(void)
     }
     SCHED_CHECK(st == HOPPER_END && next[0] == filled && next[1] == 3 && next[2] == 3);
     rig_close_receiver();
+}
+
+static void disk_items(void)
+{
+    static size_t item_weight = RIG_RING_LEN;
+    static const struct hopper_item_type type = { sizeof type, pack, unpack, weight, free_item, &item_weight };
+    unsigned filled = 0;
+
+    rig_open(&(struct rig_options){ .senders = 2, .item_type = &type });
+    do
+        SCHED_CHECK(send_item(rig.first, 0, filled++) == HOPPER_OK);
+    while (stats_now().overflowed == 0);
+    rig_start_all(send_items);
+    rig_close_first();
+    receive_items(filled);
+    rig_finish();
+}
+
+/* More memory, so that two threads compress and write at once: blocks that are packed and wait for their turn, a writer
+ * that goes on with what others have packed, and a receiver that takes any of it. Items are heavy, so few fill the ring. */
+static void disk_lanes(void)
+{
+    static size_t item_weight = 900000;
+    static const struct hopper_item_type type = { sizeof type, pack, unpack, weight, free_item, &item_weight };
+    unsigned filled = 0;
+
+    rig_open(&(struct rig_options){ .senders = 2, .memory_bytes = 4 << 20, .disk_bytes = 256 << 10,
+                                    .item_type = &type });
+    do
+        SCHED_CHECK(send_item(rig.first, 0, filled++) == HOPPER_OK);
+    while (stats_now().written_bytes == 0);
+    rig_start_all(send_items);
+    rig_close_first();
+    receive_items(filled);
     rig_finish();
 }
 
@@ -377,4 +400,9 @@ const struct sched_scenario scenario_disk_read_fails = {
 };
 const struct sched_scenario scenario_disk_books = {
     "disk_books", disk_books, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
+};
+const struct sched_scenario scenario_disk_lanes = {
+    "disk_lanes", disk_lanes, SCHED_CLEAN,
+    { { .mode = SCHED_DFS, .bound = 1, .timeouts = SCHED_TIMEOUTS_NEVER },
+      { .mode = SCHED_RANDOM, .schedules = 1000, .timeouts = SCHED_TIMEOUTS_NEVER } },
 };

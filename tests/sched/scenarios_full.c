@@ -5,8 +5,6 @@
  */
 #include "scenarios.h"
 
-#define BIG 15000
-
 static void send_one_and_close(struct rig_sender *s)
 {
     rig_send_ok(s, 2000);
@@ -18,7 +16,7 @@ static void send_one_and_close(struct rig_sender *s)
 static void full_block(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all(BIG);
+    rig_fill_all();
     rig_start_all(send_one_and_close);
     rig_close_first();
     rig_receive_all();
@@ -35,9 +33,29 @@ static void send_big_and_close(struct rig_sender *s)
 static void full_block_mixed(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all(BIG);
+    rig_fill_all();
     rig_start(1, send_big_and_close);
     rig_start(2, send_one_and_close);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* The device is full from the start and nothing is on it: senders wait for the ring alone, and the receiver, which takes
+ * no lock there, is all that can wake them. With timeouts out of the game, a wakeup that is lost stays lost. */
+static void send_of_ring_size(struct rig_sender *s)
+{
+    rig_send_ok(s, s->id == 1 ? RIG_RING_LEN : RIG_RING_LEN / 2);
+    rig_close_sender(s);
+}
+
+static void full_ring(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_break_device();
+    while (rig_send(rig_sender(0), RIG_RING_LEN, HOPPER_NOW) == HOPPER_OK)
+        continue;
+    rig_start_all(send_of_ring_size);
     rig_close_first();
     rig_receive_all();
     rig_finish();
@@ -53,7 +71,7 @@ static void send_small_and_close(struct rig_sender *s)
 static void full_block_three(void)
 {
     rig_open(&(struct rig_options){ .senders = 3 });
-    rig_fill_all(BIG);
+    rig_fill_all();
     rig_start(1, send_small_and_close);
     rig_start(2, send_one_and_close);
     rig_start(3, send_big_and_close);
@@ -76,7 +94,7 @@ static void full_batches(void)
     hopper_status st;
 
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all(BIG);
+    rig_fill_all();
     rig_start_all(send_batch_and_close);
     rig_close_first();
     while ((st = rig_receive_batch(3, HOPPER_FOREVER)) == HOPPER_OK)
@@ -89,7 +107,7 @@ static void full_batches(void)
 static void full_acknowledge(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all(BIG);
+    rig_fill_all();
     rig_start_all(send_one_and_close);
     rig_close_first();
     for (hopper_status st = HOPPER_OK; st != HOPPER_END;) {
@@ -114,7 +132,7 @@ static void try_two_and_close(struct rig_sender *s)
 static void full_refuse(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .when_full = HOPPER_FULL_REFUSE });
-    rig_fill_all(BIG);
+    rig_fill_all();
     rig_start_all(try_two_and_close);
     rig_close_first();
     rig_receive_all();
@@ -122,13 +140,6 @@ static void full_refuse(void)
 }
 
 /* ---- drop ---- */
-
-static void send_two_and_close(struct rig_sender *s)
-{
-    rig_send_ok(s, 2000);
-    rig_send_ok(s, 3000);
-    rig_close_sender(s);
-}
 
 /* Every send is accepted at once; what is missing at the end is what the gaps count. */
 static void send_two_now_and_close(struct rig_sender *s)
@@ -159,11 +170,19 @@ static void full_drop_newest(void)
     rig_finish();
 }
 
+/* More than the ring holds, so that files are dropped also while the receiver, past the ring, is reading them. */
+static void send_many_and_close(struct rig_sender *s)
+{
+    for (int i = 0; i < 7; i++)
+        rig_send_ok(s, 8000);
+    rig_close_sender(s);
+}
+
 static void full_drop_oldest(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .when_full = HOPPER_FULL_DROP_OLDEST });
     fill_without_dropping();
-    rig_start_all(send_two_and_close);
+    rig_start_all(send_many_and_close);
     rig_close_first();
     rig_receive_all();
     rig_finish();
@@ -221,7 +240,7 @@ static void send_until_and_close(struct rig_sender *s)
 static void full_deadline(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all(BIG);
+    rig_fill_all();
     rig_start_all(send_until_and_close);
     rig_close_first();
     rig_receive_all();
@@ -238,6 +257,7 @@ const struct sched_scenario scenario_full_block_mixed = { "full_block_mixed", fu
 const struct sched_scenario scenario_full_refuse = { "full_refuse", full_refuse, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_drop_newest = { "full_drop_newest", full_drop_newest, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_drop_oldest = { "full_drop_oldest", full_drop_oldest, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_ring = { "full_ring", full_ring, SCHED_CLEAN, PLANS(2) };
 const struct sched_scenario scenario_full_deadline = {
     "full_deadline", full_deadline, SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 1, .timeouts = SCHED_TIMEOUTS_LATE },

@@ -73,18 +73,18 @@ static void take(struct sched_object *m)
 static void lock(struct sched_object *m, const char *what, const void *pc)
 {
     if (m->owner == sched_self())
-        sched_end(SCHED_MISUSE, "a mutex is locked again by its owner (pc %p)", pc);
+        sched_end(SCHED_MISUSE, "a mutex is locked again by its owner (pc 0x%lx)", sched_pc(pc));
     sched_thread(sched_self())->object = m;
     sched_point(THREAD_LOCKING, what, pc);
     if (m->kind != OBJECT_MUTEX)
-        sched_end(SCHED_MISUSE, "a mutex was destroyed while a thread was about to lock it (pc %p)", pc);
+        sched_end(SCHED_MISUSE, "a mutex was destroyed while a thread was about to lock it (pc 0x%lx)", sched_pc(pc));
     take(m);
 }
 
 static void unlock(struct sched_object *m, const void *pc)
 {
     if (m->owner != sched_self())
-        sched_end(SCHED_MISUSE, "unlock of a mutex that the thread does not hold (pc %p)", pc);
+        sched_end(SCHED_MISUSE, "unlock of a mutex that the thread does not hold (pc 0x%lx)", sched_pc(pc));
     sched_changed(m);
     m->owner = SCHED_NOBODY;
 }
@@ -108,10 +108,11 @@ WRAPPED(int, pthread_mutex_destroy, pthread_mutex_t *mutex)
         sched_point(THREAD_READY, "pthread_mutex_destroy", HERE);
     m = sched_object(mutex, OBJECT_MUTEX);
     if (m->owner != SCHED_NOBODY)
-        sched_end(SCHED_MISUSE, "a locked mutex is destroyed (pc %p)", HERE);
+        sched_end(SCHED_MISUSE, "a locked mutex is destroyed (pc 0x%lx)", sched_pc(HERE));
     for (int id = 0; id < sched_thread_count(); id++) {
         if (sched_thread(id)->state == THREAD_WAITING && sched_thread(id)->mutex == m)
-            sched_end(SCHED_MISUSE, "a mutex is destroyed while thread %c waits with it (pc %p)", 'a' + id, HERE);
+            sched_end(SCHED_MISUSE, "a mutex is destroyed while thread %c waits with it (pc 0x%lx)", 'a' + id,
+                      sched_pc(HERE));
     }
     sched_changed(m);
     m->kind = OBJECT_DESTROYED;
@@ -183,8 +184,8 @@ WRAPPED(int, pthread_cond_destroy, pthread_cond_t *cond)
         sched_point(THREAD_READY, "pthread_cond_destroy", HERE);
     c = sched_object(cond, OBJECT_COND);
     if (waiters_of(c, waiters) > 0)
-        sched_end(SCHED_MISUSE, "a condition variable is destroyed while thread %c waits (pc %p)", 'a' + waiters[0],
-                  HERE);
+        sched_end(SCHED_MISUSE, "a condition variable is destroyed while thread %c waits (pc 0x%lx)", 'a' + waiters[0],
+                  sched_pc(HERE));
     sched_changed(c);
     c->kind = OBJECT_DESTROYED;
     return 0;
@@ -209,7 +210,7 @@ static int wait_in(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct ti
     me->deadline_ns = until == NULL ? 0 : (uint64_t)until->tv_sec * 1000000000u + (uint64_t)until->tv_nsec;
     sched_point(THREAD_WAITING, "pthread_cond_wait", pc);
     if (m->kind != OBJECT_MUTEX)
-        sched_end(SCHED_MISUSE, "a mutex was destroyed while a thread waited with it (pc %p)", pc);
+        sched_end(SCHED_MISUSE, "a mutex was destroyed while a thread waited with it (pc 0x%lx)", sched_pc(pc));
     take(m);
     return me->wake;
 }
@@ -306,5 +307,5 @@ _Noreturn WRAPPED(void, abort, void)
 {
     if (!sched_is_on())
         __real_abort();
-    sched_fail("abort() called (pc %p)", HERE);
+    sched_fail("abort() called (pc 0x%lx)", sched_pc(HERE));
 }

@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Canaries in the library itself: each mutant below plants one fault into a copy of lib/, builds the scenarios with it
+# and requires that the schedules of `make check` find it. Not part of `make check`, because each mutant costs a build:
+#
+#     make check TESTS= && builddir=$PWD $srcdir/tests/sched/mutants.sh [NAME...]
+#
+# A mutant is a name, a file, a pattern and a replacement (perl, over the whole file). A pattern that no longer matches
+# is an error: the list has to follow the library.
+set -u
+srcdir=${srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
+builddir=${builddir:-$PWD}
+CC=${CC:-cc}
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+
+scheduler=$builddir/tests/sched/libsched.a
+platform=$builddir/tests/support/.libs/libtestplatform.a
+for needed in "$scheduler" "$platform" "$builddir"/tests/sched/sched_channel-rig.o; do
+    [ -e "$needed" ] || { echo "mutants.sh: $needed is not there; run \`make check TESTS=\` first" >&2; exit 2; }
+done
+wrapped='pthread_create pthread_join pthread_self sched_yield pthread_mutex_init pthread_mutex_destroy
+    pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock pthread_cond_init pthread_cond_destroy
+    pthread_cond_wait pthread_cond_timedwait pthread_cond_clockwait pthread_cond_signal pthread_cond_broadcast
+    clock_gettime __assert_fail abort malloc calloc realloc free'
+wraps=''
+for name in $wrapped; do wraps="$wraps -Wl,--wrap=$name"; done
+
+compile()  # FILE: into $work/NAME.o
+{
+    $CC -std=gnu11 -O2 -w -fsanitize=thread -DHPR_POLL_ROUNDS=1 -I"$srcdir/include" -I"$builddir/include" -I"$work/lib" \
+        -c "$1" -o "$work/$(basename "$1" .c).o"
+}
+
+link()
+{
+    # shellcheck disable=SC2086 # $wraps is a list
+    $CC -o "$work/scenarios" "$builddir"/tests/sched/sched_channel-*.o "$work"/*.o "$platform" "$scheduler" $wraps \
+        -pthread -lz -lmsgpackc
+}
+
+reset()
+{
+    rm -rf "$work/lib"
+    cp -r "$work/original" "$work/lib"
+}
+
+cp -r "$srcdir/lib" "$work/original"
+found=0 missed=0 wanted=" $* "
+
+mutant()  # NAME FILE PATTERN REPLACEMENT
+{
+    local name=$1 file=$work/lib/$2 line
+    [ "$wanted" = '  ' ] || [[ $wanted == *" $name "* ]] || return 0
+    reset
+    PATTERN=$3 REPLACEMENT=$4 perl -0pi -e 's/$ENV{PATTERN}/$ENV{REPLACEMENT} =~ s,\\n,\n,gr/se' "$file"
+    if cmp -s "$file" "$work/original/$2"; then
+        echo "mutants.sh: $name: the pattern is not in lib/$2" >&2
+        exit 2
+    fi
+    # a header changes them all
+    if [[ $2 == *.h ]]; then for f in "$work"/lib/*.c; do compile "$f"; done; else compile "$file"; fi || exit 2
+    link || exit 2
+    line=$("$work/scenarios" 2>/dev/null | grep -m1 '^not ok')
+    if [ -n "$line" ]; then
+        found=$((found + 1))
+        echo "ok - $name: ${line#not ok * - }"
+    else
+        missed=$((missed + 1))
+        echo "not ok - $name: no schedule found it"
+    fi
+    if [[ $2 == *.h ]]; then
+        reset
+        for f in "$work"/lib/*.c; do compile "$f"; done
+    else
+        compile "$work/original/$2"
+    fi
+}
+
+reset
+for f in "$work"/lib/*.c; do compile "$f" || exit 2; done
+link || exit 2
+if [ "$wanted" = '  ' ] && ! "$work/scenarios" >"$work/log" 2>&1; then
+    grep '^not ok' "$work/log"
+    echo "mutants.sh: the library itself fails" >&2
+    exit 2
+fi
+
+# ---- the receiver sleeps
+mutant wake_unlocked deque.c \
+    'hpr_mutex_lock\(&dq->front\);(\s+attention = atomic_exchange.*?)hpr_mutex_unlock\(&dq->front\);' \
+    'attention = atomic_exchange(&dq->attention, 0);\n if (attention & HPR_ATTENTION_SLEEPS) hpr_cond_broadcast(&dq->not_empty);\n if (attention & HPR_ATTENTION_EVENT) (void)dq->io->event_set(dq->io->ctx, dq->event_fd);'
+mutant sleep_says_so_once deque.c \
+    'for \(;;\) \{(\s+uint64_t wait_ns;\s+)atomic_fetch_or\(&dq->attention, HPR_ATTENTION_SLEEPS\);' \
+    'atomic_fetch_or(&dq->attention, HPR_ATTENTION_SLEEPS);\n for (;;) { uint64_t wait_ns;'
+mutant sleep_no_second_look deque.c \
+    'if \(\(ready = is_ready\(dq\)\) \|\| \(wait_ns = hpr_deque_time_left\(dq, deadline_ns\)\) == 0\)\s+break;\s+hpr_cond_wait\(&dq->not_empty, &dq->front, wait_ns\);' \
+    'if ((wait_ns = hpr_deque_time_left(dq, deadline_ns)) == 0) { ready = is_ready(dq); break; }\n hpr_cond_wait(&dq->not_empty, &dq->front, wait_ns);\n if ((ready = is_ready(dq))) break;'
+mutant sleep_ignores_aside deque.c \
+    'return hpr_deque_has_entry\(dq\) \|\| atomic_load\(&dq->aside\) != 0;' \
+    'return hpr_deque_has_entry(dq);'
+mutant wake_looks_too_early admit.c \
+    'hpr_deque_publish_locked\(&ch->deque\);\s+hpr_channel_update_aside_locked\(ch\);\s+hpr_mutex_unlock\(&ch->deque.back\);\s+hpr_deque_wake\(&ch->deque\);\s+\*acceptedp = i;' \
+    'hpr_deque_wake(&ch->deque); hpr_deque_publish_locked(&ch->deque); hpr_channel_update_aside_locked(ch); hpr_mutex_unlock(&ch->deque.back); *acceptedp = i;'
+mutant wake_forgets_event deque.c \
+    'if \(attention & HPR_ATTENTION_EVENT\)' \
+    'if ((attention & HPR_ATTENTION_EVENT) && !(attention & HPR_ATTENTION_SLEEPS) && 0)'
+mutant arm_no_second_look deque.c \
+    'if \(\(ready = is_ready\(dq\)\)\) \{\s+atomic_fetch_and\(&dq->attention, ~HPR_ATTENTION_EVENT\);' \
+    'if ((ready = false)) { atomic_fetch_and(&dq->attention, ~HPR_ATTENTION_EVENT);'
+mutant last_sender_is_silent sender.c \
+    'hpr_deque_wake\(&ch->deque\); /\* before' \
+    '/* before'
+mutant end_is_not_aside channel.c \
+    'ch->overflow > 0 \|\| ch->tail_gap > 0 \|\| ch->senders == 0' \
+    'ch->overflow > 0 || ch->tail_gap > 0'
+
+# ---- senders wait for room
+mutant room_no_second_look deque.c \
+    'if \(wanted > dq->freed_seen && atomic_load\(&dq->freed\) >= wanted\)' \
+    'if (0)'
+mutant room_wake_unlocked deque.c \
+    'hpr_mutex_lock\(&dq->back\);\s+atomic_store\(&dq->wake_at, UINT64_MAX\);\s+hpr_cond_broadcast\(&dq->room\);\s+hpr_mutex_unlock\(&dq->back\);' \
+    'atomic_store(&dq->wake_at, UINT64_MAX); hpr_cond_broadcast(&dq->room);'
+mutant room_is_never_wished deque.c \
+    'atomic_store\(&dq->wake_at, hpr_min_u64\(wanted, others\)\);' \
+    'if (others == UINT64_MAX) atomic_store(&dq->wake_at, wanted + limit);'
+mutant receiver_closes_silently receiver.c \
+    'hpr_cond_broadcast\(&ch->deque.room\);\s+hpr_mutex_unlock\(&ch->deque.back\);\s+free_items' \
+    'hpr_mutex_unlock(&ch->deque.back); free_items'
+mutant full_waiters_wake_each_other admit.c \
+    '\} while \(!has_changed && !fits_in_ring' \
+    '} while (0 && !has_changed && !fits_in_ring'
+mutant change_forgets_close admit.c \
+    'has_changed = ch->is_refusing \|\| ' \
+    'has_changed = '
+
+# ---- order, and the way to disk and back
+mutant claim_passes_the_ring fetch.c \
+    'if \(hpr_deque_has_entry\(&ch->deque\)\) \{\s+/\* came while' \
+    'if (0) { /* came while'
+mutant exclusive_is_not admit.c \
+    'if \(HPR_UNLIKELY\(ch->spill.is_exclusive\)\)\s+return HPR_WAIT;' \
+    ''
+mutant exclusive_ends_silently admit.c \
+    '(note_overflow\(ch, send\);\s+)hpr_cond_broadcast\(sp->room\);\s+return res;' \
+    'note_overflow(ch, send);\n return res;'
+mutant work_ends_silently spill.c \
+    'if \(res != HPR_WAIT\)\s+hpr_cond_broadcast\(sp->room\);\s+return res;' \
+    'return res;'
+mutant taken_block_keeps_lane spill.c \
+    'if \(block->state == HPR_BLOCK_PACKED\) \{\s+free_lane\(sp, block->lane\);\s+block->lane = NULL;\s+\}' \
+    ''
+mutant block_freed_while_packed spill.c \
+    'if \(block->is_packing\) \{\s+block->state = HPR_BLOCK_FREE;[^\n]*\n\s+return;\s+\}' \
+    ''
+mutant taken_while_written spill.c \
+    'if \(block->state == HPR_BLOCK_WRITING\)\s+return HPR_WAIT;' \
+    ''
+mutant packed_after_taken spill.c \
+    'if \(block->state == HPR_BLOCK_PACKING\) \{' \
+    'if (1) {'
+mutant failed_block_stays_writing spill.c \
+    'block->state = HPR_BLOCK_SEALED;(\s+sp->failed_errno = failure)' \
+    'sp->failed_errno = failure'
+mutant two_writers spill.c \
+    'while \(!sp->is_writing && sp->oldest' \
+    'while (sp->oldest'
+mutant reclaim_under_the_writer spill.c \
+    'return !sp->is_writing && hpr_spill_records_on_disk' \
+    'return hpr_spill_records_on_disk'
+mutant dropped_frame_comes fetch.c \
+    'if \(st == HOPPER_OK && frame.first_seq < sp->drop_floor_seq\)' \
+    'if (0)'
+mutant receiver_cleans_silently fetch.c \
+    'hpr_cond_broadcast\(&ch->deque.room\);\n\}' \
+    '}'
+mutant views_die_early receiver.c \
+    'atomic_store_explicit\(&rcv->channel->delivered_seq' \
+    'hpr_deque_give_back(&rcv->channel->deque); atomic_store_explicit(&rcv->channel->delivered_seq'
+
+# ---- the books
+mutant books_pass_over_due stats.c \
+    'hpr_mutex_lock\(&ch->deque.back\);\s+fill_records\(ch, &s\);' \
+    'hpr_mutex_lock(&ch->deque.back); s.accepted = ch->next_seq; hpr_mutex_unlock(&ch->deque.back);\n hpr_mutex_lock(&ch->deque.back); { uint64_t before = s.accepted; fill_records(ch, &s); s.accepted = before - 1; }'
+
+echo "# $found found, $missed missed"
+[ "$missed" -eq 0 ]
