@@ -169,6 +169,7 @@ static void run_steps(struct fuzz_input *in)
     }
     fuzz_channel_begin(&ch);
     if (fuzz_channel_open(&ch, &options, (mode & 4) != 0, &fault) != HOPPER_OK) return;
+    ch.fault_kinds = 1U << fault.kind;
     if (options.when_full == HOPPER_FULL_DROP_NEWEST) ch.gaps_allowed |= 1U << HOPPER_GAP_DROPPED_NEWEST;
     if (options.when_full == HOPPER_FULL_DROP_OLDEST) ch.gaps_allowed |= 1U << HOPPER_GAP_DROPPED_OLDEST;
     for (int i = 0; i < STEPS_MAX && in->left > 0; i++) do_step(&ch, in);
