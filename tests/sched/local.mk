@@ -22,7 +22,7 @@ SCHED_LINK = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=free
 SCHED_COMPILE = $(LANG_CFLAGS) $(WARN_CFLAGS) $(HARDEN_CFLAGS) $(PTHREAD_CFLAGS)
 # The receiver's few looks before it sleeps are so many more steps in every schedule, and show nothing new.
-SCHED_COMPILE_TESTED = $(SCHED_COMPILE) -fsanitize=thread -DHPR_POLL_ROUNDS=0 -DHPR_DEBUG
+SCHED_COMPILE_TESTED = $(SCHED_COMPILE) -fsanitize=thread
 
 # ---- the scheduler
 check_LIBRARIES += %D%/libsched.a
@@ -76,7 +76,7 @@ TESTS += $(sched_tests)
 check_LIBRARIES += %D%/libhopper_sched.a
 %C%_libhopper_sched_a_SOURCES = $(lib_libhopper_core_la_SOURCES)
 # Each look of a polling receiver is a step like any other: one is as good as ten.
-%C%_libhopper_sched_a_CPPFLAGS = $(CORE_CPPFLAGS) -DHPR_POLL_ROUNDS=1
+%C%_libhopper_sched_a_CPPFLAGS = $(CORE_CPPFLAGS) -DHPR_POLL_ROUNDS=1 -DHPR_DEBUG
 %C%_libhopper_sched_a_CFLAGS = $(SCHED_COMPILE_TESTED)
 
 %C%_sched_channel_SOURCES = \

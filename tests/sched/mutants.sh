@@ -29,7 +29,7 @@ for name in $wrapped; do wraps="$wraps -Wl,--wrap=$name"; done
 
 compile()  # FILE: into $work/NAME.o
 {
-    $CC -std=gnu11 -O2 -w -fsanitize=thread -DHPR_POLL_ROUNDS=1 -I"$srcdir/include" -I"$builddir/include" -I"$work/lib" \
+    $CC -std=gnu11 -O2 -w -fsanitize=thread -DHPR_POLL_ROUNDS=1 -DHPR_DEBUG -I"$srcdir/include" -I"$builddir/include" -I"$work/lib" \
         -c "$1" -o "$work/$(basename "$1" .c).o"
 }
 
