@@ -275,6 +275,7 @@ int main(int argc, char **argv)
     static struct session session; /* has the batches and buffers of both threads: too large for a stack */
     int status;
 
+    signals_hold();
     if (guard_standard_descriptors() != 0) return STATUS_ERROR;
     if ((status = args_parse(argc, argv, &session.args)) != -1) return status;
     report_init(session.args.is_quiet, session.args.is_verbose);

@@ -37,6 +37,15 @@ static int prepare_kick(void)
     return -pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 }
 
+void signals_hold(void)
+{
+    sigset_t only;
+
+    sigemptyset(&only);
+    sigaddset(&only, SIGUSR1);
+    (void)pthread_sigmask(SIG_BLOCK, &only, NULL);
+}
+
 int signals_init(struct signals *sg)
 {
     static const int handled[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 };

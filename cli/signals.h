@@ -11,6 +11,10 @@ struct signals {
     bool pipe_is_ignored; /* SIGPIPE was ignored when the program started: a reader that goes is a plain error then */
 };
 
+/* The first thing of all: a USR1 that comes before signals_init() waits for it, instead of killing. The others may kill
+ * until then: there is nothing yet to be delivered or removed. */
+void signals_hold(void);
+
 /* Block INT TERM HUP QUIT USR1, except those that are ignored (nohup, background jobs), and open the descriptor. Block
  * PIPE and XFSZ as well, so that write() returns EPIPE and EFBIG. Before the first thread. 0, or a negated errno. */
 int signals_init(struct signals *sg);

@@ -5,7 +5,9 @@
  * to end (control.h), and giving up on one.
  *
  * Signals: the first INT, TERM or HUP stops the reading, and the loop goes on until everything has been delivered; the
- * second one, and QUIT at once, abandons that. USR1 prints one line.
+ * second one, and QUIT at once, abandons that. One wish may arrive as several signals: timeout(1) and some shells send
+ * to the process and then to its group. So what comes within half a second of the first one is part of it. USR1 prints
+ * one line.
  */
 #include "watch.h"
 
@@ -23,6 +25,7 @@
 #define LOOK_MS       1000 /* between two looks at the books */
 #define KICK_MS       5    /* after the first interruption; then twice as long each time */
 #define KICK_MS_MAX   500
+#define SAME_WISH_MS  500  /* from a first signal; another one within that time says nothing new */
 #define DRAIN_NOTE_MS 1000 /* a drain that takes longer is told */
 #define GIVE_UP_MS    3000 /* from abandoning to leaving a thread alone */
 
@@ -49,6 +52,7 @@ void watch_init(struct watch *w)
     w->is_full_told   = false;
     w->sample_at_ms   = w->start_ms + look_interval_ms(w);
     w->show_at_ms     = w->shows_progress ? w->start_ms + args->interval_ms : UINT64_MAX;
+    w->second_at_ms   = 0;
     w->kick_at_ms = w->drain_note_at_ms = w->give_up_at_ms = UINT64_MAX;
     w->kick_pause_ms                                       = KICK_MS;
     progress_init(&w->progress, w->start_ms);
@@ -152,12 +156,14 @@ static void attend_signal(struct watch *w, int sig, uint64_t now_ms)
         show(w, now_ms, put_line);
         return;
     }
+    if (sig != SIGQUIT && now_ms < w->second_at_ms) return;
     w->signal = sig;
     if (sig == SIGQUIT || control_stops(w->control)) {
         watch_abandon(w);
         return;
     }
     watch_stop(w);
+    w->second_at_ms     = now_ms + SAME_WISH_MS;
     w->drain_note_at_ms = now_ms + DRAIN_NOTE_MS;
 }
 

@@ -37,6 +37,7 @@ struct watch {
     uint64_t show_at_ms;
     uint64_t kick_at_ms; /* UINT64_MAX: nobody is to be interrupted */
     uint64_t kick_pause_ms;
+    uint64_t second_at_ms; /* from here on another signal counts as the second one */
     uint64_t drain_note_at_ms;
     uint64_t give_up_at_ms;
 };

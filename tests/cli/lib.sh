@@ -120,6 +120,15 @@ start() {
     jobs_started+=("$pid")
 }
 
+# full_pipe NAME: a FIFO with not a byte of room, held open as descriptor 9, that nobody reads
+full_pipe() {
+    rm -f "$1"
+    mkfifo "$1"
+    exec 9<>"$1"
+    dd if=/dev/zero of="$1" oflag=nonblock bs=4096 count=1024 2>"$1.dd"
+    dd if=/dev/zero of="$1" oflag=nonblock bs=1 count=8192 2>"$1.dd"
+}
+
 # Wait for the end of process $1; its exit status is in $status.
 reap() {
     wait "$1" 2>/dev/null
