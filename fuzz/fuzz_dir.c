@@ -113,14 +113,15 @@ static int is_queue_file_name(const char *name)
            strcmp(name, "18446744073709551615.hq") <= 0;
 }
 
-/* Whether the library may take ENTRY for its own: a LOCK, a volatile channel's queue file, the beginning of one. */
+/* Whether the library may take ENTRY for its own: a LOCK, a volatile channel's queue file, the beginning of one. A queue
+ * file is removed by its name, so another link to it does not matter; a LOCK would be written. */
 static int may_change(const struct entry *entry)
 {
     uint8_t mark[HPR_FILE_HEADER_BYTES];
     struct hpr_file_header header;
 
-    if (entry->kind != ENTRY_FILE) return 0;
-    if (strcmp(entry->name, "LOCK") == 0) return entry->len <= 64;
+    if (entry->kind != ENTRY_FILE && entry->kind != ENTRY_LINKED_FILE) return 0;
+    if (strcmp(entry->name, "LOCK") == 0) return entry->kind == ENTRY_FILE && entry->len <= 64;
     if (!is_queue_file_name(entry->name)) return 0;
     if (hpr_frame_get_file_header(entry->bytes, entry->len, &header) == HPR_FILE_OURS) return header.survive == 0;
     put_header(mark, 0, entry->name);

@@ -216,7 +216,7 @@ START_TEST(a_full_device_does_not_keep_the_receiver_from_making_room)
     chan_drain(&c, &st);
     ck_assert_int_eq(st, HOPPER_EAGAIN);
     ck_assert_uint_eq(c.checker.records, c.sent);
-    for (int i = 0; i < 300; i++) ck_assert_int_eq(chan_send(&c, 500), HOPPER_OK);
+    for (int i = 0; i < 240; i++) ck_assert_int_eq(chan_send(&c, 500), HOPPER_OK);
     chan_finish(&c);
 }
 END_TEST
