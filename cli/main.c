@@ -8,6 +8,7 @@
  *         producer: read, find lines, send          (produce.c, lines.c)
  *         consumer: receive, write                  (consume.c, output.c)
  *         main:     signals, progress, full disk    (watch.c)
+ *     (and a fourth one writes what is said: report.c)
  *     -> books -> close -> remove the directory -> exit status, or death by the signal that asked for it
  *
  * The channel survives nothing yet, so what the consumer cannot deliver is lost with the program, and is counted. The
@@ -34,6 +35,8 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#define LAST_WORDS_MS 200 /* for standard error to take what is said, when it is time to die */
 
 struct session {
     struct args args;
@@ -214,11 +217,23 @@ static void remove_private_dir(struct session *s)
     s->private_dir = NULL;
 }
 
+/* Everything said is written. Standard error that takes nothing must not keep a program that was told to end; another
+ * one waits, as it would with any program, until the signal comes. */
+static void end_reports(struct session *s)
+{
+    int sig;
+
+    while (death_signal(s) == 0 && !report_end(s->signals.fd, -1))
+        if ((sig = signals_next(&s->signals)) != 0 && sig != SIGUSR1) s->watch.signal = sig;
+    if (death_signal(s) != 0) (void)report_end(-1, LAST_WORDS_MS);
+}
+
 /* A thread hangs in the kernel: nothing it uses can be released, but the directory must not stay. */
 static int leave(struct session *s)
 {
     report_error("a system call does not return; leaving");
     remove_private_dir(s);
+    (void)report_end(-1, LAST_WORDS_MS);
     if (death_signal(s) != 0) signals_die(death_signal(s));
     _exit(STATUS_ERROR);
 }
@@ -251,6 +266,10 @@ static int run(struct session *s)
         report_failure(err != 0 ? -err : errno, "cannot watch for signals");
         return STATUS_ERROR;
     }
+    if ((err = report_start()) != 0) {
+        report_failure(-err, "cannot start a thread");
+        return STATUS_ERROR;
+    }
     if (dir == NULL && (err = tempdir_make(&s->private_dir)) != 0) {
         report_failure(-err, "cannot make a temporary directory (TMPDIR)");
         return STATUS_ERROR;
@@ -280,6 +299,7 @@ int main(int argc, char **argv)
     if ((status = args_parse(argc, argv, &session.args)) != -1) return status;
     report_init(session.args.is_quiet, session.args.is_verbose);
     status = run(&session);
+    end_reports(&session);
     if (death_signal(&session) != 0) signals_die(death_signal(&session));
     return status;
 }

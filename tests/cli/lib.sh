@@ -97,6 +97,7 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 has_line() { grep -Eq -- "$1" "$2"; }
 grows_by() { [ "$(wc -l <"$3")" -ge $(($2 + $1)) ]; } # LINES BEFORE FILE
 has_temporary_files() { [ -n "$(ls -A "$TMPDIR")" ]; }
+is_empty_directory() { [ -z "$(ls -A "$1")" ]; }
 size_is() { [ "$(stat -c %s "$2" 2>/dev/null)" = "$1" ]; }
 
 # The last progress line in FILE shows that nothing moves, with records taken in.
