@@ -307,6 +307,9 @@ static int create_fresh(struct hpr_dir *dir, uint64_t first_seq)
     header.stream_offset = dir->writer_written + (dir->active.fd >= 0 ? HPR_FOOTER_BYTES : 0);
     if ((res = remove_cut_short(dir)) < 0)
         return res;
+    if (dir->waste != 0 && (res = remove_file(dir, dir->waste, 0)) < 0)
+        return res;
+    dir->waste = 0;
     for (;;) {
         header.number = dir->next_number;
         res = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
@@ -316,12 +319,27 @@ static int create_fresh(struct hpr_dir *dir, uint64_t first_seq)
     }
 }
 
+/* A frame whose write failed may be whole on the disk all the same. While it stands there, no frame of its sequence number
+ * is written elsewhere: the reader would take the first. (A file that was abandoned is not read any more.) */
+static int mend_active(struct hpr_dir *dir)
+{
+    int res;
+
+    if (dir->active.fd < 0 || !dir->active.is_broken || dir->active_is_abandoned)
+        return 0;
+    res = dir->io->truncate(dir->io->ctx, dir->active.fd, dir->active.bytes);
+    dir->active.is_broken = res < 0;
+    return res;
+}
+
 hopper_status hpr_dir_begin_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t first_seq,
                                   struct hopper_error *err)
 {
     char path[sizeof dir->path], name[HPR_QUEUE_FILE_NAME_BYTES];
     int res;
 
+    if ((res = mend_active(dir)) < 0)
+        return hpr_error_io(err, res, "cut off what a failed write left in a queue file in", dir->path);
     if (dir->active.fd >= 0 && !dir->active.is_broken &&
         dir->active.bytes + frame_bytes + HPR_FOOTER_BYTES <= dir->file_bytes)
         return HOPPER_OK;
@@ -368,6 +386,7 @@ void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t re
             dir->writer_written += HPR_FOOTER_BYTES; /* also when there is none: places in the stream are fixed */
         }
         dir->active = dir->fresh;
+        dir->active_is_abandoned = false;
         dir->active_first_seq = dir->fresh_first_seq;
         dir->active_record_offset = dir->writer_records;
         dir->fresh = HPR_QUEUE_FILE_NONE;
@@ -387,9 +406,13 @@ bool hpr_dir_roll_back_frame(struct hpr_dir *dir)
         return dir->active.is_broken;
     }
     hpr_queue_file_name(name, dir->fresh.number);
-    hpr_queue_file_close(&dir->fresh, dir->io);
-    if (dir->io->unlink_at(dir->io->ctx, dir->fd, name) == 0)
+    if (dir->io->unlink_at(dir->io->ctx, dir->fd, name) == 0) {
+        hpr_queue_file_close(&dir->fresh, dir->io);
         return false;
+    }
+    if (dir->io->truncate(dir->io->ctx, dir->fresh.fd, HPR_FILE_HEADER_BYTES) != 0)
+        dir->waste = dir->fresh.number;
+    hpr_queue_file_close(&dir->fresh, dir->io);
     dir->next_number++; /* the number is spent; the reader finds nothing good in the file and passes on */
     return true;
 }
@@ -402,7 +425,7 @@ void hpr_dir_abandon_locked(struct hpr_dir *dir)
 void hpr_dir_enter_writer_locked(struct hpr_dir *dir)
 {
     if (dir->abandoned != 0 && dir->active.fd >= 0 && dir->active.number == dir->abandoned)
-        dir->active.is_broken = true;
+        dir->active.is_broken = dir->active_is_abandoned = true;
 }
 
 void hpr_dir_count_waste(struct hpr_dir *dir, uint64_t bytes)

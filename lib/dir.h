@@ -48,6 +48,9 @@ struct hpr_dir {
     struct hpr_queue_file active; /* [writer] none at first, and after it was discarded */
     struct hpr_queue_file fresh;  /* [writer] the next active file while its first frame is written */
     uint64_t next_number;         /* [writer] */
+    uint64_t waste;               /* [writer] file with a frame whose write failed, that could neither be removed nor cut
+                                     off; no new file is made before it is gone. 0: none */
+    bool     active_is_abandoned; /* [writer] the reader has given it up */
     uint64_t writer_written;      /* [writer] end of the stream, ahead of `written` until published */
     uint64_t active_first_seq;    /* [writer] */
     uint64_t active_record_offset; /* [writer] */
