@@ -338,6 +338,7 @@ hopper_status hpr_dir_begin_frame(struct hpr_dir *dir, uint64_t frame_bytes, uin
     char path[sizeof dir->path], name[HPR_QUEUE_FILE_NAME_BYTES];
     int res;
 
+    dir->has_written = false;
     if ((res = mend_active(dir)) < 0)
         return hpr_error_io(err, res, "cut off what a failed write left in a queue file in", dir->path);
     if (dir->active.fd >= 0 && !dir->active.is_broken &&
@@ -364,8 +365,10 @@ hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, ui
 {
     char path[sizeof dir->path], name[HPR_QUEUE_FILE_NAME_BYTES];
     struct hpr_queue_file *file = frame_file(dir);
-    int res = hpr_queue_file_write(file, dir->io, buf, len, offset);
+    int res;
 
+    dir->has_written = true;
+    res = hpr_queue_file_write(file, dir->io, buf, len, offset);
     if (res == 0)
         return HOPPER_OK;
     hpr_queue_file_name(name, file->number);
@@ -400,8 +403,8 @@ bool hpr_dir_roll_back_frame(struct hpr_dir *dir)
     char name[HPR_QUEUE_FILE_NAME_BYTES];
 
     if (dir->fresh.fd < 0) {
-        if (dir->active.fd < 0)
-            return false;
+        if (dir->active.fd < 0 || !dir->has_written)
+            return false; /* nothing new: waste is counted once */
         hpr_queue_file_roll_back(&dir->active, dir->io);
         return dir->active.is_broken;
     }

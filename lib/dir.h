@@ -51,6 +51,7 @@ struct hpr_dir {
     uint64_t waste;               /* [writer] file with a frame whose write failed, that could neither be removed nor cut
                                      off; no new file is made before it is gone. 0: none */
     bool     active_is_abandoned; /* [writer] the reader has given it up */
+    bool     has_written;         /* [writer] some of the frame that was begun */
     uint64_t writer_written;      /* [writer] end of the stream, ahead of `written` until published */
     uint64_t active_first_seq;    /* [writer] */
     uint64_t active_record_offset; /* [writer] */
