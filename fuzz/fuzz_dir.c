@@ -84,6 +84,13 @@ static void entry_read(struct entry *entry, struct fuzz_input *in)
     if ((what & 0x88) == 0x88) entry->len %= HPR_FILE_HEADER_BYTES; /* cut short */
 }
 
+/* The other name of a file with two. */
+static void link_path(char *out, const struct entry *entry)
+{
+    memcpy(out, FUZZ_DIR "/", sizeof FUZZ_DIR + 1);
+    strcat(out, entry->name);
+}
+
 /* Returns whether it was made: names come once. */
 static int entry_make(const struct entry *entry, struct mem_platform *mem)
 {
@@ -93,8 +100,7 @@ static int entry_make(const struct entry *entry, struct mem_platform *mem)
     switch (entry->kind) {
     case ENTRY_FILE: return mem_write_file(mem, entry->path, entry->bytes, entry->len) == 0;
     case ENTRY_LINKED_FILE:
-        memcpy(other, FUZZ_DIR "/", sizeof FUZZ_DIR + 1);
-        strcat(other, entry->name);
+        link_path(other, entry);
         return mem_write_file(mem, entry->path, entry->bytes, entry->len) == 0 &&
                mem_link(mem, entry->path, other) == 0;
     case ENTRY_SYMLINK: return mem_symlink(mem, entry->path, FUZZ_DIR "/target") == 0;
@@ -113,8 +119,8 @@ static int is_queue_file_name(const char *name)
            strcmp(name, "18446744073709551615.hq") <= 0;
 }
 
-/* Whether the library may take ENTRY for its own: a LOCK, a volatile channel's queue file, the beginning of one. A queue
- * file is removed by its name, so another link to it does not matter; a LOCK would be written. */
+/* Whether the library may take ENTRY for its own: a LOCK, a volatile channel's queue file, the beginning of one. Of a file
+ * with a second name it may take the name away, but for LOCK. */
 static int may_change(const struct entry *entry)
 {
     uint8_t mark[HPR_FILE_HEADER_BYTES];
@@ -128,18 +134,26 @@ static int may_change(const struct entry *entry)
     return entry->len < HPR_FILE_HEADER_BYTES && memcmp(entry->bytes, mark, entry->len < 8 ? entry->len : 8) == 0;
 }
 
-static void check_entry(const struct entry *entry, struct mem_platform *mem)
+/* The file at PATH still holds what ENTRY says. */
+static void check_contents(const struct entry *entry, struct mem_platform *mem, const char *path)
 {
     void *data = NULL;
     size_t len = 0;
 
+    FUZZ_REQUIRE(mem_read_file(mem, path, &data, &len) == 0, "%s cannot be read any more", path);
+    FUZZ_REQUIRE(len == entry->len && memcmp(data, entry->bytes, len) == 0, "%s was changed, and was not ours", path);
+    free(data);
+}
+
+static void check_entry(const struct entry *entry, struct mem_platform *mem)
+{
+    char other[sizeof entry->path];
+
+    link_path(other, entry);
+    if (entry->kind == ENTRY_LINKED_FILE) check_contents(entry, mem, other);
     if (may_change(entry)) return;
     FUZZ_REQUIRE(mem_exists(mem, entry->path), "%s is gone, and was not ours", entry->name);
-    if (entry->kind != ENTRY_FILE && entry->kind != ENTRY_LINKED_FILE) return;
-    FUZZ_REQUIRE(mem_read_file(mem, entry->path, &data, &len) == 0, "%s cannot be read any more", entry->name);
-    FUZZ_REQUIRE(len == entry->len && memcmp(data, entry->bytes, len) == 0, "%s was changed, and was not ours",
-                 entry->name);
-    free(data);
+    if (entry->kind == ENTRY_FILE || entry->kind == ENTRY_LINKED_FILE) check_contents(entry, mem, entry->path);
 }
 
 static void use(struct fuzz_channel *ch, struct fuzz_input *in)

@@ -65,7 +65,7 @@ static ssize_t wrap_pwrite(void *ctx, int fd, const void *buf, size_t len, uint6
     struct fuzz_platform *fp = ctx;
     int err                  = call_begin(fp, FUZZ_FAULT_WRITE);
 
-    if (err != 0 && (fp->fault.kind != FUZZ_FAULT_SHORT || len < 8)) return err;
+    if (err != 0 && (fp->fault.kind != FUZZ_FAULT_SHORT || len < 2)) return err;
     return BASE(fp).pwrite(BASE(fp).ctx, fd, buf, err != 0 ? len / 2 : len, offset);
 }
 

@@ -10,8 +10,7 @@
 enum fuzz_fault_kind {
     FUZZ_FAULT_NONE  = 0,
     FUZZ_FAULT_WRITE = 1, /* pwrite, allocate, truncate, chmod, sync, creating, renaming, removing */
-    FUZZ_FAULT_SHORT = 2, /* as WRITE, but a pwrite or allocate of eight bytes or more does half of it. (Not of one:
-                             what is missing then may by chance be what is there.) */
+    FUZZ_FAULT_SHORT = 2, /* as WRITE, but a pwrite or allocate of more than a byte does half of it */
     FUZZ_FAULT_READ  = 3, /* pread, open, stat, list */
     FUZZ_FAULT_ALLOC = 4, /* the allocator and map */
     FUZZ_FAULT_KINDS = 5
