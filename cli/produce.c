@@ -8,8 +8,9 @@
  * this program has taken it also delivers.
  *
  * What can go wrong: an input that cannot be opened or read is told and the next one is read, as cat does; a record
- * that is too long (--long-records=error), a full queue (--full=fail) and a failing disk end the reading. A closed
- * receiver ends it silently: the consumer has told why.
+ * that is too long (--long-records=error), a full queue (--full=fail) and a failing disk end the reading. What had been
+ * read when the disk failed is still sent, from memory as the reader makes room there. A closed receiver ends it
+ * silently: the consumer has told why.
  */
 #include "produce.h"
 
@@ -21,10 +22,13 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define READ_BYTES       (256u << 10)
 #define RETRY_MS         100 /* between tries when nothing can be dropped and nothing accepted */
+#define STEP_MS          2 /* between looks at the reader's progress while the disk fails */
+#define DISK_RETRY_MS    200
 #define INPUT_NAME(file) (strcmp((file), "-") == 0 ? "standard input" : (file))
 
 int producer_init(struct producer *prod, const struct args *args, struct control *control, hopper_sender *snd,
@@ -41,7 +45,7 @@ int producer_init(struct producer *prod, const struct args *args, struct control
     prod->args       = args;
     prod->control    = control;
     prod->snd        = snd;
-    prod->has_failed = false;
+    prod->has_failed = prod->is_disk_bad = false;
     prod->unsent     = 0;
     atomic_init(&prod->is_done, false);
     if (fstat(STDOUT_FILENO, &prod->output) != 0 || !S_ISREG(prod->output.st_mode)) prod->output.st_nlink = 0;
@@ -69,12 +73,62 @@ static uint64_t send_deadline(const struct producer *prod, hopper_status last)
     return hopper_after_ms(RETRY_MS); /* drop-old found nothing to drop: room comes when the reader takes something */
 }
 
+static bool reads_on(const struct producer *prod)
+{
+    return !control_stops(prod->control) && !prod->is_disk_bad;
+}
+
+/* Nobody reads any more: a program that still writes to us is to learn that now, not when the queue is drained. */
+static void close_standard_input(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) return;
+    (void)dup2(fd, STDIN_FILENO); /* the number stays taken */
+    (void)close(fd);
+}
+
+/* The disk fails, for the first time or still. What goes on to the reader makes room in memory: wait for that, or for a
+ * disk that has come back. False: nothing is on its way that could make room, or it is time to end. */
+static bool wait_for_memory(struct producer *prod)
+{
+    const struct timespec step = { 0, STEP_MS * 1000000 };
+    struct hopper_stats stats  = HOPPER_STATS_INIT;
+    uint64_t written           = atomic_load_explicit(&prod->control->written_records, memory_order_relaxed);
+
+    if (hopper_sender_stats(prod->snd, &stats) != HOPPER_OK) return false;
+    if (stats.pending_memory + stats.pending_disk == 0) {
+        if (prod->is_last_try) return false;
+        prod->is_last_try = true; /* the reader may have made the room only after the send */
+        return true;
+    }
+    for (unsigned waited_ms = 0; waited_ms < DISK_RETRY_MS && !control_abandons(prod->control); waited_ms += STEP_MS) {
+        (void)nanosleep(&step, NULL);
+        if (atomic_load_explicit(&prod->control->written_records, memory_order_relaxed) != written) break;
+    }
+    return !control_abandons(prod->control);
+}
+
+static bool outlives_disk(struct producer *prod)
+{
+    char text[512];
+
+    if (!prod->is_disk_bad) {
+        hopper_error_format(hopper_sender_error(prod->snd), text, sizeof text);
+        report_error("%s; reading stops", text);
+        prod->has_failed = prod->is_disk_bad = true;
+        close_standard_input();
+    }
+    return wait_for_memory(prod);
+}
+
 /* What a send that did not take everything means. True: try again with the rest. */
 static bool send_goes_on(struct producer *prod, hopper_status st)
 {
     char text[512];
 
     if (st == HOPPER_ECLOSED) return false;
+    if (st == HOPPER_EIO || prod->is_disk_bad) return outlives_disk(prod);
     if (st == HOPPER_EFULL || st == HOPPER_ENOSPC) {
         if (prod->args->when_full != HOPPER_FULL_REFUSE) return !control_abandons(prod->control);
         report_error("the queue is full: %s", hopper_status_text(st));
@@ -103,6 +157,7 @@ static bool send_part(struct producer *prod, const struct iovec *records, size_t
     while ((st = hopper_send_batch(prod->snd, records, count, send_deadline(prod, st), &accepted)) != HOPPER_OK) {
         records += accepted;
         count -= accepted;
+        if (accepted > 0) prod->is_last_try = false;
         if (send_goes_on(prod, st)) continue;
         prod->unsent += count;
         return false;
@@ -135,14 +190,14 @@ static bool send_lines(struct producer *prod, const char *file)
     return fails(prod);
 }
 
-/* read(2) that waits on a non-blocking descriptor and can be stopped. 0 at the end and when stopped; else a negated
+/* read(2) that waits on a non-blocking descriptor and can be stopped. 0 at the end and when no more is to be read; else a negated
  * errno or the bytes read. */
 static ssize_t read_some(struct producer *prod, int fd, void *buf, size_t len)
 {
     struct pollfd readable = { .fd = fd, .events = POLLIN };
     ssize_t got;
 
-    while (!control_stops(prod->control)) {
+    while (reads_on(prod)) {
         if ((got = read(fd, buf, len)) >= 0) return got;
         if (errno == EAGAIN) (void)poll(&readable, 1, -1);
         else if (errno != EINTR) return -errno;
@@ -225,21 +280,11 @@ static bool copy_file(struct producer *prod, const char *file)
     return goes_on;
 }
 
-/* Nobody reads any more: a program that still writes to us is to learn that now, not when the queue is drained. */
-static void close_standard_input(void)
-{
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0) return;
-    (void)dup2(fd, STDIN_FILENO); /* the number stays taken */
-    (void)close(fd);
-}
-
 void *producer_run(void *arg)
 {
     struct producer *prod = arg;
 
-    for (int i = 0; i < prod->args->file_count && !control_stops(prod->control); i++)
+    for (int i = 0; i < prod->args->file_count && reads_on(prod); i++)
         if (!copy_file(prod, prod->args->files[i])) break;
     close_standard_input();
     hopper_sender_close(prod->snd);

@@ -69,7 +69,17 @@ static uint64_t delivered(const struct watch *w)
     return atomic_load_explicit(&w->control->written_records, memory_order_relaxed);
 }
 
-/* Full is a state that ends by itself: it is told once, because until then the producer stands still. */
+static const char *full_means(uint32_t when_full)
+{
+    switch (when_full) {
+    case HOPPER_FULL_DROP_NEWEST: return "dropping new records";
+    case HOPPER_FULL_DROP_OLDEST: return "dropping the oldest records";
+    case HOPPER_FULL_REFUSE: return "reading stops";
+    default: return "waiting for room";
+    }
+}
+
+/* Full is a state that ends by itself: it is told once. */
 static void tell_full_disk(struct watch *w, int disk_errno)
 {
     struct statvfs space = { 0 };
@@ -77,8 +87,8 @@ static void tell_full_disk(struct watch *w, int disk_errno)
     if (w->is_full_told || (disk_errno != ENOSPC && disk_errno != EDQUOT)) return;
     w->is_full_told = true;
     (void)statvfs(w->dir, &space);
-    report_warning("%s: %s, %llu bytes free; waiting for room", w->dir, strerror(disk_errno),
-                   (unsigned long long)space.f_bavail * space.f_frsize);
+    report_warning("%s: %s, %llu bytes free; %s", w->dir, strerror(disk_errno),
+                   (unsigned long long)space.f_bavail * space.f_frsize, full_means(w->args->when_full));
 }
 
 static void look(struct watch *w, uint64_t now_ms)
