@@ -13,12 +13,27 @@
 #include <getopt.h>
 #include <hopper/hopper.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define RECORD_BYTES_MAX_DEFAULT (UINT64_C(16) << 20)
+
+/* The largest values that the library takes, or round ones just below. */
+#define FILE_SYSTEM_BYTES_MAX (UINT64_C(4194303) << 40)
+#if SIZE_MAX > UINT32_MAX
+#define MEMORY_BYTES_MAX      (UINT64_C(4194303) << 40)
+#define MEMORY_BYTES_MAX_TEXT "4194303T"
+#define RECORD_BYTES_MAX      UINT64_C(4294963198) /* with its terminator one more */
+#define RECORD_BYTES_MAX_TEXT "4294963198"
+#else
+#define MEMORY_BYTES_MAX      (UINT64_C(1023) << 20)
+#define MEMORY_BYTES_MAX_TEXT "1023M"
+#define RECORD_BYTES_MAX      (UINT64_C(1023) << 20)
+#define RECORD_BYTES_MAX_TEXT "1023M"
+#endif
 
 enum { OPT_NAME = 256, OPT_MAX_DISK, OPT_FULL, OPT_MAX_RECORD, OPT_LONG_RECORDS };
 
@@ -101,13 +116,42 @@ static int take_word(const char *option, const struct word *words, const char *t
     return mistake("%s: '%s' is not one of %s", option, text, known);
 }
 
-static int take_size(const char *option, const char *text, uint64_t whole, uint64_t least, uint64_t *bytesp)
+/* What an option takes: sizes from LEAST to MOST, and percent of WHOLE unless that is 0. The texts say the same. */
+struct range {
+    const char *option;
+    const char *example;
+    uint64_t whole;
+    uint64_t least;
+    uint64_t most;
+    const char *least_text;
+    const char *most_text;
+};
+
+/* TEXT was refused: is it a size all the same, but one beyond 64 bits or 100%? One of a smaller number is taken then. */
+static bool is_too_large(const char *text, uint64_t whole)
 {
+    size_t digits = strspn(text, "0123456789");
+    char smaller[32];
     uint64_t bytes;
 
-    if (size_parse(text, whole, &bytes) != 0)
-        return mistake("%s: '%s' is not a size such as 4096, 64K, 1.5G or 10MB", option, text);
-    if (bytes < least) return mistake("%s: %s is less than %llu bytes", option, text, (unsigned long long)least);
+    snprintf(smaller, sizeof smaller, "1%s", text + digits);
+    return digits > 0 && strlen(text + digits) < sizeof smaller - 1 &&
+           (size_parse(smaller, whole, &bytes) == 0 || strcmp(smaller, "1") == 0);
+}
+
+static int take_size(const struct range *range, const char *text, uint64_t *bytesp)
+{
+    uint64_t bytes;
+    bool is_taken = size_parse(text, range->whole, &bytes) == 0;
+
+    if (!is_taken && !is_too_large(text, range->whole))
+        return mistake("%s: '%s' is not a size such as %s", range->option, text, range->example);
+    if (!is_taken || bytes > range->most)
+        return mistake("%s: %s is too large; %s to %s is allowed", range->option, text, range->least_text,
+                       range->most_text);
+    if (bytes < range->least)
+        return mistake("%s: %s is too small; %s to %s is allowed", range->option, text, range->least_text,
+                       range->most_text);
     *bytesp = bytes;
     return -1;
 }
@@ -121,16 +165,39 @@ static uint64_t ram_bytes(void)
 
 static int take_memory(const char *text, struct args *args)
 {
-    return take_size("-m", text, ram_bytes(), HOPPER_MEMORY_BYTES_MIN, &args->memory_bytes);
+    const struct range range = { "-m",
+                                 "4096K, 1.5G, 10MB or 5%",
+                                 ram_bytes(),
+                                 HOPPER_MEMORY_BYTES_MIN,
+                                 MEMORY_BYTES_MAX,
+                                 "128K",
+                                 MEMORY_BYTES_MAX_TEXT " (or 100%)" };
+
+    return take_size(&range, text, &args->memory_bytes);
+}
+
+static int take_max_disk(const char *text, struct args *args)
+{
+    static const struct range range = { "--max-disk",          "64K, 1.5G or 10MB", 0,      HOPPER_DISK_BYTES_MIN,
+                                        FILE_SYSTEM_BYTES_MAX, "64K",               "4194303T" };
+
+    return take_size(&range, text, &args->disk_bytes);
+}
+
+static int take_file_size(const char *text, struct args *args)
+{
+    static const struct range range = { "-s",    "4096, 64K, 1.5G or 10MB", 0, 4096, FILE_SYSTEM_BYTES_MAX, "4096",
+                                        "4194303T" };
+
+    return take_size(&range, text, &args->file_bytes);
 }
 
 static int take_max_record(const char *text, struct args *args)
 {
-    int status = take_size("--max-record", text, 0, 1, &args->record_bytes_max);
+    static const struct range range = { "--max-record",   "4096, 64K, 1.5G or 10MB", 0, 1,
+                                        RECORD_BYTES_MAX, "1",                       RECORD_BYTES_MAX_TEXT };
 
-    if (status == -1 && args->record_bytes_max > LINES_RECORD_BYTES_LIMIT)
-        return mistake("--max-record: %s is more than this machine can address", text);
-    return status;
+    return take_size(&range, text, &args->record_bytes_max);
 }
 
 static int take_name(const char *text, struct args *args)
@@ -154,7 +221,7 @@ static int take_level(const char *text, struct args *args)
 static int take_interval(const char *text, struct args *args)
 {
     if (seconds_parse(text, &args->interval_ms) == 0) return -1;
-    return mistake("-i: '%s' is not a number of seconds such as 10 or 0.5", text);
+    return mistake("-i: '%s' is not a number of seconds from 0.001 to 31622400, such as 10 or 0.5", text);
 }
 
 static int take_books(const char *text, struct args *args)
@@ -184,8 +251,8 @@ static int take_option(int option, const char *value, struct args *args)
     case 'm': return take_memory(value, args);
     case 'd': args->dir = value; return *value != '\0' ? -1 : mistake("-d: the name of the directory is empty");
     case OPT_NAME: return take_name(value, args);
-    case OPT_MAX_DISK: return take_size("--max-disk", value, 0, HOPPER_DISK_BYTES_MIN, &args->disk_bytes);
-    case 's': return take_size("-s", value, 0, 1, &args->file_bytes);
+    case OPT_MAX_DISK: return take_max_disk(value, args);
+    case 's': return take_file_size(value, args);
     case OPT_FULL: return take_word("--full", full_words, value, &args->when_full);
     case 'z': return take_level(value, args);
     case '0': args->terminator = '\0'; return -1;

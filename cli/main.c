@@ -271,7 +271,7 @@ static int run(struct session *s)
         return STATUS_ERROR;
     }
     if (dir == NULL && (err = tempdir_make(&s->private_dir)) != 0) {
-        report_failure(-err, "cannot make a temporary directory (TMPDIR)");
+        report_failure(-err, "cannot make a temporary directory in %s (TMPDIR)", tempdir_parent());
         return STATUS_ERROR;
     }
     if (dir == NULL) dir = s->private_dir;

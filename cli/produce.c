@@ -185,8 +185,11 @@ static bool send_lines(struct producer *prod, const char *file)
     while ((count = lines_take(ln, prod->batch, PRODUCER_BATCH)) > 0)
         if (!send_batch(prod, prod->batch, count)) return false;
     if (!ln->is_refused) return true;
-    report_error("%s: record %llu is longer than %zu bytes; reading stops", INPUT_NAME(file),
-                 (unsigned long long)ln->records + 1, ln->options.record_bytes_max);
+    report_error("%s: record %llu is longer than %zu bytes (%s); reading stops", INPUT_NAME(file),
+                 (unsigned long long)ln->records + 1, ln->options.record_bytes_max,
+                 ln->options.record_bytes_max < prod->args->record_bytes_max
+                     ? "all that --max-disk allows: raise that, or see --long-records"
+                     : "raise --max-record, or see --long-records");
     return fails(prod);
 }
 

@@ -19,17 +19,23 @@
 
 #define REMOVE_TRIES 200 /* of 5 ms */
 
+const char *tempdir_parent(void)
+{
+    const char *parent = getenv("TMPDIR");
+
+    return parent != NULL && *parent != '\0' ? parent : "/tmp";
+}
+
 int tempdir_make(char **pathp)
 {
     static const char pattern[] = "/hopper-cat.XXXXXX";
-    const char *parent          = getenv("TMPDIR");
+    const char *parent          = tempdir_parent();
     size_t len;
     char *path;
     int err;
 
     *pathp = NULL;
-    if (parent == NULL || *parent == '\0') parent = "/tmp";
-    len = strlen(parent);
+    len     = strlen(parent);
     if ((path = malloc(len + sizeof pattern)) == NULL) return -ENOMEM;
     memcpy(path, parent, len);
     memcpy(path + len, pattern, sizeof pattern);

@@ -11,4 +11,7 @@ int tempdir_make(char **pathp);
  * there. 0, or a negated errno when something is left. */
 int tempdir_remove(const char *path);
 
+/* The directory to make it in: TMPDIR or /tmp. */
+const char *tempdir_parent(void);
+
 #endif
