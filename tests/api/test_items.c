@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct thing {
     uint64_t number;
@@ -258,6 +259,30 @@ START_TEST(what_items_hold_counts_in_the_memory_budget)
         ck_assert_uint_le(world.live_bytes, c.options.memory_bytes);
         take_all(from, (size_t)1000 + (size_t)round * 5000);
     }
+    finish();
+}
+END_TEST
+
+START_TEST(items_and_touched_pages_together_stay_within_the_memory_budget)
+{
+    struct mem_usage usage;
+    uint64_t most = 0;
+    hopper_status st;
+
+    chan_open(&c);
+    for (int round = 0; round < 4; round++) {
+        uint64_t from = c.sent + 1;
+
+        do {
+            st = send_thing(100);
+            mem_usage(c.mem, &usage);
+            if (world.live_bytes > most) most = world.live_bytes;
+            ck_assert_uint_le(usage.touched_bytes + usage.alloc_bytes_peak + world.live_bytes,
+                              c.options.memory_bytes + (uint64_t)sysconf(_SC_PAGESIZE));
+        } while (st == HOPPER_OK && c.sent - from < 3000);
+        take_all(from, 100);
+    }
+    ck_assert_uint_gt(most, c.options.memory_bytes / 16);
     finish();
 }
 END_TEST
@@ -541,6 +566,7 @@ int main(void)
     tcase_add_test(tc, items_that_stay_in_memory_are_never_packed);
     tcase_add_test(tc, items_that_overflow_are_packed_twice_and_freed_and_unpacked_once);
     tcase_add_test(tc, what_items_hold_counts_in_the_memory_budget);
+    tcase_add_test(tc, items_and_touched_pages_together_stay_within_the_memory_budget);
     tcase_add_test(tc, an_item_that_is_refused_is_still_the_senders);
     tcase_add_test(tc, an_item_whose_pack_fails_is_still_the_senders_and_the_channel_goes_on);
     tcase_add_loop_test(tc, a_pack_that_writes_other_bytes_the_second_time_is_found_out, 0, 2);

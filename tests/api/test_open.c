@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct chan c;
 
@@ -408,6 +409,34 @@ START_TEST(clones_are_paid_from_the_memory_budget)
 }
 END_TEST
 
+/* All handles there may be, the ring used all round, blocks and buffers used: what was touched of the one piece of memory
+ * and what the allocator gave are together no more than the budget (and the page that its end lies in). */
+START_TEST(handles_and_touched_pages_together_stay_within_the_memory_budget)
+{
+    hopper_sender *clones[5000];
+    struct mem_usage usage;
+    size_t made = 0;
+    hopper_status st;
+
+    c.options.memory_bytes = (uint64_t)_i << 10;
+    chan_open(&c);
+    while (made < 5000 && hopper_sender_clone(c.snd, &clones[made]) == HOPPER_OK) made++;
+    ck_assert_uint_lt(made, 5000);
+    c.clones = made;
+    for (int round = 0; round < 5; round++) {
+        chan_fill(&c, 700, UINT64_MAX, &st);
+        chan_fill(&c, 16 << 10, UINT64_MAX, &st);
+        chan_drain(&c, &st);
+    }
+    mem_usage(c.mem, &usage);
+    ck_assert_uint_gt(usage.touched_bytes, c.options.memory_bytes / 2);
+    ck_assert_uint_le(usage.touched_bytes + usage.alloc_bytes_peak,
+                      c.options.memory_bytes + (uint64_t)sysconf(_SC_PAGESIZE));
+    while (made > 0) hopper_sender_close(clones[--made]);
+    chan_finish(&c);
+}
+END_TEST
+
 START_TEST(clone_refuses_null)
 {
     hopper_sender *snd = (hopper_sender *)&c;
@@ -486,6 +515,8 @@ int main(void)
     tcase_add_test(tc, the_platform_is_used_after_the_options_are_gone);
     tcase_add_test(tc, clones_count_and_the_last_to_close_ends_the_stream);
     tcase_add_test(tc, clones_are_paid_from_the_memory_budget);
+    tcase_add_loop_test(tc, handles_and_touched_pages_together_stay_within_the_memory_budget, 128, 129);
+    tcase_add_loop_test(tc, handles_and_touched_pages_together_stay_within_the_memory_budget, 1024, 1025);
     tcase_add_test(tc, clone_refuses_null);
     tcase_add_test(tc, a_channel_can_be_opened_again_a_thousand_times);
     tcase_add_test(tc, two_channels_in_one_directory_do_not_meet);

@@ -493,6 +493,32 @@ START_TEST(a_sender_that_waits_until_a_deadline_gives_up_at_it)
 }
 END_TEST
 
+START_TEST(nothing_old_is_dropped_before_the_deadline)
+{
+    struct hopper_stats stats;
+    uint64_t dropped, deadline;
+    hopper_status st;
+
+    chan_free(&c);
+    chan_init_flags(&c, MEM_REAL_CLOCK);
+    c.options.when_full = HOPPER_FULL_DROP_OLDEST;
+    chan_open(&c);
+    chan_fill(&c, 1000, 800, &st);
+    chan_stats(&c, &stats);
+    dropped = stats.gap_records[HOPPER_GAP_DROPPED_OLDEST];
+    ck_assert_uint_gt(dropped, 0);
+    do { /* what was dropped has made room for some */
+        checker_fill(c.buf, 1000, 0, c.sent);
+        deadline = hopper_after_ms(20);
+        ck_assert_int_eq(hopper_send_until(c.snd, c.buf, 1000, deadline), HOPPER_OK);
+        c.sent++;
+        chan_stats(&c, &stats);
+    } while (stats.gap_records[HOPPER_GAP_DROPPED_OLDEST] == dropped);
+    ck_assert_uint_ge(hopper_after_ms(0), deadline);
+    chan_finish(&c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("send");
@@ -521,6 +547,7 @@ int main(void)
     tcase_add_test(tc, senders_that_wait_for_room_learn_that_the_receiver_has_gone);
     tcase_add_loop_test(tc, a_sender_that_waits_until_a_deadline_gives_up_at_it, HOPPER_FULL_BLOCK,
                         HOPPER_FULL_DROP_NEWEST + 1);
+    tcase_add_test(tc, nothing_old_is_dropped_before_the_deadline);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 const char *mem_platform_leaks(struct mem_platform *mem)
 {
@@ -83,10 +85,24 @@ void mem_clock_advance(struct mem_platform *mem, uint64_t ns)
 
 /* ---- what is held ---- */
 
+static uint64_t touched_bytes(const struct mem_map *map)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (map->bytes + page - 1) / page;
+    unsigned char *resident = mem_must_alloc(pages);
+    uint64_t bytes          = 0;
+
+    if (mincore(map->addr, map->bytes, resident) == 0)
+        for (size_t i = 0; i < pages; i++) bytes += (resident[i] & 1) * page;
+    free(resident);
+    return bytes;
+}
+
 void mem_usage(struct mem_platform *mem, struct mem_usage *usage)
 {
     mem_enter(mem);
-    *usage                 = mem->usage;
+    *usage = mem->usage;
+    for (const struct mem_map *map = mem->maps; map; map = map->next)
+        if (!map->inode) usage->touched_bytes += touched_bytes(map);
     usage->disk_bytes      = mem->disk.used_bytes;
     usage->disk_bytes_peak = mem->disk_bytes_peak;
     usage->fds_open        = mem->fds_open;

@@ -72,6 +72,8 @@ struct mem_usage {
     uint64_t held_bytes_peak;          /* most that alloc and map together ever held */
     uint64_t alloc_bytes_peak;         /* most that each of them ever held */
     uint64_t map_bytes_peak;
+    uint64_t touched_bytes;            /* of the maps: whole pages that were ever used. Exact for a platform's first maps;
+                                          pages of a map that is used again count from the start */
     uint64_t allocs_total; /* calls of alloc that gave memory */
     uint64_t calls_total;  /* calls of any function of the io table */
     uint64_t disk_bytes;   /* file sizes now, unlinked open files included */

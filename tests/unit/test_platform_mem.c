@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct mem_platform *mem;
 static const struct hopper_io *io;
@@ -213,6 +214,21 @@ START_TEST(what_is_still_held_is_told_in_words)
 }
 END_TEST
 
+START_TEST(pages_of_a_new_map_count_as_touched_once_they_are)
+{
+    unsigned char *map = io->map(io->ctx, -1, 1 << 20);
+    struct mem_usage usage;
+
+    mem_usage(mem, &usage);
+    ck_assert_uint_eq(usage.touched_bytes, 0);
+    map[5]          = 1;
+    map[100 * 4096] = 1;
+    mem_usage(mem, &usage);
+    ck_assert_uint_eq(usage.touched_bytes, 2 * (uint64_t)sysconf(_SC_PAGESIZE));
+    io->unmap(io->ctx, map, 1 << 20);
+}
+END_TEST
+
 START_TEST(memory_mapped_again_is_zero_again)
 {
     unsigned char *map = io->map(io->ctx, -1, 8192);
@@ -355,6 +371,7 @@ int main(void)
     tcase_add_test(tc, a_lock_has_one_holder_until_it_closes);
     tcase_add_test(tc, the_observer_sees_a_budget_exceeded_for_one_call_only);
     tcase_add_test(tc, what_is_still_held_is_told_in_words);
+    tcase_add_test(tc, pages_of_a_new_map_count_as_touched_once_they_are);
     tcase_add_test(tc, memory_mapped_again_is_zero_again);
     tcase_add_test(tc, the_clock_moves_only_when_told_to);
     tcase_add_test(tc, an_event_is_what_was_last_done_to_it);
