@@ -136,15 +136,38 @@ static const char *bar_format(uint64_t used, uint64_t whole, char *text)
     return text;
 }
 
-void progress_format(const struct progress *prog, uint64_t now_ms, const struct hopper_stats *stats, char *line)
-{
-    char records[NUMBER_BYTES], bytes[NUMBER_BYTES], clock[NUMBER_BYTES], in[NUMBER_BYTES], out[NUMBER_BYTES];
-    char bar[NUMBER_BYTES], disk[NUMBER_BYTES], lag[NUMBER_BYTES];
+enum { PART_TAKEN, PART_BYTES, PART_TIME, PART_RATES, PART_MEMORY, PART_DISK, PART_LAG, PARTS };
 
-    snprintf(line, PROGRESS_LINE_BYTES, "%s rec %s %s [in %s/s out %s/s] mem%s disk %s/%" PRIu64 " file%s lag %s",
-             count_format((double)stats->accepted, records), bytes_format(stats->accepted_bytes, bytes),
-             clock_format(now_ms - prog->start_ms, clock), count_format(prog->in_rate, in),
-             count_format(prog->out_rate, out), bar_format(stats->memory_bytes_used, stats->memory_bytes, bar),
-             bytes_format(stats->disk_bytes_used, disk), stats->disk_files, stats->disk_files == 1 ? "" : "s",
-             lag_format(lag_seconds(prog, now_ms, stats), lag));
+/* The parts with a blank between them; those of which nothing is left are not there. Returns the length. */
+static size_t parts_join(char parts[][2 * NUMBER_BYTES + 16], char *line)
+{
+    size_t len = 0;
+
+    *line = '\0';
+    for (size_t i = 0; i < PARTS; i++)
+        if (parts[i][0] != '\0')
+            len += (size_t)snprintf(line + len, PROGRESS_LINE_BYTES - len, "%s%s", len > 0 ? " " : "", parts[i]);
+    return len;
+}
+
+void progress_format(const struct progress *prog, uint64_t now_ms, const struct hopper_stats *stats, size_t columns,
+                     char *line)
+{
+    static const unsigned dispensable[] = { PART_BYTES, PART_TIME, PART_MEMORY, PART_RATES, PART_TAKEN };
+    char parts[PARTS][2 * NUMBER_BYTES + 16];
+    char a[NUMBER_BYTES], b[NUMBER_BYTES];
+
+    snprintf(parts[PART_TAKEN], sizeof parts[0], "%s rec", count_format((double)stats->accepted, a));
+    snprintf(parts[PART_BYTES], sizeof parts[0], "%s", bytes_format(stats->accepted_bytes, a));
+    snprintf(parts[PART_TIME], sizeof parts[0], "%s", clock_format(now_ms - prog->start_ms, a));
+    snprintf(parts[PART_RATES], sizeof parts[0], "[in %s/s out %s/s]", count_format(prog->in_rate, a),
+             count_format(prog->out_rate, b));
+    snprintf(parts[PART_MEMORY], sizeof parts[0], "mem%s",
+             bar_format(stats->memory_bytes_used, stats->memory_bytes, a));
+    snprintf(parts[PART_DISK], sizeof parts[0], "disk %s/%" PRIu64 " file%s", bytes_format(stats->disk_bytes_used, a),
+             stats->disk_files, stats->disk_files == 1 ? "" : "s");
+    snprintf(parts[PART_LAG], sizeof parts[0], "lag %s", lag_format(lag_seconds(prog, now_ms, stats), a));
+    for (size_t i = 0; parts_join(parts, line) > columns && i < sizeof dispensable / sizeof dispensable[0]; i++)
+        parts[dispensable[i]][0] = '\0';
+    (void)parts_join(parts, line);
 }

@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -214,6 +215,7 @@ size_t report_columns(void)
 {
     struct winsize size;
 
+    if (!report.is_terminal) return SIZE_MAX;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2) return 79;
     return size.ws_col - 1u < LINE_MAX_BYTES / 4 ? size.ws_col - 1u : LINE_MAX_BYTES / 4;
 }

@@ -34,14 +34,16 @@ void report_failure(int errnum, const char *format, ...) REPORT_FORMAT(2, 3);
 /* TEXT, which ends in a line end where it needs one, as it is. */
 void report_text(const char *text);
 
-/* Columns that a progress line may cover without moving the terminal on to the next line. */
+/* Columns that a progress line may cover without moving the terminal on to the next line; SIZE_MAX when
+ * standard error is none. */
 size_t report_columns(void);
 
 /* Show TEXT as the progress line: in place of the one before on a terminal, as a line of its own elsewhere.
  * Left out while older text is not yet written. */
 void report_progress(const char *text);
 
-/* Leave the progress line, if one is shown, standing and go to the next line. */
+/* Leave the progress line, if one is shown, standing and go to the next line; SIZE_MAX when
+ * standard error is none. */
 void report_progress_end(void);
 
 #endif

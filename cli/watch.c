@@ -107,7 +107,7 @@ static void show(struct watch *w, uint64_t now_ms, void (*put)(const char *line)
     char line[PROGRESS_LINE_BYTES + 1];
 
     if (get_books(w, &stats) != 0) return;
-    progress_format(&w->progress, now_ms, &stats, line);
+    progress_format(&w->progress, now_ms, &stats, put == report_progress ? report_columns() : SIZE_MAX, line);
     put(line);
 }
 

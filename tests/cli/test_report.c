@@ -4,6 +4,7 @@
 #include "progress.h"
 
 #include "suite.h"
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ static void set_up(void)
 
 static const char *format_at(uint64_t now_ms)
 {
-    progress_format(&prog, now_ms, &stats, line);
+    progress_format(&prog, now_ms, &stats, SIZE_MAX, line);
     return line;
 }
 
@@ -43,6 +44,22 @@ END_TEST
 START_TEST(nothing_yet_is_a_line_too)
 {
     ck_assert_str_eq(format_at(5000), "0 rec 0B 0:00:00 [in 0/s out 0/s] mem[........] 0% disk 0B/0 files lag 0.0s");
+}
+END_TEST
+
+START_TEST(a_narrow_line_keeps_disk_and_lag)
+{
+    static const char *const lines[] = { "0 rec [in 0/s out 0/s] disk 0B/0 files lag 0.0s",
+                                         "0 rec disk 0B/0 files lag 0.0s", "disk 0B/0 files lag 0.0s" };
+
+    progress_format(&prog, 5000, &stats, 50, line);
+    ck_assert_str_eq(line, lines[0]);
+    progress_format(&prog, 5000, &stats, strlen(lines[0]), line);
+    ck_assert_str_eq(line, lines[0]);
+    progress_format(&prog, 5000, &stats, strlen(lines[0]) - 1, line);
+    ck_assert_str_eq(line, lines[1]);
+    progress_format(&prog, 5000, &stats, 10, line);
+    ck_assert_str_eq(line, lines[2]);
 }
 END_TEST
 
@@ -160,6 +177,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, NULL);
     tcase_add_test(tcase, a_line_shows_both_sides_and_both_tiers);
     tcase_add_test(tcase, nothing_yet_is_a_line_too);
+    tcase_add_test(tcase, a_narrow_line_keeps_disk_and_lag);
     tcase_add_test(tcase, one_file_is_not_files_and_full_is_a_hundred);
     tcase_add_test(tcase, numbers_have_three_digits_and_change_their_unit_in_time);
     tcase_add_test(tcase, lag_is_the_age_of_the_oldest_record_on_its_way);
