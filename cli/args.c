@@ -127,7 +127,8 @@ struct range {
     const char *most_text;
 };
 
-/* TEXT was refused: is it a size all the same, but one beyond 64 bits or 100%? One of a smaller number is taken then. */
+/* TEXT was refused: is it a size all the same, but one beyond 64 bits or 100%? One of a smaller number is taken
+ * then. */
 static bool is_too_large(const char *text, uint64_t whole)
 {
     size_t digits = strspn(text, "0123456789");

@@ -193,8 +193,8 @@ static bool send_lines(struct producer *prod, const char *file)
     return fails(prod);
 }
 
-/* read(2) that waits on a non-blocking descriptor and can be stopped. 0 at the end and when no more is to be read; else a negated
- * errno or the bytes read. */
+/* read(2) that waits on a non-blocking descriptor and can be stopped. 0 at the end and when no more is to be
+ * read; else a negated errno or the bytes read. */
 static ssize_t read_some(struct producer *prod, int fd, void *buf, size_t len)
 {
     struct pollfd readable = { .fd = fd, .events = POLLIN };

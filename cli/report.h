@@ -15,8 +15,8 @@
 /* Call once, before other threads exist. IS_QUIET: no warnings. IS_VERBOSE: notes. */
 void report_init(bool is_quiet, bool is_verbose);
 
-/* Write from a thread of its own from now on: none of the calls below blocks any more. Signals that others attend to are
- * blocked. 0, or a negated errno; then the calls still write, and may block. */
+/* Write from a thread of its own from now on: none of the calls below blocks any more. Call when the
+ * signals that others attend to are blocked. 0, or a negated errno; then the calls still write, and may block. */
 int report_start(void);
 
 /* No more calls from other threads: have what waits written and end the thread. Waits for PATIENCE_MS, -1 for ever, and
