@@ -42,22 +42,20 @@ static size_t ring_entry_bytes(const struct hpr_send *send)
 static uint64_t ring_need(const struct hpr_channel *ch, const struct hpr_send *send)
 {
     const struct hpr_deque *dq = &ch->deque;
-    size_t entry = ring_entry_bytes(send);
-    size_t before = (ch->overflow ? hpr_ring_entry_bytes(HPR_PLACE_DISK, 0) : 0) +
+    size_t entry               = ring_entry_bytes(send);
+    size_t before              = (ch->overflow ? hpr_ring_entry_bytes(HPR_PLACE_DISK, 0) : 0) +
                     (ch->tail_gap ? hpr_ring_entry_bytes(HPR_PLACE_GAP, 0) : 0);
 
-    if (entry > hpr_deque_entry_limit(dq) || send->weight > hpr_deque_weight_limit(dq))
-        return UINT64_MAX;
+    if (entry > hpr_deque_entry_limit(dq) || send->weight > hpr_deque_weight_limit(dq)) return UINT64_MAX;
     return hpr_ring_need(&dq->ring, &dq->tail, before + entry) + before + send->weight;
 }
 
 static bool put_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
 {
     struct hpr_deque *dq = &ch->deque;
-    uint64_t need = ring_need(ch, send);
+    uint64_t need        = ring_need(ch, send);
 
-    if (need == UINT64_MAX || !hpr_deque_has_room_locked(dq, need))
-        return false;
+    if (need == UINT64_MAX || !hpr_deque_has_room_locked(dq, need)) return false;
     if (ch->overflow > 0) {
         hpr_spill_seal_locked(&ch->spill);
         hpr_deque_put_locked(dq, HPR_PLACE_DISK, ch->overflow, &ch->overflow_dropped, 0);
@@ -67,10 +65,8 @@ static bool put_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
         hpr_deque_put_locked(dq, HPR_PLACE_GAP, ch->tail_gap, NULL, 0);
         ch->tail_gap = 0;
     }
-    if (send->source.type)
-        hpr_deque_put_locked(dq, HPR_PLACE_ITEM, send->weight, send->source.item, send->weight);
-    else
-        hpr_deque_put_locked(dq, HPR_PLACE_RECORD, send->source.len, send->source.data, 0);
+    if (send->source.type) hpr_deque_put_locked(dq, HPR_PLACE_ITEM, send->weight, send->source.item, send->weight);
+    else hpr_deque_put_locked(dq, HPR_PLACE_RECORD, send->source.len, send->source.data, 0);
     return true;
 }
 
@@ -90,10 +86,8 @@ static enum hpr_result make_disk_room(struct hpr_channel *ch, const struct hpr_s
     uint64_t dropped;
     enum hpr_result res;
 
-    if (hpr_dir_remove_unwanted_locked(&ch->dir) || hpr_spill_reclaim_locked(&ch->spill))
-        return HPR_AGAIN;
-    if (ch->options.when_full != HOPPER_FULL_DROP_OLDEST || !send->may_drop)
-        return HPR_FULL;
+    if (hpr_dir_remove_unwanted_locked(&ch->dir) || hpr_spill_reclaim_locked(&ch->spill)) return HPR_AGAIN;
+    if (ch->options.when_full != HOPPER_FULL_DROP_OLDEST || !send->may_drop) return HPR_FULL;
     res = hpr_spill_drop_oldest_locked(&ch->spill, &dropped);
     ch->gap_records[HOPPER_GAP_DROPPED_OLDEST] += dropped;
     return res;
@@ -108,8 +102,7 @@ static enum hpr_result append_small(struct hpr_channel *ch, struct hpr_send *sen
         note_overflow(ch, send);
         return HPR_DONE;
     }
-    if (res == HPR_FULL)
-        return make_disk_room(ch, send);
+    if (res == HPR_FULL) return make_disk_room(ch, send);
     show_receiver(ch);
     res = hpr_spill_work_locked(&ch->spill, err);
     if (res == HPR_FULL) /* the block that is to be written has spent its promise on waste */
@@ -127,20 +120,14 @@ static enum hpr_result write_big(struct hpr_channel *ch, struct hpr_send *send, 
     show_receiver(ch);
     hpr_spill_seal_locked(sp);
     do {
-        if (sp->is_writing)
-            res = HPR_WAIT;
-        else if (sp->oldest)
-            res = hpr_spill_work_locked(sp, err);
-        else
-            res = hpr_spill_write_big_locked(sp, ch->next_seq, ch->dropped_total, &send->source, err);
-        if (res == HPR_FULL)
-            res = make_disk_room(ch, send);
-        if (res == HPR_WAIT)
-            hpr_cond_wait(sp->room, sp->back, UINT64_MAX);
+        if (sp->is_writing) res = HPR_WAIT;
+        else if (sp->oldest) res = hpr_spill_work_locked(sp, err);
+        else res = hpr_spill_write_big_locked(sp, ch->next_seq, ch->dropped_total, &send->source, err);
+        if (res == HPR_FULL) res = make_disk_room(ch, send);
+        if (res == HPR_WAIT) hpr_cond_wait(sp->room, sp->back, UINT64_MAX);
     } while (res == HPR_AGAIN || res == HPR_WAIT);
     sp->is_exclusive = false;
-    if (res == HPR_DONE)
-        note_overflow(ch, send);
+    if (res == HPR_DONE) note_overflow(ch, send);
     hpr_cond_broadcast(sp->room);
     return res;
 }
@@ -154,8 +141,7 @@ static enum hpr_result measure_item(struct hpr_channel *ch, struct hpr_send *sen
     hpr_mutex_unlock(&ch->deque.back);
     st = hpr_stream_measure(send->source.type, send->source.item, &send->source.len);
     hpr_mutex_lock(&ch->deque.back);
-    if (st != HOPPER_OK)
-        (void)hpr_error_set(err, HOPPER_EPACK, 0, "pack an item", NULL);
+    if (st != HOPPER_OK) (void)hpr_error_set(err, HOPPER_EPACK, 0, "pack an item", NULL);
     else if (send->source.len > ch->plan.record_bytes_max)
         (void)hpr_error_set(err, HOPPER_ETOOBIG, 0, "take an item", NULL);
     else {
@@ -167,10 +153,9 @@ static enum hpr_result measure_item(struct hpr_channel *ch, struct hpr_send *sen
 
 static void release_scratch(struct hpr_channel *ch, struct hpr_send *send)
 {
-    if (!send->is_packed)
-        return;
-    send->is_packed = false;
-    send->source.data = NULL;
+    if (!send->is_packed) return;
+    send->is_packed     = false;
+    send->source.data   = NULL;
     ch->scratch_is_busy = false;
     hpr_cond_broadcast(&ch->deque.room);
 }
@@ -179,10 +164,9 @@ static enum hpr_result pack_item(struct hpr_channel *ch, struct hpr_send *send, 
 {
     hopper_status st;
 
-    if (ch->scratch_is_busy)
-        return HPR_WAIT;
+    if (ch->scratch_is_busy) return HPR_WAIT;
     ch->scratch_is_busy = true;
-    send->is_packed = true;
+    send->is_packed     = true;
     show_receiver(ch);
     hpr_mutex_unlock(&ch->deque.back);
     st = hpr_stream_pack(send->source.type, send->source.item, ch->scratch, (size_t)send->source.len);
@@ -197,12 +181,9 @@ static enum hpr_result pack_item(struct hpr_channel *ch, struct hpr_send *send, 
 
 static enum hpr_result overflow_locked(struct hpr_channel *ch, struct hpr_send *send, struct hopper_error *err)
 {
-    if (send->source.type && !send->is_measured)
-        return measure_item(ch, send, err);
-    if (!hpr_spill_is_small(&ch->spill, send->source.len))
-        return write_big(ch, send, err);
-    if (send->source.type && !send->is_packed)
-        return pack_item(ch, send, err);
+    if (send->source.type && !send->is_measured) return measure_item(ch, send, err);
+    if (!hpr_spill_is_small(&ch->spill, send->source.len)) return write_big(ch, send, err);
+    if (send->source.type && !send->is_packed) return pack_item(ch, send, err);
     return append_small(ch, send, err);
 }
 
@@ -212,19 +193,14 @@ static enum hpr_result place_locked(struct hpr_channel *ch, struct hpr_send *sen
     bool is_ring_first;
     enum hpr_result res;
 
-    if (HPR_UNLIKELY(ch->spill.is_exclusive))
-        return HPR_WAIT;
+    if (HPR_UNLIKELY(ch->spill.is_exclusive)) return HPR_WAIT;
     is_ring_first = ch->overflow == 0 || ch->spill.failed_errno != 0 || hpr_deque_is_half_free_locked(&ch->deque);
-    if (HPR_LIKELY(is_ring_first) && put_in_ring(ch, send))
-        return HPR_DONE;
+    if (HPR_LIKELY(is_ring_first) && put_in_ring(ch, send)) return HPR_DONE;
     res = overflow_locked(ch, send, err);
-    if (res == HPR_FAILED && err->status == HOPPER_ENOSPC && make_disk_room(ch, send) == HPR_AGAIN)
-        return HPR_AGAIN;
-    if (res == HPR_FAILED && (err->status == HOPPER_EPACK || err->status == HOPPER_ETOOBIG))
-        return res;
+    if (res == HPR_FAILED && err->status == HOPPER_ENOSPC && make_disk_room(ch, send) == HPR_AGAIN) return HPR_AGAIN;
+    if (res == HPR_FAILED && (err->status == HOPPER_EPACK || err->status == HOPPER_ETOOBIG)) return res;
     /* the lock may have been dropped since the receiver was last seen */
-    if ((res == HPR_FULL || res == HPR_FAILED) && !ch->is_refusing && put_in_ring(ch, send))
-        return HPR_DONE;
+    if ((res == HPR_FULL || res == HPR_FAILED) && !ch->is_refusing && put_in_ring(ch, send)) return HPR_DONE;
     return res;
 }
 
@@ -259,10 +235,10 @@ static bool fits_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
  * file: it is tried now and then. */
 static void wait_for_change(struct hpr_channel *ch, const struct hpr_send *send, hopper_status st, uint64_t deadline_ns)
 {
-    struct hpr_deque *dq = &ch->deque;
-    const uint64_t gains = ch->spill.gains;
+    struct hpr_deque *dq   = &ch->deque;
+    const uint64_t gains   = ch->spill.gains;
     const uint64_t removed = ch->dir.removed;
-    const uint64_t used = hpr_dir_used_locked(&ch->dir);
+    const uint64_t used    = hpr_dir_used_locked(&ch->dir);
     bool has_changed;
 
     if (st == HOPPER_ENOSPC || hpr_dir_has_unwanted_locked(&ch->dir))
@@ -273,8 +249,8 @@ static void wait_for_change(struct hpr_channel *ch, const struct hpr_send *send,
         hpr_deque_wait_room_locked(dq, need == UINT64_MAX ? 0 : need, deadline_ns, UINT64_MAX);
         has_changed = ch->is_refusing || ch->spill.gains != gains || ch->dir.removed != removed;
         if (st == HOPPER_EFULL)
-            has_changed = has_changed || hpr_dir_used_locked(&ch->dir) < used ||
-                          hpr_spill_can_reclaim_locked(&ch->spill);
+            has_changed =
+                has_changed || hpr_dir_used_locked(&ch->dir) < used || hpr_spill_can_reclaim_locked(&ch->spill);
     } while (!has_changed && !fits_in_ring(ch, send) && hpr_deque_time_left(dq, deadline_ns) > 0);
 }
 
@@ -285,11 +261,9 @@ static hopper_status wait_for_room(struct hpr_channel *ch, struct hpr_send *send
     hopper_status st = res == HPR_FULL ? HOPPER_EFULL : err->status;
 
     release_scratch(ch, send);
-    if (st != HOPPER_EFULL && st != HOPPER_ENOSPC)
-        return st;
+    if (st != HOPPER_EFULL && st != HOPPER_ENOSPC) return st;
     if (hpr_deque_time_left(&ch->deque, deadline_ns) == 0) {
-        if (st == HOPPER_EFULL)
-            (void)hpr_error_set(err, st, 0, NULL, NULL);
+        if (st == HOPPER_EFULL) (void)hpr_error_set(err, st, 0, NULL, NULL);
         return st;
     }
     show_receiver(ch);
@@ -300,8 +274,7 @@ static hopper_status wait_for_room(struct hpr_channel *ch, struct hpr_send *send
 /* A try that failed on the way is no failure of a call that succeeds. */
 static void forget_tries(struct hopper_error *err)
 {
-    if (HPR_UNLIKELY(err->status != HOPPER_OK))
-        memset(err, 0, sizeof *err);
+    if (HPR_UNLIKELY(err->status != HOPPER_OK)) memset(err, 0, sizeof *err);
 }
 
 /* The deadline has passed since SEND was last tried, and now dropping the oldest is allowed: one more try. */
@@ -318,25 +291,22 @@ static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, 
         enum hpr_result res;
         hopper_status st;
 
-        if (HPR_UNLIKELY(ch->is_refusing))
-            return hpr_error_set(err, HOPPER_ECLOSED, 0, NULL, NULL);
+        if (HPR_UNLIKELY(ch->is_refusing)) return hpr_error_set(err, HOPPER_ECLOSED, 0, NULL, NULL);
         send->may_drop = hpr_deque_time_left(&ch->deque, deadline_ns) == 0;
-        res = place_locked(ch, send, err);
+        res            = place_locked(ch, send, err);
         if (HPR_LIKELY(res == HPR_DONE)) {
             accept_locked(ch, send);
             forget_tries(err);
             return HOPPER_OK;
         }
-        if (res == HPR_AGAIN)
-            continue;
+        if (res == HPR_AGAIN) continue;
         if (res == HPR_WAIT) { /* for a thread that is at work, not for room */
             show_receiver(ch);
             hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX);
             continue;
         }
         st = wait_for_room(ch, send, res, deadline_ns, err);
-        if (st == HOPPER_OK || ((st == HOPPER_EFULL || st == HOPPER_ENOSPC) && drops_late(ch, send)))
-            continue;
+        if (st == HOPPER_OK || ((st == HOPPER_EFULL || st == HOPPER_ENOSPC) && drops_late(ch, send))) continue;
         if (ch->options.when_full == HOPPER_FULL_DROP_NEWEST && (st == HOPPER_EFULL || st == HOPPER_ENOSPC)) {
             drop_locked(ch, send);
             forget_tries(err);
@@ -353,15 +323,14 @@ static inline bool send_plain_locked(struct hpr_channel *ch, const struct iovec 
     if (HPR_UNLIKELY((ch->overflow | ch->tail_gap) != 0 || ch->is_refusing || ch->spill.is_exclusive ||
                      !record->iov_base || record->iov_len > ch->plan.record_bytes_max))
         return false;
-    if (HPR_UNLIKELY(!hpr_deque_put_plain_locked(&ch->deque, record->iov_base, record->iov_len)))
-        return false;
+    if (HPR_UNLIKELY(!hpr_deque_put_plain_locked(&ch->deque, record->iov_base, record->iov_len))) return false;
     ch->next_seq++;
     ch->accepted_bytes += record->iov_len;
     return true;
 }
 
 hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *records, size_t count, uint64_t deadline_ns,
-                               size_t *acceptedp, struct hopper_error *err)
+                                size_t *acceptedp, struct hopper_error *err)
 {
     hopper_status st = HOPPER_OK;
     size_t i;
@@ -370,17 +339,14 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
     for (i = 0; i < count; i++) {
         struct hpr_send send;
 
-        if (HPR_LIKELY(send_plain_locked(ch, &records[i])))
-            continue;
-        send = (struct hpr_send){.source = {.data = records[i].iov_base, .len = records[i].iov_len}};
+        if (HPR_LIKELY(send_plain_locked(ch, &records[i]))) continue;
+        send = (struct hpr_send){ .source = { .data = records[i].iov_base, .len = records[i].iov_len } };
         if (HPR_UNLIKELY(send.source.len > ch->plan.record_bytes_max))
             st = hpr_error_set(err, HOPPER_ETOOBIG, 0, NULL, NULL);
         else if (HPR_UNLIKELY(!send.source.data && send.source.len > 0))
             st = hpr_error_set(err, HOPPER_EINVAL, 0, NULL, NULL);
-        else
-            st = send_locked(ch, &send, deadline_ns, err);
-        if (HPR_UNLIKELY(st != HOPPER_OK))
-            break;
+        else st = send_locked(ch, &send, deadline_ns, err);
+        if (HPR_UNLIKELY(st != HOPPER_OK)) break;
     }
     hpr_deque_publish_locked(&ch->deque);
     hpr_channel_update_aside_locked(ch);
@@ -391,7 +357,7 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
 }
 
 hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns,
-                                    struct hopper_error *err)
+                             struct hopper_error *err)
 {
     bool is_library_item;
     hopper_status st;
@@ -404,7 +370,6 @@ hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint
     is_library_item = st == HOPPER_OK && (send->is_spilled || send->is_dropped);
     hpr_mutex_unlock(&ch->deque.back);
     hpr_deque_wake(&ch->deque);
-    if (is_library_item)
-        send->source.type->free(send->source.type->ctx, (void *)(uintptr_t)send->source.item);
+    if (is_library_item) send->source.type->free(send->source.type->ctx, (void *)(uintptr_t)send->source.item);
     return st;
 }

@@ -8,13 +8,13 @@
 
 struct hpr_arena {
     const struct hopper_io *io;
-    unsigned char          *base; /* NULL: none */
-    size_t                  bytes;
-    size_t                  used;
+    unsigned char *base; /* NULL: none */
+    size_t bytes;
+    size_t used;
 };
 
 hopper_status hpr_arena_open(struct hpr_arena *arena, const struct hopper_io *io, size_t bytes);
-void          hpr_arena_close(struct hpr_arena *arena);
+void hpr_arena_close(struct hpr_arena *arena);
 
 /* BYTES of zeroed memory at a cache line of their own; NULL when the arena is used up. */
 void *hpr_arena_take(struct hpr_arena *arena, size_t bytes);

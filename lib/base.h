@@ -15,7 +15,7 @@
 
 #define HPR_CACHE_LINE 64
 
-#define HPR_MUST_CHECK __attribute__((warn_unused_result))
+#define HPR_MUST_CHECK  __attribute__((warn_unused_result))
 #define HPR_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define HPR_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
@@ -23,15 +23,33 @@
 #define HPR_ADD_OVERFLOWS(a, b, r) __builtin_add_overflow(a, b, r)
 #define HPR_MUL_OVERFLOWS(a, b, r) __builtin_mul_overflow(a, b, r)
 
-static inline uint64_t hpr_min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
-static inline uint64_t hpr_max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
-static inline size_t hpr_min_size(size_t a, size_t b) { return a < b ? a : b; }
-static inline size_t hpr_max_size(size_t a, size_t b) { return a > b ? a : b; }
+static inline uint64_t hpr_min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+static inline uint64_t hpr_max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+static inline size_t hpr_min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+static inline size_t hpr_max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
 
 /* N rounded up to a multiple of ALIGN, a power of two. N is far from the type's end wherever this is used. */
-static inline size_t hpr_round_up(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
+static inline size_t hpr_round_up(size_t n, size_t align)
+{
+    return (n + align - 1) & ~(align - 1);
+}
 
 /* The largest power of two that is not above N; N is not 0. */
-static inline uint64_t hpr_floor_pow2(uint64_t n) { return UINT64_C(1) << (63 - __builtin_clzll(n)); }
+static inline uint64_t hpr_floor_pow2(uint64_t n)
+{
+    return UINT64_C(1) << (63 - __builtin_clzll(n));
+}
 
 #endif

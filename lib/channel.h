@@ -25,15 +25,15 @@
 #include "spill.h"
 
 struct hpr_channel {
-    struct hopper_options   options;   /* [const after open] */
+    struct hopper_options options;     /* [const after open] */
     struct hopper_item_type item_type; /* [const after open] valid when options.item_type is set */
-    struct hpr_plan         plan;      /* [const after open] */
-    struct hpr_arena        arena;     /* [const after open] this struct is in it */
-    void                   *big;       /* [const after open] NULL, or a mapping of plan.big_raw_bytes */
-    size_t                  fixed_bytes; /* [const after open] of memory_bytes: all but waiting records, blocks, handles */
+    struct hpr_plan plan;              /* [const after open] */
+    struct hpr_arena arena;            /* [const after open] this struct is in it */
+    void *big;                         /* [const after open] NULL, or a mapping of plan.big_raw_bytes */
+    size_t fixed_bytes; /* [const after open] of memory_bytes: all but waiting records, blocks, handles */
 
     struct hpr_deque deque;
-    struct hpr_dir   dir;
+    struct hpr_dir dir;
     struct hpr_spill spill;
 
     uint64_t next_seq;         /* [back] of the next record accepted */
@@ -42,16 +42,16 @@ struct hpr_channel {
     uint64_t tail_gap;         /* [back] dropped by policy behind the last accepted record, not placed yet */
     uint64_t dropped_total;    /* [back] dropped by HOPPER_FULL_DROP_NEWEST since open */
 
-    unsigned char *scratch;    /* [const after open] block_bytes to pack an item into; NULL for bytes */
-    bool           scratch_is_busy; /* [back] */
+    unsigned char *scratch; /* [const after open] block_bytes to pack an item into; NULL for bytes */
+    bool scratch_is_busy;   /* [back] */
 
     uint64_t gap_records[HOPPER_GAP_SLOTS]; /* [back] */
-    uint64_t refused;          /* [back] */
-    uint64_t overflowed;       /* [back] */
-    uint64_t accepted_bytes;   /* [back] */
-    uint64_t senders;          /* [back] open sender handles; as many as plan.handle_bytes allows */
-    bool     is_refusing;      /* [back] the receiver is closing or closed: nothing is accepted any more */
-    bool     receiver_is_open; /* [back] its handle holds the channel */
+    uint64_t refused;                       /* [back] */
+    uint64_t overflowed;                    /* [back] */
+    uint64_t accepted_bytes;                /* [back] */
+    uint64_t senders;                       /* [back] open sender handles; as many as plan.handle_bytes allows */
+    bool is_refusing;                       /* [back] the receiver is closing or closed: nothing is accepted any more */
+    bool receiver_is_open;                  /* [back] its handle holds the channel */
 
     /* on a line of their own: each receive writes here, each send above */
     alignas(HPR_CACHE_LINE) _Atomic uint64_t acknowledged; /* [atomic: written by the receiver] records */
@@ -74,7 +74,7 @@ struct hpr_gap {
 struct hopper_receiver { /* [receiver] */
     struct hpr_channel *channel;
     struct hopper_error error;
-    struct hpr_replay   replay;
+    struct hpr_replay replay;
 
     uint64_t next_seq;          /* of the next record or gap to hand out */
     uint64_t due;               /* sequence numbers that come from the spill before the ring's next entry */
@@ -82,13 +82,13 @@ struct hopper_receiver { /* [receiver] */
     uint64_t dropped_seen;      /* dropped_total up to next_seq */
 
     const unsigned char *frame; /* records of the frame at hand that were not handed out yet */
-    size_t               frame_bytes;
-    uint32_t             frame_records;
-    struct hpr_block    *block; /* the block that the frame is in, NULL when it is in replay's buffer */
+    size_t frame_bytes;
+    uint32_t frame_records;
+    struct hpr_block *block; /* the block that the frame is in, NULL when it is in replay's buffer */
 
     struct hpr_gap gaps[HPR_GAPS_MAX]; /* to be handed out before the frame's records */
-    size_t         gap_count;
-    size_t         gap_next;
+    size_t gap_count;
+    size_t gap_next;
 
     uint64_t handed_out; /* records of the last receive, not acknowledged yet */
 };

@@ -11,10 +11,9 @@
 static voidpf slab_alloc(voidpf opaque, uInt items, uInt size)
 {
     struct hpr_slab *slab = opaque;
-    size_t bytes = hpr_round_up((size_t)items * size, SLAB_ALIGN);
+    size_t bytes          = hpr_round_up((size_t)items * size, SLAB_ALIGN);
 
-    if (bytes > slab->bytes - slab->used)
-        return Z_NULL;
+    if (bytes > slab->bytes - slab->used) return Z_NULL;
     slab->used += bytes;
     return slab->base + slab->used - bytes;
 }
@@ -27,7 +26,7 @@ static void slab_free(voidpf opaque, voidpf ptr)
 static voidpf counting_alloc(voidpf opaque, uInt items, uInt size)
 {
     struct hpr_slab *slab = opaque;
-    size_t bytes = (size_t)items * size;
+    size_t bytes          = (size_t)items * size;
 
     slab->used += hpr_round_up(bytes, SLAB_ALIGN);
     return calloc(1, bytes);
@@ -41,7 +40,7 @@ static void counting_free(voidpf opaque, voidpf ptr)
 
 struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes)
 {
-    struct hpr_codec_params params = {level, 15, 8};
+    struct hpr_codec_params params = { level, 15, 8 };
 
     while (params.window_bits > 10 && (size_t)1 << params.window_bits >= block_bytes) {
         params.window_bits--;
@@ -62,10 +61,9 @@ size_t hpr_deflater_bytes(const struct hpr_codec_params *params)
 
     memset(&d, 0, sizeof d);
     d.z.zalloc = counting_alloc;
-    d.z.zfree = counting_free;
+    d.z.zfree  = counting_free;
     d.z.opaque = &d.slab;
-    if (deflater_open(&d, params) != Z_OK)
-        return 0;
+    if (deflater_open(&d, params) != Z_OK) return 0;
     (void)deflateEnd(&d.z);
     return d.slab.used;
 }
@@ -73,16 +71,15 @@ size_t hpr_deflater_bytes(const struct hpr_codec_params *params)
 /* An inflater makes its window when it first stops between two pieces: let it. */
 size_t hpr_inflater_bytes(int window_bits)
 {
-    static const unsigned char piece[] = {0x00, 0x01, 0x00, 0xfe, 0xff, 'a'}; /* a stored block, and more to come */
+    static const unsigned char piece[] = { 0x00, 0x01, 0x00, 0xfe, 0xff, 'a' }; /* a stored block, and more to come */
     struct hpr_inflater i;
     unsigned char out[16];
 
     memset(&i, 0, sizeof i);
     i.z.zalloc = counting_alloc;
-    i.z.zfree = counting_free;
+    i.z.zfree  = counting_free;
     i.z.opaque = &i.slab;
-    if (inflateInit2(&i.z, -window_bits) != Z_OK)
-        return 0;
+    if (inflateInit2(&i.z, -window_bits) != Z_OK) return 0;
     hpr_inflate_begin(&i, out, sizeof out);
     (void)hpr_inflate_step(&i, piece, sizeof piece, false);
     (void)inflateEnd(&i.z);
@@ -93,22 +90,22 @@ hopper_status hpr_deflater_init(struct hpr_deflater *d, const struct hpr_codec_p
                                 size_t slab_bytes)
 {
     memset(d, 0, sizeof *d);
-    d->slab.base = slab;
+    d->slab.base  = slab;
     d->slab.bytes = slab_bytes;
-    d->z.zalloc = slab_alloc;
-    d->z.zfree = slab_free;
-    d->z.opaque = &d->slab;
+    d->z.zalloc   = slab_alloc;
+    d->z.zfree    = slab_free;
+    d->z.opaque   = &d->slab;
     return deflater_open(d, params) == Z_OK ? HOPPER_OK : HOPPER_ENOMEM;
 }
 
 hopper_status hpr_inflater_init(struct hpr_inflater *i, int window_bits, void *slab, size_t slab_bytes)
 {
     memset(i, 0, sizeof *i);
-    i->slab.base = slab;
+    i->slab.base  = slab;
     i->slab.bytes = slab_bytes;
-    i->z.zalloc = slab_alloc;
-    i->z.zfree = slab_free;
-    i->z.opaque = &i->slab;
+    i->z.zalloc   = slab_alloc;
+    i->z.zfree    = slab_free;
+    i->z.opaque   = &i->slab;
     return inflateInit2(&i->z, -window_bits) == Z_OK ? HOPPER_OK : HOPPER_ENOMEM;
 }
 
@@ -128,19 +125,18 @@ bool hpr_deflate_step(struct hpr_deflater *d, bool is_last)
 size_t hpr_deflate(struct hpr_deflater *d, const void *in, size_t len, void *out, size_t capacity)
 {
     hpr_deflate_begin(d);
-    d->z.next_in = (z_const Bytef *)(uintptr_t)in;
-    d->z.avail_in = (uInt)len;
-    d->z.next_out = out;
+    d->z.next_in   = (z_const Bytef *)(uintptr_t)in;
+    d->z.avail_in  = (uInt)len;
+    d->z.next_out  = out;
     d->z.avail_out = (uInt)capacity;
-    if (!hpr_deflate_step(d, true))
-        return 0;
+    if (!hpr_deflate_step(d, true)) return 0;
     return capacity - d->z.avail_out < capacity ? capacity - d->z.avail_out : 0;
 }
 
 void hpr_inflate_begin(struct hpr_inflater *i, void *out, size_t len)
 {
     (void)inflateReset(&i->z);
-    i->z.next_out = out;
+    i->z.next_out  = out;
     i->z.avail_out = (uInt)len;
 }
 
@@ -149,12 +145,11 @@ enum hpr_inflate_result hpr_inflate_step(struct hpr_inflater *i, const void *in,
 {
     int res;
 
-    i->z.next_in = (z_const Bytef *)(uintptr_t)in;
+    i->z.next_in  = (z_const Bytef *)(uintptr_t)in;
     i->z.avail_in = (uInt)len;
-    res = inflate(&i->z, is_last ? Z_FINISH : Z_NO_FLUSH);
+    res           = inflate(&i->z, is_last ? Z_FINISH : Z_NO_FLUSH);
     if (res == Z_STREAM_END)
         return i->z.avail_in == 0 && i->z.avail_out == 0 && is_last ? HPR_INFLATE_DONE : HPR_INFLATE_BAD;
-    if (res != Z_OK && res != Z_BUF_ERROR)
-        return HPR_INFLATE_BAD;
+    if (res != Z_OK && res != Z_BUF_ERROR) return HPR_INFLATE_BAD;
     return i->z.avail_in == 0 && !is_last ? HPR_INFLATE_MORE : HPR_INFLATE_BAD;
 }

@@ -10,17 +10,17 @@
 /* zlib's memory, handed out from one piece and taken back as a whole. */
 struct hpr_slab {
     unsigned char *base;
-    size_t         bytes;
-    size_t         used;
+    size_t bytes;
+    size_t used;
 };
 
 struct hpr_deflater {
-    z_stream        z;
+    z_stream z;
     struct hpr_slab slab;
 };
 
 struct hpr_inflater {
-    z_stream        z;
+    z_stream z;
     struct hpr_slab slab;
 };
 
@@ -53,7 +53,7 @@ bool hpr_deflate_step(struct hpr_deflater *d, bool is_last); /* true: input used
 
 /* Inflate piece by piece to the LEN bytes at OUT: begin, then step with each piece of input. */
 enum hpr_inflate_result { HPR_INFLATE_MORE, HPR_INFLATE_DONE, HPR_INFLATE_BAD };
-void                    hpr_inflate_begin(struct hpr_inflater *i, void *out, size_t len);
+void hpr_inflate_begin(struct hpr_inflater *i, void *out, size_t len);
 enum hpr_inflate_result hpr_inflate_step(struct hpr_inflater *i, const void *in, size_t len, bool is_last);
 
 #endif

@@ -9,10 +9,10 @@ hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, 
 {
     hopper_status st;
 
-    dq->ring = *ring;
-    dq->limit = limit;
-    dq->io = &platform->io;
-    dq->clock = &platform->clock;
+    dq->ring     = *ring;
+    dq->limit    = limit;
+    dq->io       = &platform->io;
+    dq->clock    = &platform->clock;
     dq->event_fd = -1;
     atomic_init(&dq->published, 0);
     atomic_init(&dq->aside, 0);
@@ -24,14 +24,10 @@ hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, 
     HPR_IS_ATOMIC(&dq->freed);
     HPR_IS_ATOMIC(&dq->wake_at);
     HPR_IS_ATOMIC(&dq->attention);
-    if ((st = hpr_mutex_init(&dq->back)) != HOPPER_OK)
-        return st;
-    if ((st = hpr_mutex_init(&dq->front)) != HOPPER_OK)
-        goto no_front;
-    if ((st = hpr_cond_init(&dq->room)) != HOPPER_OK)
-        goto no_room;
-    if ((st = hpr_cond_init(&dq->not_empty)) != HOPPER_OK)
-        goto no_not_empty;
+    if ((st = hpr_mutex_init(&dq->back)) != HOPPER_OK) return st;
+    if ((st = hpr_mutex_init(&dq->front)) != HOPPER_OK) goto no_front;
+    if ((st = hpr_cond_init(&dq->room)) != HOPPER_OK) goto no_room;
+    if ((st = hpr_cond_init(&dq->not_empty)) != HOPPER_OK) goto no_not_empty;
     return HOPPER_OK;
 no_not_empty:
     hpr_cond_fini(&dq->room);
@@ -44,8 +40,7 @@ no_front:
 
 void hpr_deque_fini(struct hpr_deque *dq)
 {
-    if (dq->event_fd >= 0)
-        (void)dq->io->close(dq->io->ctx, dq->event_fd);
+    if (dq->event_fd >= 0) (void)dq->io->close(dq->io->ctx, dq->event_fd);
     hpr_cond_fini(&dq->not_empty);
     hpr_cond_fini(&dq->room);
     hpr_mutex_fini(&dq->front);
@@ -57,8 +52,7 @@ void hpr_deque_fini(struct hpr_deque *dq)
 bool hpr_deque_has_room_locked(struct hpr_deque *dq, uint64_t bytes)
 {
     HPR_ASSERT_HELD(&dq->back);
-    if (HPR_LIKELY(dq->put - dq->freed_seen + bytes <= dq->limit))
-        return true;
+    if (HPR_LIKELY(dq->put - dq->freed_seen + bytes <= dq->limit)) return true;
     dq->freed_seen = atomic_load(&dq->freed);
     HPR_ORDERS_AFTER(&dq->freed);
     return dq->put - dq->freed_seen + bytes <= dq->limit;
@@ -91,20 +85,17 @@ void hpr_deque_publish_locked(struct hpr_deque *dq)
 void hpr_deque_set_aside_locked(struct hpr_deque *dq, bool is_waiting)
 {
     HPR_ASSERT_HELD(&dq->back);
-    if (atomic_load_explicit(&dq->aside, memory_order_relaxed) != is_waiting)
-        atomic_store(&dq->aside, is_waiting);
+    if (atomic_load_explicit(&dq->aside, memory_order_relaxed) != is_waiting) atomic_store(&dq->aside, is_waiting);
 }
 
 void hpr_deque_wake(struct hpr_deque *dq)
 {
     uint32_t attention;
 
-    if (HPR_LIKELY(atomic_load(&dq->attention) == 0))
-        return;
+    if (HPR_LIKELY(atomic_load(&dq->attention) == 0)) return;
     hpr_mutex_lock(&dq->front);
     attention = atomic_exchange(&dq->attention, 0);
-    if (attention & HPR_ATTENTION_SLEEPS)
-        hpr_cond_broadcast(&dq->not_empty);
+    if (attention & HPR_ATTENTION_SLEEPS) hpr_cond_broadcast(&dq->not_empty);
     if (attention & HPR_ATTENTION_EVENT)
         (void)dq->io->event_set(dq->io->ctx, dq->event_fd); /* can fail only for a descriptor that is not an event */
     hpr_mutex_unlock(&dq->front);
@@ -114,8 +105,7 @@ uint64_t hpr_deque_time_left(const struct hpr_deque *dq, uint64_t deadline_ns)
 {
     uint64_t now;
 
-    if (deadline_ns == HOPPER_NOW || deadline_ns == HOPPER_FOREVER)
-        return deadline_ns;
+    if (deadline_ns == HOPPER_NOW || deadline_ns == HOPPER_FOREVER) return deadline_ns;
     now = dq->clock->monotonic_ns(dq->clock->ctx);
     return deadline_ns > now ? deadline_ns - now : 0;
 }
@@ -124,13 +114,12 @@ uint64_t hpr_deque_time_left(const struct hpr_deque *dq, uint64_t deadline_ns)
 void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t deadline_ns, uint64_t timeout_ns)
 {
     const uint64_t limit = dq->limit;
-    uint64_t wanted = dq->put + hpr_min_u64(hpr_max_u64(limit / 2, need), limit);
-    uint64_t wait_ns = hpr_min_u64(hpr_deque_time_left(dq, deadline_ns), timeout_ns);
-    uint64_t others = atomic_load(&dq->wake_at);
+    uint64_t wanted      = dq->put + hpr_min_u64(hpr_max_u64(limit / 2, need), limit);
+    uint64_t wait_ns     = hpr_min_u64(hpr_deque_time_left(dq, deadline_ns), timeout_ns);
+    uint64_t others      = atomic_load(&dq->wake_at);
 
     HPR_ASSERT_HELD(&dq->back);
-    if (wait_ns == 0)
-        return;
+    if (wait_ns == 0) return;
     wanted = wanted > limit ? wanted - limit : 0;
     atomic_store(&dq->wake_at, hpr_min_u64(wanted, others));
     if (wanted > dq->freed_seen && atomic_load(&dq->freed) >= wanted) {
@@ -171,14 +160,12 @@ void hpr_deque_give_back(struct hpr_deque *dq)
 {
     uint64_t freed;
 
-    if (dq->taken == 0)
-        return;
-    freed = atomic_load_explicit(&dq->freed, memory_order_relaxed) + dq->taken;
+    if (dq->taken == 0) return;
+    freed     = atomic_load_explicit(&dq->freed, memory_order_relaxed) + dq->taken;
     dq->taken = 0;
     HPR_ORDERS_BEFORE(&dq->freed);
     atomic_store(&dq->freed, freed);
-    if (HPR_LIKELY(freed < atomic_load(&dq->wake_at)))
-        return;
+    if (HPR_LIKELY(freed < atomic_load(&dq->wake_at))) return;
     hpr_mutex_lock(&dq->back);
     atomic_store(&dq->wake_at, UINT64_MAX);
     hpr_cond_broadcast(&dq->room);
@@ -204,10 +191,8 @@ static inline void relax(void)
 static bool poll_a_little(struct hpr_deque *dq)
 {
     for (int round = 0; round < HPR_POLL_ROUNDS; round++) {
-        for (int i = 0; i < HPR_POLL_PAUSES; i++)
-            relax();
-        if (is_ready(dq))
-            return true;
+        for (int i = 0; i < HPR_POLL_PAUSES; i++) relax();
+        if (is_ready(dq)) return true;
     }
     return false;
 }
@@ -216,15 +201,13 @@ bool hpr_deque_sleep(struct hpr_deque *dq, uint64_t deadline_ns)
 {
     bool ready;
 
-    if (deadline_ns != HOPPER_NOW && poll_a_little(dq))
-        return true;
+    if (deadline_ns != HOPPER_NOW && poll_a_little(dq)) return true;
     hpr_mutex_lock(&dq->front);
     for (;;) {
         uint64_t wait_ns;
 
         atomic_fetch_or(&dq->attention, HPR_ATTENTION_SLEEPS); /* again after each wake: it clears the bit */
-        if ((ready = is_ready(dq)) || (wait_ns = hpr_deque_time_left(dq, deadline_ns)) == 0)
-            break;
+        if ((ready = is_ready(dq)) || (wait_ns = hpr_deque_time_left(dq, deadline_ns)) == 0) break;
         hpr_cond_wait(&dq->not_empty, &dq->front, wait_ns);
     }
     atomic_fetch_and(&dq->attention, ~HPR_ATTENTION_SLEEPS);
@@ -243,8 +226,7 @@ int hpr_deque_event(struct hpr_deque *dq)
             (void)dq->io->event_set(dq->io->ctx, dq->event_fd); /* until a receive has found nothing */
     }
     fd = dq->event_fd;
-    if (fd < 0)
-        dq->event_fd = -1;
+    if (fd < 0) dq->event_fd = -1;
     hpr_mutex_unlock(&dq->front);
     return fd;
 }
@@ -253,8 +235,7 @@ bool hpr_deque_arm_event(struct hpr_deque *dq)
 {
     bool ready;
 
-    if (dq->event_fd < 0)
-        return true;
+    if (dq->event_fd < 0) return true;
     hpr_mutex_lock(&dq->front);
     (void)dq->io->event_clear(dq->io->ctx, dq->event_fd);
     atomic_fetch_or(&dq->attention, HPR_ATTENTION_EVENT);

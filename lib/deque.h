@@ -29,45 +29,52 @@
 #define HPR_ATTENTION_EVENT  2U /* the receiver wants its event set */
 
 struct hpr_deque {
-    struct hpr_ring ring;               /* [const after open] */
-    const struct hopper_io    *io;      /* [const after open] */
-    const struct hopper_clock *clock;   /* [const after open] */
+    struct hpr_ring ring;             /* [const after open] */
+    const struct hopper_io *io;       /* [const after open] */
+    const struct hopper_clock *clock; /* [const after open] */
 
     /* senders */
     alignas(HPR_CACHE_LINE) struct hpr_mutex back; /* rank 1 */
-    struct hpr_cond   room;      /* [back] something that a sender may wait for has changed */
-    struct hpr_cursor tail;      /* [back] */
-    uint64_t          put;       /* [back] bytes and weights ever put */
-    uint64_t          freed_seen; /* [back] last known value of freed */
-    uint64_t          limit;     /* [const after open] the most that bytes and weights may come to */
+    struct hpr_cond room;                          /* [back] something that a sender may wait for has changed */
+    struct hpr_cursor tail;                        /* [back] */
+    uint64_t put;                                  /* [back] bytes and weights ever put */
+    uint64_t freed_seen;                           /* [back] last known value of freed */
+    uint64_t limit;                                /* [const after open] the most that bytes and weights may come to */
 
-    alignas(HPR_CACHE_LINE) _Atomic uint64_t published; /* tail.pos that the receiver may read up to; written under back */
+    alignas(
+        HPR_CACHE_LINE) _Atomic uint64_t published; /* tail.pos that the receiver may read up to; written under back */
     _Atomic uint64_t aside; /* not 0: something beside the ring wants the receiver; written under back */
 
     /* receiver */
     alignas(HPR_CACHE_LINE) struct hpr_cursor head; /* [receiver] */
-    uint64_t published_seen; /* [receiver] last known value of published */
-    uint64_t taken;          /* [receiver] bytes and weights passed, not yet given back */
-    int      event_fd;       /* [front] -1: none */
+    uint64_t published_seen;                        /* [receiver] last known value of published */
+    uint64_t taken;                                 /* [receiver] bytes and weights passed, not yet given back */
+    int event_fd;                                   /* [front] -1: none */
 
     alignas(HPR_CACHE_LINE) _Atomic uint64_t freed; /* bytes and weights given back; written by the receiver only */
     _Atomic uint64_t wake_at;                       /* value of freed that senders wait for; UINT64_MAX: none waits */
 
     alignas(HPR_CACHE_LINE) _Atomic uint32_t attention; /* HPR_ATTENTION_ bits; set under front */
     struct hpr_mutex front;                             /* rank 2 */
-    struct hpr_cond  not_empty;                         /* [front] */
+    struct hpr_cond not_empty;                          /* [front] */
 };
 
 /* LIMIT: the most that entries and weights together may come to; the ring's bytes where there are no weights. */
 hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, uint64_t limit,
                              const struct hopper_platform *platform);
-void          hpr_deque_fini(struct hpr_deque *dq);
+void hpr_deque_fini(struct hpr_deque *dq);
 
 /* ---- senders: with `back` held ---- */
 
 /* The most that one entry may take of the ring, padding aside, or weigh. */
-static inline size_t hpr_deque_entry_limit(const struct hpr_deque *dq) { return dq->ring.bytes / 4; }
-static inline uint64_t hpr_deque_weight_limit(const struct hpr_deque *dq) { return dq->limit / 4; }
+static inline size_t hpr_deque_entry_limit(const struct hpr_deque *dq)
+{
+    return dq->ring.bytes / 4;
+}
+static inline uint64_t hpr_deque_weight_limit(const struct hpr_deque *dq)
+{
+    return dq->limit / 4;
+}
 
 /* Whether BYTES more, padding and weight included, fit. */
 bool hpr_deque_has_room_locked(struct hpr_deque *dq, uint64_t bytes);
@@ -82,19 +89,16 @@ void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t va
  * not put, and hpr_deque_has_room_locked() has to tell. What a send in memory costs is decided here. */
 static inline bool hpr_deque_put_plain_locked(struct hpr_deque *dq, const void *data, size_t len)
 {
-    const size_t entry = HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
+    const size_t entry  = HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
     const uint64_t head = (uint64_t)len << 3 | HPR_PLACE_RECORD;
-    unsigned char *at = dq->ring.base + dq->tail.offset;
+    unsigned char *at   = dq->ring.base + dq->tail.offset;
 
     if (HPR_UNLIKELY(len > hpr_deque_entry_limit(dq) - HPR_RING_HEAD_BYTES - 8 ||
-                     entry >= dq->ring.bytes - dq->tail.offset ||
-                     dq->put - dq->freed_seen + entry > dq->limit))
+                     entry >= dq->ring.bytes - dq->tail.offset || dq->put - dq->freed_seen + entry > dq->limit))
         return false;
     memcpy(at, &head, sizeof head);
-    if (len == 8)
-        memcpy(at + HPR_RING_HEAD_BYTES, data, 8); /* one store, where memcpy() would be a call */
-    else if (len > 0)
-        memcpy(at + HPR_RING_HEAD_BYTES, data, len);
+    if (len == 8) memcpy(at + HPR_RING_HEAD_BYTES, data, 8); /* one store, where memcpy() would be a call */
+    else if (len > 0) memcpy(at + HPR_RING_HEAD_BYTES, data, len);
     dq->tail.pos += entry;
     dq->tail.offset += entry;
     dq->put += entry;
@@ -135,15 +139,13 @@ static inline bool hpr_deque_take_plain(struct hpr_deque *dq, const void **datap
     size_t entry;
 
     memcpy(&head, at, sizeof head);
-    if (HPR_UNLIKELY((head & 7) != HPR_PLACE_RECORD))
-        return false;
+    if (HPR_UNLIKELY((head & 7) != HPR_PLACE_RECORD)) return false;
     *datap = at + HPR_RING_HEAD_BYTES;
-    *lenp = head >> 3;
-    entry = HPR_RING_HEAD_BYTES + hpr_round_up((size_t)(head >> 3), 8);
+    *lenp  = head >> 3;
+    entry  = HPR_RING_HEAD_BYTES + hpr_round_up((size_t)(head >> 3), 8);
     dq->head.pos += entry;
     dq->head.offset += entry;
-    if (dq->head.offset == dq->ring.bytes)
-        dq->head.offset = 0;
+    if (dq->head.offset == dq->ring.bytes) dq->head.offset = 0;
     dq->taken += entry;
     return true;
 }

@@ -32,14 +32,11 @@ static int remove_file(const struct hpr_dir *dir, uint64_t number, size_t squatt
     int res;
 
     for (size_t i = 0; i < squatters; i++)
-        if (dir->squatters[i] == number)
-            return 0;
+        if (dir->squatters[i] == number) return 0;
     hpr_queue_file_name(name, number);
     res = io->stat_at(io->ctx, dir->fd, name, &st);
-    if (res == 0 && st.kind != HOPPER_IO_FILE)
-        return 0;
-    if (res == 0)
-        res = io->unlink_at(io->ctx, dir->fd, name);
+    if (res == 0 && st.kind != HOPPER_IO_FILE) return 0;
+    if (res == 0) res = io->unlink_at(io->ctx, dir->fd, name);
     return res == -ENOENT ? 0 : res;
 }
 
@@ -48,10 +45,8 @@ static int remove_cut_short(struct hpr_dir *dir)
 {
     int res;
 
-    if (dir->fresh.fd >= 0 || dir->fresh.number == 0)
-        return 0;
-    if ((res = remove_file(dir, dir->fresh.number, 0)) == 0)
-        dir->fresh = HPR_QUEUE_FILE_NONE;
+    if (dir->fresh.fd >= 0 || dir->fresh.number == 0) return 0;
+    if ((res = remove_file(dir, dir->fresh.number, 0)) == 0) dir->fresh = HPR_QUEUE_FILE_NONE;
     return res;
 }
 
@@ -63,16 +58,13 @@ static hopper_status open_own(struct hpr_dir *dir, const char *path, const char 
     int parent, res;
 
     parent = io->open_at(io->ctx, -1, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    if (parent == -ENOENT)
-        return hpr_error_set(err, HOPPER_ENOENT, ENOENT, "open directory", path);
-    if (parent < 0)
-        return hpr_error_io(err, parent, "open directory", path);
+    if (parent == -ENOENT) return hpr_error_set(err, HOPPER_ENOENT, ENOENT, "open directory", path);
+    if (parent < 0) return hpr_error_io(err, parent, "open directory", path);
     res = io->mkdir_at(io->ctx, parent, name, 0700);
     if (res == 0 || res == -EEXIST)
         res = io->open_at(io->ctx, parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     (void)io->close(io->ctx, parent);
-    if (res < 0)
-        return hpr_error_io(err, res, "make or open the channel's directory", dir->path);
+    if (res < 0) return hpr_error_io(err, res, "make or open the channel's directory", dir->path);
     dir->fd = res;
     return HOPPER_OK;
 }
@@ -82,8 +74,7 @@ static long read_owner(const struct hpr_dir *dir)
     char text[HPR_LOCK_FILE_BYTES + 1] = "";
     size_t got;
 
-    if (hpr_io_read(dir->io, dir->lock_fd, text, sizeof text - 1, 0, &got) < 0)
-        return 0;
+    if (hpr_io_read(dir->io, dir->lock_fd, text, sizeof text - 1, 0, &got) < 0) return 0;
     text[got] = '\0';
     return strncmp(text, "pid ", 4) == 0 ? strtol(text + 4, NULL, 10) : 0;
 }
@@ -95,9 +86,9 @@ static hopper_status write_owner(const struct hpr_dir *dir, const char *path, st
     int len = snprintf(text, sizeof text, "pid %ld\n", io->process_id(io->ctx));
     int res = io->truncate(io->ctx, dir->lock_fd, 0);
 
-    if (res == 0)
-        res = hpr_io_write(io, dir->lock_fd, text, (size_t)len, 0);
-    if (res == 0 || res == -ENOSPC || res == -EDQUOT) /* a full disk: the lock holds, only its owner's name is not told */
+    if (res == 0) res = hpr_io_write(io, dir->lock_fd, text, (size_t)len, 0);
+    if (res == 0 || res == -ENOSPC ||
+        res == -EDQUOT) /* a full disk: the lock holds, only its owner's name is not told */
         return HOPPER_OK;
     return hpr_error_io(err, res, "write lock file", path);
 }
@@ -112,31 +103,27 @@ static hopper_status take_lock(struct hpr_dir *dir, struct hopper_error *err)
     lock_path(path, sizeof path, dir, LOCK_NAME);
     /* O_NONBLOCK: somebody may have put a FIFO there */
     res = io->open_at(io->ctx, dir->fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (res < 0)
-        return hpr_error_io(err, res, "open lock file", path);
+    if (res < 0) return hpr_error_io(err, res, "open lock file", path);
     dir->lock_fd = res;
-    res = io->stat(io->ctx, dir->lock_fd, &st);
-    if (res < 0)
-        return hpr_error_io(err, res, "look at lock file", path);
+    res          = io->stat(io->ctx, dir->lock_fd, &st);
+    if (res < 0) return hpr_error_io(err, res, "look at lock file", path);
     if (st.kind != HOPPER_IO_FILE || st.links != 1 || st.bytes > HPR_LOCK_FILE_BYTES)
         return hpr_error_set(err, HOPPER_EMISMATCH, 0, "use as lock file what was not made by libhopper", path);
     res = io->lock(io->ctx, dir->lock_fd);
     if (res == -EAGAIN || res == -EACCES) {
         hpr_error_set(err, HOPPER_EBUSY, 0, "lock the channel's directory", dir->path);
-        if (err)
-            err->owner_pid = read_owner(dir);
+        if (err) err->owner_pid = read_owner(dir);
         return HOPPER_EBUSY;
     }
-    if (res < 0)
-        return hpr_error_io(err, res, "lock the channel's directory", dir->path);
+    if (res < 0) return hpr_error_io(err, res, "lock the channel's directory", dir->path);
     (void)io->chmod(io->ctx, dir->lock_fd, 0600); /* whatever the umask was: the next run has to open it again */
     return write_owner(dir, path, err);
 }
 
 struct clearing {
-    struct hpr_dir      *dir;
+    struct hpr_dir *dir;
     struct hopper_error *err;
-    hopper_status        status;
+    hopper_status status;
 };
 
 /* What stands under the name of a queue file: ours to remove (0), to be left alone (1), or a reason not to open. */
@@ -153,17 +140,13 @@ static hopper_status judge_file(struct hpr_dir *dir, const char *name, bool *is_
     *is_oursp = false;
     lock_path(path, sizeof path, dir, name);
     res = io->stat_at(io->ctx, dir->fd, name, &st);
-    if (res == -ENOENT || (res == 0 && st.kind != HOPPER_IO_FILE))
-        return HOPPER_OK;
-    if (res < 0)
-        return hpr_error_io(err, res, "look at queue file", path);
+    if (res == -ENOENT || (res == 0 && st.kind != HOPPER_IO_FILE)) return HOPPER_OK;
+    if (res < 0) return hpr_error_io(err, res, "look at queue file", path);
     fd = io->open_at(io->ctx, dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-    if (fd < 0)
-        return hpr_error_io(err, fd, "open queue file", path);
+    if (fd < 0) return hpr_error_io(err, fd, "open queue file", path);
     res = hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got);
     (void)io->close(io->ctx, fd);
-    if (res < 0)
-        return hpr_error_io(err, res, "read queue file", path);
+    if (res < 0) return hpr_error_io(err, res, "read queue file", path);
     switch (hpr_frame_get_file_header(bytes, got, &header)) {
     case HPR_FILE_NEWER:
         return hpr_error_set(err, HOPPER_EVERSION, 0, "use a queue file of a newer format version", path);
@@ -173,8 +156,7 @@ static hopper_status judge_file(struct hpr_dir *dir, const char *name, bool *is_
         *is_oursp = true;
         return HOPPER_OK;
     case HPR_FILE_DAMAGED:
-    case HPR_FILE_FOREIGN:
-        break;
+    case HPR_FILE_FOREIGN: break;
     }
     *is_oursp = st.bytes < HPR_FILE_HEADER_BYTES && hpr_frame_is_beginning(bytes, got); /* creation was cut short */
     return HOPPER_OK;
@@ -182,19 +164,16 @@ static hopper_status judge_file(struct hpr_dir *dir, const char *name, bool *is_
 
 static int clear_one(void *arg, const char *name)
 {
-    struct clearing *c = arg;
+    struct clearing *c         = arg;
     const struct hopper_io *io = c->dir->io;
     bool is_ours;
     uint64_t number;
     int res;
 
-    if (!hpr_queue_file_parse_name(name, &number))
-        return 0;
-    if ((c->status = judge_file(c->dir, name, &is_ours, c->err)) != HOPPER_OK)
-        return 1;
+    if (!hpr_queue_file_parse_name(name, &number)) return 0;
+    if ((c->status = judge_file(c->dir, name, &is_ours, c->err)) != HOPPER_OK) return 1;
     if (!is_ours) {
-        if (number < NUMBER_FOREIGN_MAX)
-            c->dir->next_number = hpr_max_u64(c->dir->next_number, number + 1);
+        if (number < NUMBER_FOREIGN_MAX) c->dir->next_number = hpr_max_u64(c->dir->next_number, number + 1);
         return 0;
     }
     res = io->unlink_at(io->ctx, c->dir->fd, name);
@@ -207,39 +186,35 @@ static int clear_one(void *arg, const char *name)
 
 static hopper_status clear_earlier_run(struct hpr_dir *dir, struct hopper_error *err)
 {
-    struct clearing c = {dir, err, HOPPER_OK};
+    struct clearing c = { dir, err, HOPPER_OK };
     struct hopper_io_stat st;
     int res;
 
     if (dir->io->stat_at(dir->io->ctx, dir->fd, "STATE", &st) == 0)
         return hpr_error_set(err, HOPPER_EMISMATCH, 0, "remove a queue that survives restarts", dir->path);
     res = dir->io->list(dir->io->ctx, dir->fd, clear_one, &c);
-    if (c.status != HOPPER_OK)
-        return c.status;
+    if (c.status != HOPPER_OK) return c.status;
     return res < 0 ? hpr_error_io(err, res, "list the channel's directory", dir->path) : HOPPER_OK;
 }
 
-hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *name, const struct hopper_options *options,
-                           const struct hpr_plan *plan, struct hopper_error *err)
+hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *name,
+                           const struct hopper_options *options, const struct hpr_plan *plan, struct hopper_error *err)
 {
     hopper_status st;
     int res;
 
-    dir->io = &options->platform->io;
+    dir->io    = &options->platform->io;
     dir->clock = &options->platform->clock;
     dir->fd = dir->lock_fd = -1;
-    dir->disk_bytes = options->disk_bytes;
-    dir->file_bytes = plan->file_bytes;
-    dir->content = options->item_type ? HPR_CONTENT_ITEMS : HPR_CONTENT_BYTES;
+    dir->disk_bytes        = options->disk_bytes;
+    dir->file_bytes        = plan->file_bytes;
+    dir->content           = options->item_type ? HPR_CONTENT_ITEMS : HPR_CONTENT_BYTES;
     dir->active = dir->fresh = HPR_QUEUE_FILE_NONE;
-    dir->next_number = 1;
+    dir->next_number         = 1;
     (void)snprintf(dir->path, sizeof dir->path, "%s/%s", path, name);
-    if ((st = open_own(dir, path, name, err)) != HOPPER_OK)
-        goto failed;
-    if ((st = take_lock(dir, err)) != HOPPER_OK)
-        goto failed;
-    if ((st = clear_earlier_run(dir, err)) != HOPPER_OK)
-        goto failed;
+    if ((st = open_own(dir, path, name, err)) != HOPPER_OK) goto failed;
+    if ((st = take_lock(dir, err)) != HOPPER_OK) goto failed;
+    if ((st = clear_earlier_run(dir, err)) != HOPPER_OK) goto failed;
     res = dir->io->random(dir->io->ctx, dir->channel_id, sizeof dir->channel_id);
     if (res < 0) {
         st = hpr_error_io(err, res, "get random bytes", NULL);
@@ -256,8 +231,7 @@ failed:
 
 void hpr_dir_close(struct hpr_dir *dir)
 {
-    if (dir->fd < 0)
-        return;
+    if (dir->fd < 0) return;
     (void)hpr_dir_discard_all_locked(dir);
     (void)remove_cut_short(dir);
     (void)dir->io->truncate(dir->io->ctx, dir->lock_fd, 0);
@@ -276,16 +250,14 @@ uint64_t hpr_dir_used_locked(const struct hpr_dir *dir)
 
 bool hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes)
 {
-    if (bytes > dir->disk_bytes || hpr_dir_used_locked(dir) > dir->disk_bytes - bytes)
-        return false;
+    if (bytes > dir->disk_bytes || hpr_dir_used_locked(dir) > dir->disk_bytes - bytes) return false;
     dir->promised += bytes;
     return true;
 }
 
 uint64_t hpr_dir_files_locked(const struct hpr_dir *dir)
 {
-    if (dir->end.number)
-        return dir->end.number - dir->oldest + 1;
+    if (dir->end.number) return dir->end.number - dir->oldest + 1;
     return dir->unwanted > dir->oldest ? dir->unwanted - dir->oldest : 0;
 }
 
@@ -299,22 +271,21 @@ static struct hpr_queue_file *frame_file(struct hpr_dir *dir)
 /* A name that is taken by a file not ours is passed over; there are not many, or somebody is at work here who should not. */
 static int create_fresh(struct hpr_dir *dir, uint64_t first_seq)
 {
-    struct hpr_file_header header = {.survive = HOPPER_SURVIVE_NOTHING, .content = dir->content, .first_seq = first_seq};
+    struct hpr_file_header header = { .survive   = HOPPER_SURVIVE_NOTHING,
+                                      .content   = dir->content,
+                                      .first_seq = first_seq };
     int res;
 
     memcpy(header.channel_id, dir->channel_id, sizeof header.channel_id);
     header.record_offset = dir->writer_records;
     header.stream_offset = dir->writer_written + (dir->active.fd >= 0 ? HPR_FOOTER_BYTES : 0);
-    if ((res = remove_cut_short(dir)) < 0)
-        return res;
-    if (dir->waste != 0 && (res = remove_file(dir, dir->waste, 0)) < 0)
-        return res;
+    if ((res = remove_cut_short(dir)) < 0) return res;
+    if (dir->waste != 0 && (res = remove_file(dir, dir->waste, 0)) < 0) return res;
     dir->waste = 0;
     for (;;) {
         header.number = dir->next_number;
-        res = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
-        if (res != -EEXIST || dir->squatter_count == HPR_SQUATTERS_MAX)
-            return res;
+        res           = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
+        if (res != -EEXIST || dir->squatter_count == HPR_SQUATTERS_MAX) return res;
         dir->squatters[dir->squatter_count++] = dir->next_number++;
     }
 }
@@ -325,9 +296,8 @@ static int mend_active(struct hpr_dir *dir)
 {
     int res;
 
-    if (dir->active.fd < 0 || !dir->active.is_broken || dir->active_is_abandoned)
-        return 0;
-    res = dir->io->truncate(dir->io->ctx, dir->active.fd, dir->active.bytes);
+    if (dir->active.fd < 0 || !dir->active.is_broken || dir->active_is_abandoned) return 0;
+    res                   = dir->io->truncate(dir->io->ctx, dir->active.fd, dir->active.bytes);
     dir->active.is_broken = res < 0;
     return res;
 }
@@ -358,7 +328,7 @@ struct hpr_frame_place hpr_dir_frame_place(struct hpr_dir *dir)
 {
     const struct hpr_queue_file *file = frame_file(dir);
 
-    return (struct hpr_frame_place){dir->channel_id, file->number, file->bytes};
+    return (struct hpr_frame_place){ dir->channel_id, file->number, file->bytes };
 }
 
 hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, uint64_t offset, struct hopper_error *err)
@@ -368,9 +338,8 @@ hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, ui
     int res;
 
     dir->has_written = true;
-    res = hpr_queue_file_write(file, dir->io, buf, len, offset);
-    if (res == 0)
-        return HOPPER_OK;
+    res              = hpr_queue_file_write(file, dir->io, buf, len, offset);
+    if (res == 0) return HOPPER_OK;
     hpr_queue_file_name(name, file->number);
     lock_path(path, sizeof path, dir, name);
     return hpr_error_io(err, res, "write queue file", path);
@@ -388,11 +357,11 @@ void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t re
             *seal_errorp = hpr_queue_file_seal(&dir->active, dir->io, dir->channel_id);
             dir->writer_written += HPR_FOOTER_BYTES; /* also when there is none: places in the stream are fixed */
         }
-        dir->active = dir->fresh;
-        dir->active_is_abandoned = false;
-        dir->active_first_seq = dir->fresh_first_seq;
+        dir->active               = dir->fresh;
+        dir->active_is_abandoned  = false;
+        dir->active_first_seq     = dir->fresh_first_seq;
         dir->active_record_offset = dir->writer_records;
-        dir->fresh = HPR_QUEUE_FILE_NONE;
+        dir->fresh                = HPR_QUEUE_FILE_NONE;
         dir->next_number++;
     }
     dir->writer_records += records;
@@ -403,8 +372,7 @@ bool hpr_dir_roll_back_frame(struct hpr_dir *dir)
     char name[HPR_QUEUE_FILE_NAME_BYTES];
 
     if (dir->fresh.fd < 0) {
-        if (dir->active.fd < 0 || !dir->has_written)
-            return false; /* nothing new: waste is counted once */
+        if (dir->active.fd < 0 || !dir->has_written) return false; /* nothing new: waste is counted once */
         hpr_queue_file_roll_back(&dir->active, dir->io);
         return dir->active.is_broken;
     }
@@ -413,8 +381,7 @@ bool hpr_dir_roll_back_frame(struct hpr_dir *dir)
         hpr_queue_file_close(&dir->fresh, dir->io);
         return false;
     }
-    if (dir->io->truncate(dir->io->ctx, dir->fresh.fd, HPR_FILE_HEADER_BYTES) != 0)
-        dir->waste = dir->fresh.number;
+    if (dir->io->truncate(dir->io->ctx, dir->fresh.fd, HPR_FILE_HEADER_BYTES) != 0) dir->waste = dir->fresh.number;
     hpr_queue_file_close(&dir->fresh, dir->io);
     dir->next_number++; /* the number is spent; the reader finds nothing good in the file and passes on */
     return true;
@@ -440,11 +407,11 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
 {
     uint64_t bytes = dir->writer_written - dir->written;
 
-    dir->written = dir->writer_written;
+    dir->written        = dir->writer_written;
     dir->squatters_seen = dir->squatter_count;
     if (dir->active.fd >= 0)
-        dir->end = (struct hpr_dir_end){dir->active.number, dir->active.start, dir->active.bytes,
-                                        dir->active_first_seq, dir->active_record_offset};
+        dir->end = (struct hpr_dir_end){ dir->active.number, dir->active.start, dir->active.bytes,
+                                         dir->active_first_seq, dir->active_record_offset };
     return bytes;
 }
 
@@ -455,22 +422,17 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
 static bool remove_unwanted(struct hpr_dir *dir, struct hpr_mutex *back)
 {
     const size_t squatters = dir->squatters_seen; /* a writer may publish more while `back` is dropped */
-    const uint64_t until = dir->unwanted;
-    uint64_t at = dir->oldest;
+    const uint64_t until   = dir->unwanted;
+    uint64_t at            = dir->oldest;
 
-    if (dir->is_removing || at >= until)
-        return false;
+    if (dir->is_removing || at >= until) return false;
     dir->is_removing = true;
-    if (back)
-        hpr_mutex_unlock(back);
-    while (at < until && remove_file(dir, at, squatters) == 0)
-        at++;
-    if (back)
-        hpr_mutex_lock(back);
+    if (back) hpr_mutex_unlock(back);
+    while (at < until && remove_file(dir, at, squatters) == 0) at++;
+    if (back) hpr_mutex_lock(back);
     dir->is_removing = false;
-    dir->oldest = at;
-    if (at < dir->unwanted || dir->unwanted_offset <= dir->removed || dir->unwanted_offset > dir->written)
-        return false;
+    dir->oldest      = at;
+    if (at < dir->unwanted || dir->unwanted_offset <= dir->removed || dir->unwanted_offset > dir->written) return false;
     dir->removed = dir->unwanted_offset;
     return true;
 }
@@ -478,7 +440,7 @@ static bool remove_unwanted(struct hpr_dir *dir, struct hpr_mutex *back)
 bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset)
 {
     if (number > dir->unwanted) {
-        dir->unwanted = number;
+        dir->unwanted        = number;
         dir->unwanted_offset = hpr_max_u64(dir->unwanted_offset, stream_offset);
     }
     return remove_unwanted(dir, back);
@@ -498,10 +460,9 @@ bool hpr_dir_discard_all_locked(struct hpr_dir *dir)
 {
     uint64_t before = dir->removed;
 
-    if (dir->is_removing)
-        return false;
+    if (dir->is_removing) return false;
     hpr_queue_file_close(&dir->active, dir->io);
-    dir->end = (struct hpr_dir_end){0};
+    dir->end = (struct hpr_dir_end){ 0 };
     (void)hpr_dir_remove_below_locked(dir, NULL, dir->next_number, dir->written);
     return dir->removed > before;
 }
@@ -519,15 +480,14 @@ bool hpr_dir_next_file_locked(struct hpr_dir *dir, uint64_t number, struct hpr_d
 
         hpr_queue_file_name(name, number);
         fd = io->open_at(io->ctx, dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-        if (fd < 0)
-            continue;
+        if (fd < 0) continue;
         res = hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got);
         (void)io->close(io->ctx, fd);
         if (res == 0 && hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == number &&
             memcmp(header.channel_id, dir->channel_id, sizeof header.channel_id) == 0 &&
             header.first_seq <= dir->end.first_seq && header.stream_offset <= dir->end.start &&
             header.record_offset <= dir->end.record_offset) {
-            *next = (struct hpr_dir_end){number, header.stream_offset, 0, header.first_seq, header.record_offset};
+            *next = (struct hpr_dir_end){ number, header.stream_offset, 0, header.first_seq, header.record_offset };
             return true;
         }
     }

@@ -17,54 +17,54 @@
 #define HPR_SQUATTERS_MAX 8
 
 struct hpr_dir_end {
-    uint64_t number;    /* 0: there is no active file */
-    uint64_t start;     /* stream offset of its first byte */
-    uint64_t bytes;     /* end of its last frame */
-    uint64_t first_seq; /* of its first record */
+    uint64_t number;        /* 0: there is no active file */
+    uint64_t start;         /* stream offset of its first byte */
+    uint64_t bytes;         /* end of its last frame */
+    uint64_t first_seq;     /* of its first record */
     uint64_t record_offset; /* records in all files before it */
 };
 
 struct hpr_dir {
-    const struct hopper_io    *io;    /* [const after open] */
-    const struct hopper_clock *clock; /* [const after open] */
-    int      fd;                      /* [const after open] */
-    int      lock_fd;                 /* [const after open] */
-    uint64_t disk_bytes;              /* [const after open] */
-    uint64_t file_bytes;              /* [const after open] */
-    uint8_t  channel_id[HPR_CHANNEL_ID_BYTES]; /* [const after open] */
-    uint8_t  content;                 /* [const after open] enum hpr_content */
-    char     path[256];               /* [const after open] for messages */
+    const struct hopper_io *io;               /* [const after open] */
+    const struct hopper_clock *clock;         /* [const after open] */
+    int fd;                                   /* [const after open] */
+    int lock_fd;                              /* [const after open] */
+    uint64_t disk_bytes;                      /* [const after open] */
+    uint64_t file_bytes;                      /* [const after open] */
+    uint8_t channel_id[HPR_CHANNEL_ID_BYTES]; /* [const after open] */
+    uint8_t content;                          /* [const after open] enum hpr_content */
+    char path[256];                           /* [const after open] for messages */
 
     uint64_t written;  /* [back] end of the stream */
     uint64_t removed;  /* [back] beginning of the stream: all before it is off the disk */
     uint64_t promised; /* [back] to blocks in memory */
     uint64_t oldest;   /* [back] number of the first file that may exist */
-    bool     is_removing;    /* [back] a thread is removing files from `oldest` on */
-    uint64_t unwanted;       /* [back] number below which no file is wanted: those from `oldest` on are still to be removed */
+    bool is_removing;  /* [back] a thread is removing files from `oldest` on */
+    uint64_t unwanted; /* [back] number below which no file is wanted: those from `oldest` on are still to be removed */
     uint64_t unwanted_offset; /* [back] where the stream begins when they are, 0: not known */
-    struct hpr_dir_end end;  /* [back] the active file as the reader may see it */
-    uint64_t abandoned;      /* [back] number of an active file that is not to be written any more, 0: none */
+    struct hpr_dir_end end;   /* [back] the active file as the reader may see it */
+    uint64_t abandoned;       /* [back] number of an active file that is not to be written any more, 0: none */
 
     struct hpr_queue_file active; /* [writer] none at first, and after it was discarded */
     struct hpr_queue_file fresh;  /* [writer] the next active file while its first frame is written */
     uint64_t next_number;         /* [writer] */
-    uint64_t waste;               /* [writer] file with a frame whose write failed, that could neither be removed nor cut
+    uint64_t waste;            /* [writer] file with a frame whose write failed, that could neither be removed nor cut
                                      off; no new file is made before it is gone. 0: none */
-    bool     active_is_abandoned; /* [writer] the reader has given it up */
-    bool     has_written;         /* [writer] some of the frame that was begun */
-    uint64_t writer_written;      /* [writer] end of the stream, ahead of `written` until published */
-    uint64_t active_first_seq;    /* [writer] */
-    uint64_t active_record_offset; /* [writer] */
-    uint64_t fresh_first_seq;     /* [writer] */
-    uint64_t writer_records;      /* [writer] in all files so far */
+    bool active_is_abandoned;  /* [writer] the reader has given it up */
+    bool has_written;          /* [writer] some of the frame that was begun */
+    uint64_t writer_written;   /* [writer] end of the stream, ahead of `written` until published */
+    uint64_t active_first_seq; /* [writer] */
+    uint64_t active_record_offset;         /* [writer] */
+    uint64_t fresh_first_seq;              /* [writer] */
+    uint64_t writer_records;               /* [writer] in all files so far */
     uint64_t squatters[HPR_SQUATTERS_MAX]; /* [writer] numbers whose names were taken by files not ours */
-    size_t   squatter_count;               /* [writer] */
-    size_t   squatters_seen;               /* [back] those of them that the remover may look at */
+    size_t squatter_count;                 /* [writer] */
+    size_t squatters_seen;                 /* [back] those of them that the remover may look at */
 };
 
 /* Open DIR/NAME, make it if need be, lock it and clear it of what an earlier volatile run left. */
-hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *name, const struct hopper_options *options,
-                           const struct hpr_plan *plan, struct hopper_error *err);
+hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *name,
+                           const struct hopper_options *options, const struct hpr_plan *plan, struct hopper_error *err);
 
 /* Remove all queue files that this object made, give the lock back. */
 void hpr_dir_close(struct hpr_dir *dir);
@@ -74,7 +74,7 @@ void hpr_dir_close(struct hpr_dir *dir);
 #define HPR_FRAME_PROMISE(raw_bytes) \
     ((uint64_t)(raw_bytes) + HPR_FRAME_HEADER_BYTES + HPR_FILE_HEADER_BYTES + HPR_FOOTER_BYTES)
 
-bool     hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes);
+bool hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes);
 uint64_t hpr_dir_used_locked(const struct hpr_dir *dir);
 uint64_t hpr_dir_files_locked(const struct hpr_dir *dir);
 
@@ -89,7 +89,8 @@ hopper_status hpr_dir_begin_frame(struct hpr_dir *dir, uint64_t frame_bytes, uin
 struct hpr_frame_place hpr_dir_frame_place(struct hpr_dir *dir);
 
 /* Write LEN bytes of the frame at OFFSET from its start. After a failure: roll back. */
-hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, uint64_t offset, struct hopper_error *err);
+hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, uint64_t offset,
+                            struct hopper_error *err);
 
 /* The frame is whole. Cannot fail; a new file becomes the active one and the old one is sealed. *SEAL_ERRORP: a negated
  * errno when that went wrong, which costs nothing but the footer. */

@@ -17,13 +17,13 @@ hopper_status hpr_fetch_aside(struct hpr_channel *ch, struct hopper_receiver *rc
         /* came while we took the lock, and comes first */
     } else if (ch->overflow > 0) {
         hpr_spill_seal_locked(&ch->spill);
-        rcv->due = ch->overflow;
+        rcv->due               = ch->overflow;
         rcv->due_dropped_total = rcv->dropped_seen + ch->overflow_dropped;
         ch->overflow = ch->overflow_dropped = 0;
     } else if (ch->tail_gap > 0) {
-        rcv->gaps[0] = (struct hpr_gap){ch->tail_gap, HOPPER_GAP_DROPPED_NEWEST};
+        rcv->gaps[0]   = (struct hpr_gap){ ch->tail_gap, HOPPER_GAP_DROPPED_NEWEST };
         rcv->gap_count = 1;
-        rcv->gap_next = 0;
+        rcv->gap_next  = 0;
         rcv->dropped_seen += ch->tail_gap;
         ch->tail_gap = 0;
     } else if (ch->senders == 0) {
@@ -36,8 +36,7 @@ hopper_status hpr_fetch_aside(struct hpr_channel *ch, struct hopper_receiver *rc
 
 static void add_gap(struct hopper_receiver *rcv, uint64_t lost, uint32_t reason)
 {
-    if (lost > 0)
-        rcv->gaps[rcv->gap_count++] = (struct hpr_gap){lost, reason};
+    if (lost > 0) rcv->gaps[rcv->gap_count++] = (struct hpr_gap){ lost, reason };
 }
 
 /* What is next in order is a frame at SEQ of RECORDS; all between the receiver's place and it is missing, each part for
@@ -46,17 +45,17 @@ static void claim_frame(struct hpr_channel *ch, struct hopper_receiver *rcv, uin
                         uint64_t dropped_total, uint32_t reason)
 {
     struct hpr_spill *sp = &ch->spill;
-    uint64_t missing = seq - rcv->next_seq;
-    uint64_t floor = hpr_min_u64(sp->drop_floor_seq, seq);
-    uint64_t oldest = floor > rcv->next_seq ? floor - rcv->next_seq : 0;
+    uint64_t missing     = seq - rcv->next_seq;
+    uint64_t floor       = hpr_min_u64(sp->drop_floor_seq, seq);
+    uint64_t oldest      = floor > rcv->next_seq ? floor - rcv->next_seq : 0;
     uint64_t newest, lost;
 
-    dropped_total = hpr_min_u64(dropped_total, rcv->due_dropped_total);
-    newest = dropped_total > rcv->dropped_seen ? dropped_total - rcv->dropped_seen : 0;
-    newest = hpr_min_u64(newest, missing - oldest);
-    lost = missing - oldest - newest;
+    dropped_total  = hpr_min_u64(dropped_total, rcv->due_dropped_total);
+    newest         = dropped_total > rcv->dropped_seen ? dropped_total - rcv->dropped_seen : 0;
+    newest         = hpr_min_u64(newest, missing - oldest);
+    lost           = missing - oldest - newest;
     rcv->gap_count = rcv->gap_next = 0;
-    reason = reason == HOPPER_GAP_NONE ? HOPPER_GAP_CORRUPT : reason;
+    reason                         = reason == HOPPER_GAP_NONE ? HOPPER_GAP_CORRUPT : reason;
     add_gap(rcv, oldest, HOPPER_GAP_DROPPED_OLDEST);
     add_gap(rcv, lost, reason);
     add_gap(rcv, newest, HOPPER_GAP_DROPPED_NEWEST);
@@ -64,14 +63,14 @@ static void claim_frame(struct hpr_channel *ch, struct hopper_receiver *rcv, uin
     hpr_spill_claim_locked(sp, lost);
     rcv->dropped_seen += newest;
     rcv->due -= missing + records;
-    sp->claimed_seq = seq + records;
+    sp->claimed_seq    = seq + records;
     rcv->frame_records = records;
 }
 
 /* Behind the receiver: files that it has left are removed, and all of them when nothing in them is wanted any more. */
 static void clean_up_locked(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
-    struct hpr_dir *dir = &ch->dir;
+    struct hpr_dir *dir   = &ch->dir;
     struct hpr_replay *rp = &rcv->replay;
     bool is_wanted = atomic_load(&ch->deque.wake_at) != UINT64_MAX || dir->written - dir->removed >= DISCARD_BYTES;
     bool is_at_end = rp->number >= dir->end.number;
@@ -89,10 +88,10 @@ static void clean_up_locked(struct hpr_channel *ch, struct hopper_receiver *rcv)
 /* From the files, where the next record was written. `back` held, and dropped meanwhile. */
 static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
-    struct hpr_spill *sp = &ch->spill;
-    const uint64_t due_seq = rcv->next_seq + rcv->due;
-    const struct hpr_replay_end end = {ch->dir.end, ch->dir.oldest, sp->end_seq, due_seq};
-    const uint64_t dropped_total = end.seq < due_seq ? sp->end_dropped_total : rcv->due_dropped_total;
+    struct hpr_spill *sp            = &ch->spill;
+    const uint64_t due_seq          = rcv->next_seq + rcv->due;
+    const struct hpr_replay_end end = { ch->dir.end, ch->dir.oldest, sp->end_seq, due_seq };
+    const uint64_t dropped_total    = end.seq < due_seq ? sp->end_dropped_total : rcv->due_dropped_total;
     struct hpr_replay_frame frame;
     hopper_status st;
 
@@ -100,19 +99,17 @@ static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiv
     st = hpr_replay_next(&rcv->replay, &end, rcv->next_seq, &frame, &rcv->error);
     atomic_store_explicit(&ch->read_errors, rcv->replay.read_errors, memory_order_relaxed);
     hpr_mutex_lock(&ch->deque.back);
-    if (st == HOPPER_OK && frame.first_seq < sp->drop_floor_seq)
-        return HOPPER_EAGAIN; /* dropped while it was read */
+    if (st == HOPPER_OK && frame.first_seq < sp->drop_floor_seq) return HOPPER_EAGAIN; /* dropped while it was read */
     if (st == HOPPER_END) {
         claim_frame(ch, rcv, hpr_min_u64(end.seq, due_seq), 0, dropped_total, frame.reason);
         st = HOPPER_OK;
     } else if (st == HOPPER_OK) {
         claim_frame(ch, rcv, frame.first_seq, frame.records, frame.dropped_total, frame.reason);
         hpr_spill_claim_locked(sp, frame.records);
-        rcv->frame = frame.data;
+        rcv->frame       = frame.data;
         rcv->frame_bytes = frame.bytes;
     }
-    if (st == HOPPER_OK)
-        clean_up_locked(ch, rcv);
+    if (st == HOPPER_OK) clean_up_locked(ch, rcv);
     return st;
 }
 
@@ -129,8 +126,8 @@ static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *
         return HOPPER_EAGAIN;
     }
     claim_frame(ch, rcv, block->first_seq, block->records, block->dropped_total, HOPPER_GAP_NONE);
-    rcv->block = block;
-    rcv->frame = block->raw;
+    rcv->block       = block;
+    rcv->frame       = block->raw;
     rcv->frame_bytes = block->raw_bytes;
     return HOPPER_OK;
 }
@@ -140,8 +137,7 @@ hopper_status hpr_fetch_due(struct hpr_channel *ch, struct hopper_receiver *rcv)
     hopper_status st;
 
     hpr_mutex_lock(&ch->deque.back);
-    do
-        st = rcv->next_seq < ch->spill.end_seq ? load_from_disk(ch, rcv) : take_block(ch, rcv);
+    do st = rcv->next_seq < ch->spill.end_seq ? load_from_disk(ch, rcv) : take_block(ch, rcv);
     while (st == HOPPER_EAGAIN);
     hpr_mutex_unlock(&ch->deque.back);
     return st;

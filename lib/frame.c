@@ -10,7 +10,7 @@
 #define FRAME_MAGIC  0x48514652U /* "HQFR" */
 #define FOOTER_MAGIC 0x48514654U /* "HQFT" */
 
-static const unsigned char file_magic[8] = {0x89, 'H', 'Q', 'F', '\r', '\n', 0x1a, '\n'};
+static const unsigned char file_magic[8] = { 0x89, 'H', 'Q', 'F', '\r', '\n', 0x1a, '\n' };
 
 uint32_t hpr_crc32(uint32_t crc, const void *data, size_t len)
 {
@@ -47,18 +47,16 @@ void hpr_frame_put_file_header(unsigned char *out, const struct hpr_file_header 
 enum hpr_file_verdict hpr_frame_get_file_header(const unsigned char *in, size_t len, struct hpr_file_header *h)
 {
     memset(h, 0, sizeof *h);
-    if (len < 10 || memcmp(in, file_magic, sizeof file_magic) != 0)
-        return HPR_FILE_FOREIGN;
-    if (hpr_get_u16(in + 8) > HOPPER_FORMAT_VERSION)
-        return HPR_FILE_NEWER;
+    if (len < 10 || memcmp(in, file_magic, sizeof file_magic) != 0) return HPR_FILE_FOREIGN;
+    if (hpr_get_u16(in + 8) > HOPPER_FORMAT_VERSION) return HPR_FILE_NEWER;
     if (len < HPR_FILE_HEADER_BYTES || hpr_get_u32(in + 68) != hpr_crc32(0, in, 68) ||
         hpr_get_u16(in + 8) != HOPPER_FORMAT_VERSION || hpr_get_u16(in + 10) != HPR_FILE_HEADER_BYTES)
         return HPR_FILE_DAMAGED;
     h->survive = in[12];
     h->content = in[13];
     memcpy(h->channel_id, in + 16, HPR_CHANNEL_ID_BYTES);
-    h->number = hpr_get_u64(in + 32);
-    h->first_seq = hpr_get_u64(in + 40);
+    h->number        = hpr_get_u64(in + 32);
+    h->first_seq     = hpr_get_u64(in + 40);
     h->stream_offset = hpr_get_u64(in + 48);
     h->record_offset = hpr_get_u64(in + 56);
     return HPR_FILE_OURS;
@@ -97,14 +95,11 @@ void hpr_frame_put_footer(unsigned char *out, const struct hpr_footer *f, const 
 /* A header with a good checksum may still have been made by somebody who means harm. */
 static bool is_sensible(const struct hpr_frame_header *h, uint32_t length)
 {
-    if (length < HPR_FRAME_HEADER_BYTES - 4 || h->records == 0 || h->first_seq == 0)
-        return false;
-    if (h->first_seq > UINT64_MAX - h->records || h->dropped_total >= h->first_seq)
-        return false;
+    if (length < HPR_FRAME_HEADER_BYTES - 4 || h->records == 0 || h->first_seq == 0) return false;
+    if (h->first_seq > UINT64_MAX - h->records || h->dropped_total >= h->first_seq) return false;
     if (h->raw_bytes / 2 < h->records) /* the shortest record takes two bytes */
         return false;
-    if (h->codec == HPR_CODEC_STORED)
-        return h->stored_bytes == h->raw_bytes;
+    if (h->codec == HPR_CODEC_STORED) return h->stored_bytes == h->raw_bytes;
     return h->codec == HPR_CODEC_DEFLATE && h->stored_bytes < h->raw_bytes;
 }
 
@@ -113,16 +108,15 @@ static enum hpr_verdict get_frame(const unsigned char *in, const struct hpr_fram
 {
     uint32_t length = hpr_get_u32(in);
 
-    if (hpr_get_u32(in + 48) != placed_crc(in, 48, place))
-        return HPR_VERDICT_BAD;
-    h->codec = hpr_get_u32(in + 8);
-    h->records = hpr_get_u32(in + 12);
-    h->raw_bytes = hpr_get_u32(in + 16);
-    h->stored_bytes = length - (HPR_FRAME_HEADER_BYTES - 4);
-    h->first_seq = hpr_get_u64(in + 20);
+    if (hpr_get_u32(in + 48) != placed_crc(in, 48, place)) return HPR_VERDICT_BAD;
+    h->codec         = hpr_get_u32(in + 8);
+    h->records       = hpr_get_u32(in + 12);
+    h->raw_bytes     = hpr_get_u32(in + 16);
+    h->stored_bytes  = length - (HPR_FRAME_HEADER_BYTES - 4);
+    h->first_seq     = hpr_get_u64(in + 20);
     h->dropped_total = hpr_get_u64(in + 28);
-    h->opened_ms = hpr_get_u64(in + 36);
-    h->payload_crc = hpr_get_u32(in + 44);
+    h->opened_ms     = hpr_get_u64(in + 36);
+    h->payload_crc   = hpr_get_u32(in + 44);
     return is_sensible(h, length) ? HPR_VERDICT_FRAME : HPR_VERDICT_BAD;
 }
 
@@ -131,12 +125,11 @@ enum hpr_verdict hpr_frame_get(const unsigned char *in, size_t len, const struct
 {
     memset(h, 0, sizeof *h);
     memset(f, 0, sizeof *f);
-    if (len >= HPR_FRAME_HEADER_BYTES && hpr_get_u32(in + 4) == FRAME_MAGIC)
-        return get_frame(in, place, h);
+    if (len >= HPR_FRAME_HEADER_BYTES && hpr_get_u32(in + 4) == FRAME_MAGIC) return get_frame(in, place, h);
     if (len < HPR_FOOTER_BYTES || hpr_get_u32(in + 4) != FOOTER_MAGIC ||
         hpr_get_u32(in + 36) != placed_crc(in, 36, place) || hpr_get_u64(in + 24) != place->offset)
         return HPR_VERDICT_BAD;
-    f->records = hpr_get_u64(in + 8);
+    f->records  = hpr_get_u64(in + 8);
     f->last_seq = hpr_get_u64(in + 16);
     return HPR_VERDICT_FOOTER;
 }

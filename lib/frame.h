@@ -15,25 +15,27 @@ enum hpr_codec_id { HPR_CODEC_STORED = 0, HPR_CODEC_DEFLATE = 1 };
 enum hpr_content { HPR_CONTENT_BYTES = 0, HPR_CONTENT_ITEMS = 1 };
 
 struct hpr_file_header {
-    uint8_t  survive; /* enum hopper_survive of the channel that wrote it */
-    uint8_t  content; /* enum hpr_content */
-    uint8_t  channel_id[HPR_CHANNEL_ID_BYTES];
-    uint64_t number;        /* of the file */
-    uint64_t first_seq;     /* no record in the file has a lower one */
-    uint64_t stream_offset; /* where the file begins: at least the sum of the sizes of all earlier files of the channel */
+    uint8_t survive; /* enum hopper_survive of the channel that wrote it */
+    uint8_t content; /* enum hpr_content */
+    uint8_t channel_id[HPR_CHANNEL_ID_BYTES];
+    uint64_t number;    /* of the file */
+    uint64_t first_seq; /* no record in the file has a lower one */
+    uint64_t
+        stream_offset; /* where the file begins: at least the sum of the sizes of all earlier files of the channel */
     uint64_t record_offset; /* sum of the records in all earlier files of the channel */
 };
 
 struct hpr_frame_header {
-    uint32_t codec;         /* enum hpr_codec_id */
-    uint32_t records;       /* at least 1; their sequence numbers have no holes */
-    uint32_t raw_bytes;     /* of the payload when inflated */
-    uint32_t stored_bytes;  /* of the payload as it stands in the file */
-    uint64_t first_seq;     /* of its first record */
-    uint64_t dropped_total; /* records that were never stored because HOPPER_FULL_DROP_NEWEST dropped them, with sequence
+    uint32_t codec;        /* enum hpr_codec_id */
+    uint32_t records;      /* at least 1; their sequence numbers have no holes */
+    uint32_t raw_bytes;    /* of the payload when inflated */
+    uint32_t stored_bytes; /* of the payload as it stands in the file */
+    uint64_t first_seq;    /* of its first record */
+    uint64_t
+        dropped_total;    /* records that were never stored because HOPPER_FULL_DROP_NEWEST dropped them, with sequence
                                numbers below first_seq, since the channel was opened */
-    uint64_t opened_ms;     /* realtime when the first record came, milliseconds since 1970 */
-    uint32_t payload_crc;   /* CRC-32 of the stored payload */
+    uint64_t opened_ms;   /* realtime when the first record came, milliseconds since 1970 */
+    uint32_t payload_crc; /* CRC-32 of the stored payload */
 };
 
 struct hpr_footer {
@@ -44,8 +46,8 @@ struct hpr_footer {
 /* Where a header stands. It is part of its checksum, so that a copy of it elsewhere is not taken for a header. */
 struct hpr_frame_place {
     const uint8_t *channel_id; /* HPR_CHANNEL_ID_BYTES */
-    uint64_t       number;     /* of the file */
-    uint64_t       offset;     /* in the file */
+    uint64_t number;           /* of the file */
+    uint64_t offset;           /* in the file */
 };
 
 enum hpr_verdict {
@@ -61,7 +63,7 @@ enum hpr_file_verdict {
     HPR_FILE_DAMAGED  /* begins as a queue file does, but fails its checksum */
 };
 
-void                  hpr_frame_put_file_header(unsigned char *out, const struct hpr_file_header *h);
+void hpr_frame_put_file_header(unsigned char *out, const struct hpr_file_header *h);
 enum hpr_file_verdict hpr_frame_get_file_header(const unsigned char *in, size_t len, struct hpr_file_header *h);
 
 /* Whether the LEN bytes at IN, which are fewer than a file header, may be what was written of one. */

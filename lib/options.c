@@ -33,8 +33,7 @@ static hopper_status copy_known(struct hopper_options *out, const struct hopper_
         (in->size < sizeof *out && in->size % alignof(struct hopper_options) != 0)) /* half a pointer is none */
         return bad(err, "use options.size (start from HOPPER_OPTIONS_INIT)");
     for (size_t i = sizeof *out; i < in->size; i++)
-        if (bytes[i] != 0)
-            return bad(err, "use an option that this version does not know");
+        if (bytes[i] != 0) return bad(err, "use an option that this version does not know");
     memcpy(out, in, hpr_min_size(in->size, sizeof *out));
     out->size = sizeof *out;
     return HOPPER_OK;
@@ -42,24 +41,17 @@ static hopper_status copy_known(struct hopper_options *out, const struct hopper_
 
 static void put_defaults(struct hopper_options *o)
 {
-    if (o->memory_bytes == 0)
-        o->memory_bytes = HOPPER_MEMORY_BYTES_DEFAULT;
-    if (o->disk_bytes == 0)
-        o->disk_bytes = HOPPER_DISK_BYTES_DEFAULT;
-    if (o->file_bytes == 0)
-        o->file_bytes = HOPPER_FILE_BYTES_DEFAULT;
-    if (o->record_bytes_max == 0)
-        o->record_bytes_max = o->memory_bytes / 4;
-    if (o->compression == 0)
-        o->compression = 1;
-    if (!o->platform)
-        o->platform = hopper_platform_posix();
+    if (o->memory_bytes == 0) o->memory_bytes = HOPPER_MEMORY_BYTES_DEFAULT;
+    if (o->disk_bytes == 0) o->disk_bytes = HOPPER_DISK_BYTES_DEFAULT;
+    if (o->file_bytes == 0) o->file_bytes = HOPPER_FILE_BYTES_DEFAULT;
+    if (o->record_bytes_max == 0) o->record_bytes_max = o->memory_bytes / 4;
+    if (o->compression == 0) o->compression = 1;
+    if (!o->platform) o->platform = hopper_platform_posix();
 }
 
 static hopper_status check_item_type(const struct hopper_item_type *type, struct hopper_error *err)
 {
-    if (!type)
-        return HOPPER_OK;
+    if (!type) return HOPPER_OK;
     if (type->size != sizeof *type || !type->pack || !type->unpack || !type->weight || !type->free)
         return bad(err, "use options.item_type (a function is missing)");
     return HOPPER_OK;
@@ -73,15 +65,13 @@ static hopper_status check_platform(const struct hopper_platform *p, struct hopp
     return HOPPER_OK;
 }
 
-hopper_status hpr_options_import(struct hopper_options *out, const struct hopper_options *in,
-                                 struct hopper_error *err)
+hopper_status hpr_options_import(struct hopper_options *out, const struct hopper_options *in, struct hopper_error *err)
 {
     hopper_status st;
 
     memset(out, 0, sizeof *out);
     out->size = sizeof *out;
-    if (in && (st = copy_known(out, in, err)) != HOPPER_OK)
-        return st;
+    if (in && (st = copy_known(out, in, err)) != HOPPER_OK) return st;
     put_defaults(out);
     if (out->memory_bytes < HOPPER_MEMORY_BYTES_MIN || out->memory_bytes > SIZE_MAX / 4)
         return bad(err, "use options.memory_bytes (at least HOPPER_MEMORY_BYTES_MIN)");
@@ -91,16 +81,12 @@ hopper_status hpr_options_import(struct hopper_options *out, const struct hopper
         return bad(err, "use options.file_bytes (at least 4096)");
     if (out->record_bytes_max > HPR_RECORD_BYTES_LIMIT || out->record_bytes_max > SIZE_MAX / 4)
         return bad(err, "use options.record_bytes_max (4294963199 at the most)");
-    if (out->survive != HOPPER_SURVIVE_NOTHING)
-        return bad(err, "use options.survive (unknown value)");
-    if (out->when_full > HOPPER_FULL_DROP_OLDEST)
-        return bad(err, "use options.when_full (unknown value)");
+    if (out->survive != HOPPER_SURVIVE_NOTHING) return bad(err, "use options.survive (unknown value)");
+    if (out->when_full > HOPPER_FULL_DROP_OLDEST) return bad(err, "use options.when_full (unknown value)");
     if (out->compression > HOPPER_COMPRESSION_NONE)
         return bad(err, "use options.compression (1 to 9 or HOPPER_COMPRESSION_NONE)");
-    if (out->reserved != 0)
-        return bad(err, "use options.reserved (must be 0)");
-    if ((st = check_platform(out->platform, err)) != HOPPER_OK)
-        return st;
+    if (out->reserved != 0) return bad(err, "use options.reserved (must be 0)");
+    if ((st = check_platform(out->platform, err)) != HOPPER_OK) return st;
     return check_item_type(out->item_type, err);
 }
 
@@ -133,19 +119,19 @@ void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
     uint64_t packed_max;
 
     memset(plan, 0, sizeof *plan);
-    plan->block_bytes = clamp_size(hpr_floor_pow2(block), BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
-    plan->blocks = clamp_size(o->memory_bytes / 8 / plan->block_bytes, BLOCKS_MIN, BLOCKS_MAX);
-    plan->lanes = o->memory_bytes >= UINT64_C(16) << 20 ? 4 : o->memory_bytes >= UINT64_C(4) << 20 ? 2 : 1;
-    plan->file_bytes = hpr_min_u64(o->file_bytes, o->disk_bytes / 4);
+    plan->block_bytes      = clamp_size(hpr_floor_pow2(block), BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
+    plan->blocks           = clamp_size(o->memory_bytes / 8 / plan->block_bytes, BLOCKS_MIN, BLOCKS_MAX);
+    plan->lanes            = o->memory_bytes >= UINT64_C(16) << 20 ? 4 : o->memory_bytes >= UINT64_C(4) << 20 ? 2 : 1;
+    plan->file_bytes       = hpr_min_u64(o->file_bytes, o->disk_bytes / 4);
     plan->record_bytes_max = hpr_min_u64(o->record_bytes_max, o->disk_bytes - DISK_OVERHEAD_BYTES);
-    packed_max = hpr_record_packed_bytes(plan->record_bytes_max);
+    packed_max             = hpr_record_packed_bytes(plan->record_bytes_max);
     if (plan->record_bytes_max > o->memory_bytes / 4) {
         plan->read_raw_bytes = plan->block_bytes;
-        plan->big_raw_bytes = packed_max > plan->block_bytes ? (size_t)packed_max : 0;
+        plan->big_raw_bytes  = packed_max > plan->block_bytes ? (size_t)packed_max : 0;
     } else {
         plan->read_raw_bytes = hpr_max_size(plan->block_bytes, (size_t)packed_max);
     }
     plan->handle_bytes = hpr_max_size((size_t)(o->memory_bytes / 32), HANDLE_BYTES_MIN);
-    plan->has_codec = o->compression != HOPPER_COMPRESSION_NONE;
-    plan->codec = hpr_codec_params(plan->has_codec ? (int)o->compression : 1, plan->block_bytes);
+    plan->has_codec    = o->compression != HOPPER_COMPRESSION_NONE;
+    plan->codec        = hpr_codec_params(plan->has_codec ? (int)o->compression : 1, plan->block_bytes);
 }

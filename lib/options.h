@@ -7,23 +7,22 @@
 #include "codec.h"
 
 /* Fill *OUT with the caller's options (NULL: none), defaults put in. HOPPER_EINVAL names the option in *ERR. */
-hopper_status hpr_options_import(struct hopper_options *out, const struct hopper_options *in,
-                                 struct hopper_error *err);
+hopper_status hpr_options_import(struct hopper_options *out, const struct hopper_options *in, struct hopper_error *err);
 
 /* HOPPER_EINVAL unless NAME may be a channel's name. */
 hopper_status hpr_options_check_name(const char *name, struct hopper_error *err);
 
 /* How the budgets are divided. Everything but the ring has a fixed size; the ring gets the rest of memory_bytes. */
 struct hpr_plan {
-    size_t   block_bytes;      /* raw bytes of a block */
-    size_t   blocks;           /* block buffers */
-    size_t   lanes;            /* blocks that can be compressed at once */
-    size_t   read_raw_bytes;   /* buffer for a frame that was read, inflated, inside the arena */
-    size_t   handle_bytes;     /* for senders' handles, which come from the allocator */
-    size_t   big_raw_bytes;    /* the same outside the arena, when record_bytes_max asks for it; else 0 */
+    size_t block_bytes;        /* raw bytes of a block */
+    size_t blocks;             /* block buffers */
+    size_t lanes;              /* blocks that can be compressed at once */
+    size_t read_raw_bytes;     /* buffer for a frame that was read, inflated, inside the arena */
+    size_t handle_bytes;       /* for senders' handles, which come from the allocator */
+    size_t big_raw_bytes;      /* the same outside the arena, when record_bytes_max asks for it; else 0 */
     uint64_t file_bytes;       /* limit of a queue file */
     uint64_t record_bytes_max; /* the largest record taken */
-    bool     has_codec;
+    bool has_codec;
     struct hpr_codec_params codec;
 };
 

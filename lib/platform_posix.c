@@ -172,8 +172,8 @@ static void import_stat(struct hopper_io_stat *to, const struct stat *from)
 {
     to->bytes = from->st_size > 0 ? (uint64_t)from->st_size : 0;
     to->links = (uint64_t)from->st_nlink;
-    to->kind = S_ISREG(from->st_mode) ? HOPPER_IO_FILE : S_ISDIR(from->st_mode) ? HOPPER_IO_DIR : HOPPER_IO_OTHER;
-    to->uid = (uint32_t)from->st_uid;
+    to->kind  = S_ISREG(from->st_mode) ? HOPPER_IO_FILE : S_ISDIR(from->st_mode) ? HOPPER_IO_DIR : HOPPER_IO_OTHER;
+    to->uid   = (uint32_t)from->st_uid;
 }
 
 static int posix_stat(void *ctx, int fd, struct hopper_io_stat *st)
@@ -232,8 +232,7 @@ static int posix_mkdir_at(void *ctx, int dirfd, const char *name, unsigned mode)
 {
     (void)ctx;
     if (mkdirat(at(dirfd), name, (mode_t)mode) < 0) return -errno;
-    if (fchmodat(at(dirfd), name, (mode_t)mode, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0; /* made, with what the umask left */
+    if (fchmodat(at(dirfd), name, (mode_t)mode, AT_SYMLINK_NOFOLLOW) < 0) return 0; /* made, with what the umask left */
     return 0;
 }
 
@@ -293,7 +292,7 @@ static int posix_lock(void *ctx, int fd)
 /* Private memory is address space only: pages come when they are written to. */
 static void *posix_map(void *ctx, int fd, size_t bytes)
 {
-    int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+    int flags  = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
     void *addr = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, fd < 0 ? -1 : fd, 0);
 
     (void)ctx;

@@ -19,8 +19,7 @@ bool hpr_queue_file_parse_name(const char *name, uint64_t *numberp)
     uint64_t number = 0;
 
     *numberp = 0;
-    if (strlen(name) != NUMBER_DIGITS + 3 || strcmp(name + NUMBER_DIGITS, ".hq") != 0)
-        return false;
+    if (strlen(name) != NUMBER_DIGITS + 3 || strcmp(name + NUMBER_DIGITS, ".hq") != 0) return false;
     for (int i = 0; i < NUMBER_DIGITS; i++) {
         if (name[i] < '0' || name[i] > '9' || HPR_MUL_OVERFLOWS(number, 10U, &number) ||
             HPR_ADD_OVERFLOWS(number, (uint64_t)(name[i] - '0'), &number))
@@ -40,8 +39,7 @@ int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *i
     *file = HPR_QUEUE_FILE_NONE;
     hpr_queue_file_name(name, header->number);
     fd = io->open_at(io->ctx, dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return fd;
+    if (fd < 0) return fd;
     (void)io->chmod(io->ctx, fd, 0600); /* with umask 0777 it could not even be read back */
     hpr_frame_put_file_header(bytes, header);
     res = hpr_io_write(io, fd, bytes, sizeof bytes, 0);
@@ -53,10 +51,10 @@ int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *i
         (void)io->close(io->ctx, fd);
         return res;
     }
-    file->fd = fd;
+    file->fd     = fd;
     file->number = header->number;
-    file->start = header->stream_offset;
-    file->bytes = sizeof bytes;
+    file->start  = header->stream_offset;
+    file->bytes  = sizeof bytes;
     return 0;
 }
 
@@ -86,8 +84,7 @@ void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_i
 {
     int res;
 
-    do
-        res = io->truncate(io->ctx, file->fd, file->bytes);
+    do res = io->truncate(io->ctx, file->fd, file->bytes);
     while (res == -EINTR);
     if (res < 0) {
         file->is_broken = true;
@@ -97,16 +94,15 @@ void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_i
 
 int hpr_queue_file_seal(struct hpr_queue_file *file, const struct hopper_io *io, const uint8_t *channel_id)
 {
-    const struct hpr_footer footer = {file->records, file->last_seq};
-    const struct hpr_frame_place place = {channel_id, file->number, file->bytes};
+    const struct hpr_footer footer     = { file->records, file->last_seq };
+    const struct hpr_frame_place place = { channel_id, file->number, file->bytes };
     unsigned char bytes[HPR_FOOTER_BYTES];
     int res = 0;
 
     if (!file->is_broken) {
         hpr_frame_put_footer(bytes, &footer, &place);
         res = hpr_queue_file_write(file, io, bytes, sizeof bytes, 0);
-        if (res < 0)
-            hpr_queue_file_roll_back(file, io);
+        if (res < 0) hpr_queue_file_roll_back(file, io);
     }
     (void)io->chmod(io->ctx, file->fd, 0400); /* for people only: the footer is what counts */
     hpr_queue_file_close(file, io);

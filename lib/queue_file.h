@@ -9,16 +9,16 @@
 #define HPR_QUEUE_FILE_NAME_BYTES 24 /* 20 digits, ".hq", NUL */
 
 struct hpr_queue_file {
-    int      fd;     /* -1: no file */
+    int fd; /* -1: no file */
     uint64_t number;
-    uint64_t start;  /* stream offset of its first byte */
-    uint64_t bytes;  /* end of the last good frame */
+    uint64_t start; /* stream offset of its first byte */
+    uint64_t bytes; /* end of the last good frame */
     uint64_t records;
     uint64_t last_seq;
-    bool     is_broken; /* bytes behind the last good frame could not be cut off: nothing more is written here */
+    bool is_broken; /* bytes behind the last good frame could not be cut off: nothing more is written here */
 };
 
-#define HPR_QUEUE_FILE_NONE ((struct hpr_queue_file){.fd = -1})
+#define HPR_QUEUE_FILE_NONE ((struct hpr_queue_file){ .fd = -1 })
 
 /* NUMBER's file name into NAME of HPR_QUEUE_FILE_NAME_BYTES. */
 void hpr_queue_file_name(char *name, uint64_t number);

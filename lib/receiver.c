@@ -11,13 +11,13 @@
 
 static void put_gap(hopper_receiver *rcv, struct hopper_record *rec, uint64_t lost, uint32_t reason)
 {
-    *rec = (struct hopper_record){.data = NULL, .lost = lost, .seq = rcv->next_seq, .gap = reason};
+    *rec = (struct hopper_record){ .data = NULL, .lost = lost, .seq = rcv->next_seq, .gap = reason };
     rcv->next_seq += lost;
 }
 
 static void put_record(hopper_receiver *rcv, struct hopper_record *rec, const void *data, uint64_t len)
 {
-    *rec = (struct hopper_record){.data = data, .len = len, .seq = rcv->next_seq};
+    *rec = (struct hopper_record){ .data = data, .len = len, .seq = rcv->next_seq };
     rcv->next_seq++;
     rcv->handed_out++;
 }
@@ -44,26 +44,22 @@ static void put_from_frame(hopper_receiver *rcv, struct hopper_record *rec)
     rcv->frame += taken;
     rcv->frame_bytes -= taken;
     rcv->frame_records--;
-    if (!type)
-        put_record(rcv, rec, data, bytes);
-    else if (type->unpack(type->ctx, data, bytes, &item) == 0)
-        put_record(rcv, rec, item, 0);
-    else
-        put_late_gap(rcv, rec, 1, HOPPER_GAP_UNPACK);
+    if (!type) put_record(rcv, rec, data, bytes);
+    else if (type->unpack(type->ctx, data, bytes, &item) == 0) put_record(rcv, rec, item, 0);
+    else put_late_gap(rcv, rec, 1, HOPPER_GAP_UNPACK);
 }
 
 /* As many records as stand in the ring one after the other, up to MAX. */
 static size_t put_run(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
 {
     struct hpr_deque *dq = &rcv->channel->deque;
-    size_t n = 0;
+    size_t n             = 0;
 
     while (n < max && hpr_deque_has_entry(dq)) {
         const void *data;
         uint64_t len;
 
-        if (!hpr_deque_take_plain(dq, &data, &len))
-            break;
+        if (!hpr_deque_take_plain(dq, &data, &len)) break;
         put_record(rcv, &recs[n++], data, len);
     }
     return n;
@@ -76,22 +72,17 @@ static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
 
     hpr_deque_take(&rcv->channel->deque, &entry);
     switch (entry.kind) {
-    case HPR_PLACE_RECORD:
-        put_record(rcv, rec, entry.data, entry.value);
-        return true;
-    case HPR_PLACE_ITEM:
-        put_record(rcv, rec, entry.item, 0);
-        return true;
+    case HPR_PLACE_RECORD: put_record(rcv, rec, entry.data, entry.value); return true;
+    case HPR_PLACE_ITEM: put_record(rcv, rec, entry.item, 0); return true;
     case HPR_PLACE_GAP:
         rcv->dropped_seen += entry.value;
         put_gap(rcv, rec, entry.value, HOPPER_GAP_DROPPED_NEWEST);
         return true;
     case HPR_PLACE_DISK:
-        rcv->due = entry.value;
+        rcv->due               = entry.value;
         rcv->due_dropped_total = rcv->dropped_seen + entry.dropped;
         return false;
-    case HPR_PLACE_PAD:
-        break;
+    case HPR_PLACE_PAD: break;
     }
     assert(0 && "an entry of the ring");
     return false;
@@ -101,8 +92,8 @@ static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
 static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, size_t max, size_t *countp)
 {
     struct hpr_channel *ch = rcv->channel;
-    hopper_status st = HOPPER_OK;
-    size_t n = 0;
+    hopper_status st       = HOPPER_OK;
+    size_t n               = 0;
 
     while (n < max && st == HOPPER_OK) {
         if (rcv->gap_next < rcv->gap_count) {
@@ -112,8 +103,7 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
         } else if (rcv->frame_records > 0) {
             put_from_frame(rcv, &recs[n++]);
         } else if (rcv->due > 0) {
-            if (n > 0)
-                break; /* loading would replace the buffer or block that views point into */
+            if (n > 0) break; /* loading would replace the buffer or block that views point into */
             assert(!rcv->block);
             st = hpr_fetch_due(ch, rcv);
         } else if (hpr_deque_has_entry(&ch->deque)) {
@@ -127,8 +117,7 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
         }
     }
     *countp = n;
-    if (n > 0)
-        return HOPPER_OK;
+    if (n > 0) return HOPPER_OK;
     return st == HOPPER_OK ? HOPPER_EAGAIN : st;
 }
 
@@ -158,8 +147,7 @@ static hopper_status wait_for_more(hopper_receiver *rcv, uint64_t deadline_ns)
     struct hpr_deque *dq = &rcv->channel->deque;
 
     hpr_replay_pause(&rcv->replay); /* no file is kept alive by a receiver that waits */
-    if (hpr_deque_sleep(dq, deadline_ns))
-        return HOPPER_OK;
+    if (hpr_deque_sleep(dq, deadline_ns)) return HOPPER_OK;
     return hpr_deque_arm_event(dq) ? HOPPER_EAGAIN : HOPPER_OK;
 }
 
@@ -170,15 +158,13 @@ hopper_status hopper_receive_batch(hopper_receiver *rcv, struct hopper_record *r
 {
     hopper_status st;
 
-    if (countp)
-        *countp = 0;
+    if (countp) *countp = 0;
     if (!rcv || !recs || !countp || max == 0)
         return rcv ? hpr_error_set(&rcv->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
     settle(rcv);
     do {
         st = collect(rcv, recs, max, countp);
-        if (st == HOPPER_EAGAIN)
-            st = wait_for_more(rcv, deadline_ns);
+        if (st == HOPPER_EAGAIN) st = wait_for_more(rcv, deadline_ns);
     } while (st == HOPPER_OK && *countp == 0);
     atomic_store_explicit(&rcv->channel->delivered_seq, rcv->next_seq - 1, memory_order_relaxed);
     return st;
@@ -193,21 +179,17 @@ hopper_status hopper_receive(hopper_receiver *rcv, struct hopper_record *rec, ui
 
 void hopper_acknowledge(hopper_receiver *rcv)
 {
-    if (rcv)
-        settle(rcv);
+    if (rcv) settle(rcv);
 }
 
 hopper_status hopper_receiver_fd(hopper_receiver *rcv, int *fdp)
 {
     int fd;
 
-    if (fdp)
-        *fdp = -1;
-    if (!rcv || !fdp)
-        return HOPPER_EINVAL;
+    if (fdp) *fdp = -1;
+    if (!rcv || !fdp) return HOPPER_EINVAL;
     fd = hpr_deque_event(&rcv->channel->deque);
-    if (fd < 0)
-        return hpr_error_set(&rcv->error, HOPPER_EIO, -fd, "make an event descriptor", NULL);
+    if (fd < 0) return hpr_error_set(&rcv->error, HOPPER_EIO, -fd, "make an event descriptor", NULL);
     *fdp = fd;
     return HOPPER_OK;
 }
@@ -220,8 +202,7 @@ static void free_items(struct hpr_channel *ch)
 
     while (type && hpr_deque_has_entry(&ch->deque)) {
         hpr_deque_take(&ch->deque, &entry);
-        if (entry.kind == HPR_PLACE_ITEM)
-            type->free(type->ctx, entry.item);
+        if (entry.kind == HPR_PLACE_ITEM) type->free(type->ctx, entry.item);
     }
 }
 
@@ -229,15 +210,13 @@ void hopper_receiver_close(hopper_receiver *rcv)
 {
     struct hpr_channel *ch;
 
-    if (!rcv)
-        return;
+    if (!rcv) return;
     ch = rcv->channel;
     settle(rcv);
     hpr_replay_close(&rcv->replay);
     hpr_mutex_lock(&ch->deque.back);
     ch->is_refusing = true;
-    if (rcv->block)
-        hpr_spill_give_back_locked(&ch->spill, rcv->block);
+    if (rcv->block) hpr_spill_give_back_locked(&ch->spill, rcv->block);
     rcv->block = NULL;
     hpr_deque_publish_locked(&ch->deque);
     hpr_cond_broadcast(&ch->deque.room);

@@ -33,19 +33,18 @@ size_t hpr_record_get(const unsigned char *in, size_t len, const unsigned char *
 
     if (len >= 2 && in[0] == BIN_8) {
         header = 2;
-        bytes = in[1];
+        bytes  = in[1];
     } else if (len >= 3 && in[0] == BIN_16) {
         header = 3;
-        bytes = hpr_get_u16(in + 1);
+        bytes  = hpr_get_u16(in + 1);
     } else if (len >= 5 && in[0] == BIN_32) {
         header = 5;
-        bytes = hpr_get_u32(in + 1);
+        bytes  = hpr_get_u32(in + 1);
     } else {
         return 0;
     }
-    if (bytes > len - header)
-        return 0;
-    *datap = in + header;
+    if (bytes > len - header) return 0;
+    *datap  = in + header;
     *bytesp = bytes;
     return header + bytes;
 }

@@ -6,7 +6,7 @@
 
 #include "base.h"
 
-#define HPR_RECORD_HEADER_MAX 5 /* bytes before a record's own: bin 8 (2), bin 16 (3), bin 32 (5) */
+#define HPR_RECORD_HEADER_MAX  5 /* bytes before a record's own: bin 8 (2), bin 16 (3), bin 32 (5) */
 #define HPR_RECORD_BYTES_LIMIT (UINT64_C(0xffffffff) - 4096) /* the longest record that the format can carry */
 
 /* Bytes that a record of LEN bytes takes when packed. */

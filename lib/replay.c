@@ -25,16 +25,15 @@ static bool is_passing(int res)
 
 static void note(struct hpr_replay *rp, uint32_t reason)
 {
-    if (rp->reason == HOPPER_GAP_NONE)
-        rp->reason = reason;
+    if (rp->reason == HOPPER_GAP_NONE) rp->reason = reason;
 }
 
 static void leave_file(struct hpr_replay *rp)
 {
     hpr_io_close(rp->io, rp->fd);
-    rp->fd = -1;
+    rp->fd     = -1;
     rp->offset = 0;
-    rp->start = 0;
+    rp->start  = 0;
 }
 
 static void go_to_file(struct hpr_replay *rp, uint64_t number)
@@ -59,11 +58,9 @@ static int read_at(struct hpr_replay *rp, void *buf, size_t len, uint64_t offset
 {
     int res = hpr_io_read(rp->io, rp->fd, buf, len, offset, gotp);
 
-    if (res == 0)
-        return 0;
+    if (res == 0) return 0;
     rp->read_errors++;
-    if (!is_passing(res))
-        res = hpr_io_read(rp->io, rp->fd, buf, len, offset, gotp);
+    if (!is_passing(res)) res = hpr_io_read(rp->io, rp->fd, buf, len, offset, gotp);
     return res;
 }
 
@@ -82,11 +79,9 @@ static int open_once(struct hpr_replay *rp)
 
     hpr_queue_file_name(name, rp->number);
     fd = rp->io->open_at(rp->io->ctx, rp->dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-    if (fd < 0)
-        return fd;
+    if (fd < 0) return fd;
     res = rp->io->stat(rp->io->ctx, fd, &st);
-    if (res == 0 && st.kind == HOPPER_IO_FILE)
-        return fd;
+    if (res == 0 && st.kind == HOPPER_IO_FILE) return fd;
     (void)rp->io->close(rp->io->ctx, fd);
     return res < 0 ? res : -ENOTSUP;
 }
@@ -111,11 +106,9 @@ static hopper_status open_file(struct hpr_replay *rp, struct hopper_error *err)
 
     if (res < 0) {
         rp->read_errors++;
-        if (!is_passing(res) && res != -ENOENT)
-            res = open_once(rp);
+        if (!is_passing(res) && res != -ENOENT) res = open_once(rp);
     }
-    if (is_passing(res))
-        return passing_error(res, "open a queue file in", rp, err);
+    if (is_passing(res)) return passing_error(res, "open a queue file in", rp, err);
     if (res < 0) {
         note(rp, res == -ENOENT ? HOPPER_GAP_VANISHED : HOPPER_GAP_UNREADABLE);
         go_to_file(rp, rp->number + 1);
@@ -137,11 +130,9 @@ static size_t find_mark(const unsigned char *buf, size_t len, size_t from)
     while (from + 4 <= len) {
         const unsigned char *hit = memchr(buf + from, 'H', len - from - 3);
 
-        if (!hit)
-            return len;
+        if (!hit) return len;
         from = (size_t)(hit - buf);
-        if (hit[1] == 'Q' && hit[2] == 'F' && (hit[3] == 'R' || hit[3] == 'T'))
-            return from;
+        if (hit[1] == 'Q' && hit[2] == 'F' && (hit[3] == 'R' || hit[3] == 'T')) return from;
         from++;
     }
     return len;
@@ -149,7 +140,7 @@ static size_t find_mark(const unsigned char *buf, size_t len, size_t from)
 
 static enum hpr_verdict judge_at(struct hpr_replay *rp, uint64_t offset, struct hpr_frame_header *header, int *resp)
 {
-    const struct hpr_frame_place place = {rp->dir->channel_id, rp->number, offset};
+    const struct hpr_frame_place place = { rp->dir->channel_id, rp->number, offset };
     unsigned char bytes[HPR_FRAME_HEADER_BYTES];
     struct hpr_footer footer;
     size_t got = 0;
@@ -173,8 +164,7 @@ static bool find_header(struct hpr_replay *rp, uint64_t limit)
             at = at / READ_STEP * READ_STEP + READ_STEP;
             continue;
         }
-        if (got < 8)
-            return false;
+        if (got < 8) return false;
         for (mark = find_mark(rp->stored, got, 4); mark < got; mark = find_mark(rp->stored, got, mark + 1)) {
             if (judge_at(rp, at + mark - 4, &header, &res) != HPR_VERDICT_BAD) {
                 rp->offset = at + mark - 4;
@@ -195,30 +185,26 @@ static enum load_result load_payload(struct hpr_replay *rp, const struct hpr_fra
                                      int *resp)
 {
     const bool is_stored = h->codec == HPR_CODEC_STORED;
-    uint64_t at = rp->offset + HPR_FRAME_HEADER_BYTES;
-    size_t left = h->stored_bytes;
-    uint32_t crc = 0;
+    uint64_t at          = rp->offset + HPR_FRAME_HEADER_BYTES;
+    size_t left          = h->stored_bytes;
+    uint32_t crc         = 0;
 
-    if (!is_stored)
-        hpr_inflate_begin(&rp->inflater, raw, h->raw_bytes);
+    if (!is_stored) hpr_inflate_begin(&rp->inflater, raw, h->raw_bytes);
     while (left > 0) {
-        size_t piece = is_stored ? left : hpr_min_size(left, rp->stored_bytes);
+        size_t piece       = is_stored ? left : hpr_min_size(left, rp->stored_bytes);
         unsigned char *buf = is_stored ? raw : rp->stored;
         size_t got;
 
         *resp = read_at(rp, buf, piece, at, &got);
-        if (*resp < 0)
-            return is_passing(*resp) ? LOAD_PASSING : LOAD_UNREADABLE;
-        if (got < piece)
-            return LOAD_SHORT;
+        if (*resp < 0) return is_passing(*resp) ? LOAD_PASSING : LOAD_UNREADABLE;
+        if (got < piece) return LOAD_SHORT;
         crc = hpr_crc32(crc, buf, piece);
         at += piece;
         left -= piece;
         if (!is_stored) {
             enum hpr_inflate_result res = hpr_inflate_step(&rp->inflater, buf, piece, left == 0);
 
-            if (res != (left == 0 ? HPR_INFLATE_DONE : HPR_INFLATE_MORE))
-                return LOAD_BAD;
+            if (res != (left == 0 ? HPR_INFLATE_DONE : HPR_INFLATE_MORE)) return LOAD_BAD;
         }
     }
     return crc == h->payload_crc ? LOAD_OK : LOAD_BAD;
@@ -226,8 +212,7 @@ static enum load_result load_payload(struct hpr_replay *rp, const struct hpr_fra
 
 static unsigned char *raw_buffer(const struct hpr_replay *rp, uint32_t raw_bytes)
 {
-    if (raw_bytes <= rp->raw_bytes)
-        return rp->raw;
+    if (raw_bytes <= rp->raw_bytes) return rp->raw;
     return raw_bytes <= rp->big_bytes ? rp->big : NULL;
 }
 
@@ -239,22 +224,20 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
                             uint64_t seq, struct hpr_replay_frame *frame, int *resp)
 {
     const uint64_t next = rp->offset + HPR_FRAME_HEADER_BYTES + h->stored_bytes;
-    unsigned char *raw = raw_buffer(rp, h->raw_bytes);
+    unsigned char *raw  = raw_buffer(rp, h->raw_bytes);
 
     if (h->first_seq < seq) { /* delivered or dropped already */
         rp->offset = next;
         return STEP_ON;
     }
-    if (h->first_seq >= end->due_seq && h->first_seq + h->records <= end->seq)
-        return STEP_END; /* not its turn yet */
+    if (h->first_seq >= end->due_seq && h->first_seq + h->records <= end->seq) return STEP_END; /* not its turn yet */
     if (h->first_seq + h->records > hpr_min_u64(end->seq, end->due_seq) || !raw) {
         note(rp, HOPPER_GAP_CORRUPT);
         rp->offset = next;
         return STEP_ON;
     }
     switch (load_payload(rp, h, raw, resp)) {
-    case LOAD_OK:
-        break;
+    case LOAD_OK: break;
     case LOAD_BAD:
         note(rp, HOPPER_GAP_CORRUPT);
         rp->offset = next;
@@ -263,14 +246,11 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
         note(rp, HOPPER_GAP_UNREADABLE);
         rp->offset = next;
         return STEP_ON;
-    case LOAD_SHORT:
-        note(rp, HOPPER_GAP_TRUNCATED);
-        return STEP_FILE_DONE;
-    case LOAD_PASSING:
-        return STEP_PASSING;
+    case LOAD_SHORT: note(rp, HOPPER_GAP_TRUNCATED); return STEP_FILE_DONE;
+    case LOAD_PASSING: return STEP_PASSING;
     }
     rp->offset = next;
-    *frame = (struct hpr_replay_frame){raw, h->raw_bytes, h->first_seq, h->records, h->dropped_total, rp->reason};
+    *frame     = (struct hpr_replay_frame){ raw, h->raw_bytes, h->first_seq, h->records, h->dropped_total, rp->reason };
     rp->reason = HOPPER_GAP_NONE;
     return STEP_FRAME;
 }
@@ -279,28 +259,23 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
 static enum step step_in_file(struct hpr_replay *rp, const struct hpr_replay_end *end, uint64_t limit, uint64_t seq,
                               struct hpr_replay_frame *frame, int *resp)
 {
-    const struct hpr_frame_place place = {rp->dir->channel_id, rp->number, rp->offset};
+    const struct hpr_frame_place place = { rp->dir->channel_id, rp->number, rp->offset };
     unsigned char bytes[HPR_FRAME_HEADER_BYTES];
     struct hpr_frame_header header;
     struct hpr_footer footer;
     size_t got;
 
-    if (rp->offset >= limit)
-        return STEP_FILE_DONE;
+    if (rp->offset >= limit) return STEP_FILE_DONE;
     *resp = read_at(rp, bytes, sizeof bytes, rp->offset, &got);
-    if (is_passing(*resp))
-        return STEP_PASSING;
+    if (is_passing(*resp)) return STEP_PASSING;
     if (*resp < 0) {
         note(rp, HOPPER_GAP_UNREADABLE);
         return find_header(rp, limit) ? STEP_ON : STEP_FILE_DONE;
     }
     switch (hpr_frame_get(bytes, got, &place, &header, &footer)) {
-    case HPR_VERDICT_FRAME:
-        return step_frame(rp, end, &header, seq, frame, resp);
-    case HPR_VERDICT_FOOTER:
-        return STEP_FILE_DONE;
-    case HPR_VERDICT_BAD:
-        break;
+    case HPR_VERDICT_FRAME: return step_frame(rp, end, &header, seq, frame, resp);
+    case HPR_VERDICT_FOOTER: return STEP_FILE_DONE;
+    case HPR_VERDICT_BAD: break;
     }
     if (got == 0) { /* no footer either: cut off here, if anything was cut off at all */
         note(rp, HOPPER_GAP_TRUNCATED);
@@ -318,10 +293,8 @@ static uint64_t file_limit(struct hpr_replay *rp, const struct hpr_replay_end *e
     struct hopper_io_stat st;
     uint64_t bytes = rp->dir->file_bytes;
 
-    if (rp->number == end->file.number)
-        return end->file.bytes;
-    if (rp->io->stat(rp->io->ctx, rp->fd, &st) == 0)
-        bytes = hpr_min_u64(st.bytes, rp->dir->disk_bytes);
+    if (rp->number == end->file.number) return end->file.bytes;
+    if (rp->io->stat(rp->io->ctx, rp->fd, &st) == 0) bytes = hpr_min_u64(st.bytes, rp->dir->disk_bytes);
     return hpr_max_u64(bytes, rp->offset + 1); /* reading at the end says that it is the end */
 }
 
@@ -331,8 +304,7 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
     int res = 0;
 
     memset(frame, 0, sizeof *frame);
-    if (rp->number < end->oldest)
-        go_to_file(rp, end->oldest);
+    if (rp->number < end->oldest) go_to_file(rp, end->oldest);
     if (rp->number > end->file.number)
         note(rp, HOPPER_GAP_VANISHED); /* the active file was given up before these were written to it */
     while (rp->number <= end->file.number) {
@@ -340,20 +312,15 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
         hopper_status st;
 
         if (rp->fd < 0) {
-            if ((st = open_file(rp, err)) != HOPPER_OK)
-                return st;
+            if ((st = open_file(rp, err)) != HOPPER_OK) return st;
             continue;
         }
         step = step_in_file(rp, end, file_limit(rp, end), seq, frame, &res);
-        if (step == STEP_FRAME)
-            return HOPPER_OK;
-        if (step == STEP_END)
-            break;
-        if (step == STEP_PASSING)
-            return passing_error(res, "read a queue file in", rp, err);
+        if (step == STEP_FRAME) return HOPPER_OK;
+        if (step == STEP_END) break;
+        if (step == STEP_PASSING) return passing_error(res, "read a queue file in", rp, err);
         if (step == STEP_FILE_DONE) {
-            if (rp->number == end->file.number)
-                break;
+            if (rp->number == end->file.number) break;
             go_to_file(rp, rp->number + 1);
         }
     }

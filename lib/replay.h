@@ -9,18 +9,18 @@
 #include "dir.h"
 
 struct hpr_replay {
-    const struct hpr_dir   *dir; /* [const after open]; its constant fields only */
-    const struct hopper_io *io;  /* [const after open] */
+    const struct hpr_dir *dir;  /* [const after open]; its constant fields only */
+    const struct hopper_io *io; /* [const after open] */
 
     unsigned char *raw; /* [const after open] inflated payload of the frame at hand, for frames up to raw_bytes */
-    size_t         raw_bytes;
+    size_t raw_bytes;
     unsigned char *big; /* the same for larger ones, NULL: there are none */
-    size_t         big_bytes;
+    size_t big_bytes;
     unsigned char *stored; /* stored bytes on their way through the inflater, and a window when looking for a header */
-    size_t         stored_bytes;
+    size_t stored_bytes;
     struct hpr_inflater inflater;
 
-    int      fd;     /* -1: none open */
+    int fd;          /* -1: none open */
     uint64_t number; /* of the file in which the next frame is looked for */
     uint64_t start;  /* stream offset of its first byte, 0: not known */
     uint64_t offset; /* of the next frame, 0: the file was not opened yet */
@@ -30,19 +30,19 @@ struct hpr_replay {
 
 /* How far there is something to read; a copy made under `back`. */
 struct hpr_replay_end {
-    struct hpr_dir_end file;   /* the active file */
-    uint64_t           oldest; /* number of the first file */
-    uint64_t           seq;    /* first sequence number that is not in a file */
-    uint64_t           due_seq; /* first one that is not wanted now: memory has what comes there */
+    struct hpr_dir_end file; /* the active file */
+    uint64_t oldest;         /* number of the first file */
+    uint64_t seq;            /* first sequence number that is not in a file */
+    uint64_t due_seq;        /* first one that is not wanted now: memory has what comes there */
 };
 
 struct hpr_replay_frame {
     const unsigned char *data; /* raw payload, valid until the next call */
-    size_t               bytes;
-    uint64_t             first_seq;
-    uint32_t             records;
-    uint64_t             dropped_total;
-    uint32_t             reason; /* enum hopper_gap: why frames before it are missing, if any are */
+    size_t bytes;
+    uint64_t first_seq;
+    uint32_t records;
+    uint64_t dropped_total;
+    uint32_t reason; /* enum hopper_gap: why frames before it are missing, if any are */
 };
 
 /* Load the next good frame that ends behind sequence number SEQ.

@@ -13,15 +13,14 @@ static void move_by(const struct hpr_ring *ring, struct hpr_cursor *cursor, size
 {
     cursor->pos += bytes;
     cursor->offset += bytes;
-    if (cursor->offset == ring->bytes)
-        cursor->offset = 0;
+    if (cursor->offset == ring->bytes) cursor->offset = 0;
 }
 
 void hpr_ring_put(const struct hpr_ring *ring, struct hpr_cursor *cursor, enum hpr_place kind, uint64_t value,
                   const void *data)
 {
     size_t entry_bytes = hpr_ring_entry_bytes(kind, kind == HPR_PLACE_RECORD ? (size_t)value : 0);
-    size_t to_end = ring->bytes - cursor->offset;
+    size_t to_end      = ring->bytes - cursor->offset;
     unsigned char *at;
 
     assert(value <= HPR_RING_VALUE_MAX && entry_bytes <= ring->bytes);
@@ -31,12 +30,9 @@ void hpr_ring_put(const struct hpr_ring *ring, struct hpr_cursor *cursor, enum h
     }
     at = ring->base + cursor->offset;
     put_head(at, kind, value);
-    if (kind == HPR_PLACE_RECORD && value > 0)
-        memcpy(at + HPR_RING_HEAD_BYTES, data, (size_t)value);
-    else if (kind == HPR_PLACE_ITEM)
-        memcpy(at + HPR_RING_HEAD_BYTES, &data, sizeof data);
-    else if (kind == HPR_PLACE_DISK)
-        memcpy(at + HPR_RING_HEAD_BYTES, data, sizeof(uint64_t));
+    if (kind == HPR_PLACE_RECORD && value > 0) memcpy(at + HPR_RING_HEAD_BYTES, data, (size_t)value);
+    else if (kind == HPR_PLACE_ITEM) memcpy(at + HPR_RING_HEAD_BYTES, &data, sizeof data);
+    else if (kind == HPR_PLACE_DISK) memcpy(at + HPR_RING_HEAD_BYTES, data, sizeof(uint64_t));
     move_by(ring, cursor, entry_bytes);
 }
 
@@ -51,12 +47,11 @@ void hpr_ring_get(const struct hpr_ring *ring, struct hpr_cursor *cursor, struct
         at = ring->base + cursor->offset;
         memcpy(&head, at, sizeof head);
     }
-    entry->kind = (enum hpr_place)(head & 7);
+    entry->kind  = (enum hpr_place)(head & 7);
     entry->value = head >> 3;
-    entry->data = at + HPR_RING_HEAD_BYTES;
-    if (entry->kind == HPR_PLACE_ITEM)
-        memcpy(&entry->item, at + HPR_RING_HEAD_BYTES, sizeof entry->item);
-    else if (entry->kind == HPR_PLACE_DISK)
-        memcpy(&entry->dropped, at + HPR_RING_HEAD_BYTES, sizeof entry->dropped);
-    move_by(ring, cursor, hpr_ring_entry_bytes(entry->kind, entry->kind == HPR_PLACE_RECORD ? (size_t)entry->value : 0));
+    entry->data  = at + HPR_RING_HEAD_BYTES;
+    if (entry->kind == HPR_PLACE_ITEM) memcpy(&entry->item, at + HPR_RING_HEAD_BYTES, sizeof entry->item);
+    else if (entry->kind == HPR_PLACE_DISK) memcpy(&entry->dropped, at + HPR_RING_HEAD_BYTES, sizeof entry->dropped);
+    move_by(ring, cursor,
+            hpr_ring_entry_bytes(entry->kind, entry->kind == HPR_PLACE_RECORD ? (size_t)entry->value : 0));
 }

@@ -11,29 +11,29 @@
 
 enum hpr_place {
     HPR_PLACE_RECORD = 0, /* value: its bytes */
-    HPR_PLACE_ITEM = 1,   /* value: its weight; a pointer follows */
-    HPR_PLACE_DISK = 2,   /* value: so many sequence numbers are on disk or in blocks, next in order; the number of those
+    HPR_PLACE_ITEM   = 1, /* value: its weight; a pointer follows */
+    HPR_PLACE_DISK = 2, /* value: so many sequence numbers are on disk or in blocks, next in order; the number of those
                              that HOPPER_FULL_DROP_NEWEST dropped follows */
-    HPR_PLACE_GAP = 3,    /* value: so many records were dropped here (HOPPER_GAP_DROPPED_NEWEST) */
-    HPR_PLACE_PAD = 4     /* value: bytes to skip to the ring's start, head included */
+    HPR_PLACE_GAP  = 3, /* value: so many records were dropped here (HOPPER_GAP_DROPPED_NEWEST) */
+    HPR_PLACE_PAD  = 4  /* value: bytes to skip to the ring's start, head included */
 };
 
 struct hpr_ring {
     unsigned char *base;
-    size_t         bytes; /* multiple of 8 */
+    size_t bytes; /* multiple of 8 */
 };
 
 struct hpr_cursor {
-    uint64_t pos;    /* bytes passed since the beginning */
-    size_t   offset; /* where that is in the ring */
+    uint64_t pos;  /* bytes passed since the beginning */
+    size_t offset; /* where that is in the ring */
 };
 
 struct hpr_entry {
-    enum hpr_place       kind;
-    uint64_t             value;
+    enum hpr_place kind;
+    uint64_t value;
     const unsigned char *data; /* HPR_PLACE_RECORD: the bytes */
-    void                *item; /* HPR_PLACE_ITEM */
-    uint64_t             dropped; /* HPR_PLACE_DISK */
+    void *item;                /* HPR_PLACE_ITEM */
+    uint64_t dropped;          /* HPR_PLACE_DISK */
 };
 
 #define HPR_RING_HEAD_BYTES 8
@@ -42,8 +42,7 @@ struct hpr_entry {
 /* Bytes of an entry of KIND with LEN bytes of record. */
 static inline size_t hpr_ring_entry_bytes(enum hpr_place kind, size_t len)
 {
-    if (kind == HPR_PLACE_RECORD)
-        return HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
+    if (kind == HPR_PLACE_RECORD) return HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
     return kind == HPR_PLACE_GAP ? HPR_RING_HEAD_BYTES : HPR_RING_HEAD_BYTES + 8;
 }
 

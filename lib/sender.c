@@ -10,12 +10,9 @@
 hopper_status hopper_open(const char *dir, const char *name, const struct hopper_options *options, hopper_sender **sndp,
                           hopper_receiver **rcvp, struct hopper_error *err)
 {
-    if (err)
-        memset(err, 0, sizeof *err);
-    if (sndp)
-        *sndp = NULL;
-    if (rcvp)
-        *rcvp = NULL;
+    if (err) memset(err, 0, sizeof *err);
+    if (sndp) *sndp = NULL;
+    if (rcvp) *rcvp = NULL;
     if (!dir || dir[0] == '\0' || !sndp || !rcvp)
         return hpr_error_set(err, HOPPER_EINVAL, 0, "open a channel (an argument is NULL or empty)", NULL);
     return hpr_channel_open(dir, name, options, sndp, rcvp, err);
@@ -34,15 +31,12 @@ hopper_status hopper_sender_clone(hopper_sender *snd, hopper_sender **sndp)
     hopper_sender *clone;
     bool has_room;
 
-    if (sndp)
-        *sndp = NULL;
-    if (!snd || !sndp)
-        return HOPPER_EINVAL;
-    ch = snd->channel;
-    al = &ch->options.platform->allocator;
+    if (sndp) *sndp = NULL;
+    if (!snd || !sndp) return HOPPER_EINVAL;
+    ch    = snd->channel;
+    al    = &ch->options.platform->allocator;
     clone = al->alloc(al->ctx, sizeof *clone);
-    if (!clone)
-        return HOPPER_ENOMEM;
+    if (!clone) return HOPPER_ENOMEM;
     memset(clone, 0, sizeof *clone);
     clone->channel = ch;
     hpr_mutex_lock(&ch->deque.back);
@@ -62,8 +56,7 @@ void hopper_sender_close(hopper_sender *snd)
     const struct hopper_allocator *al;
     struct hpr_channel *ch;
 
-    if (!snd)
-        return;
+    if (!snd) return;
     ch = snd->channel;
     al = &ch->options.platform->allocator;
     al->free(al->ctx, snd);
@@ -82,14 +75,13 @@ static uint64_t policy_deadline(const struct hpr_channel *ch)
 
 hopper_status hopper_send(hopper_sender *snd, const void *data, size_t len)
 {
-    if (!snd)
-        return HOPPER_EINVAL;
+    if (!snd) return HOPPER_EINVAL;
     return hopper_send_until(snd, data, len, policy_deadline(snd->channel));
 }
 
 hopper_status hopper_send_until(hopper_sender *snd, const void *data, size_t len, uint64_t deadline_ns)
 {
-    const struct iovec record = {(void *)(uintptr_t)data, len};
+    const struct iovec record = { (void *)(uintptr_t)data, len };
     size_t accepted;
 
     return hopper_send_batch(snd, &record, 1, deadline_ns, &accepted);
@@ -98,8 +90,7 @@ hopper_status hopper_send_until(hopper_sender *snd, const void *data, size_t len
 hopper_status hopper_send_batch(hopper_sender *snd, const struct iovec *records, size_t count, uint64_t deadline_ns,
                                 size_t *acceptedp)
 {
-    if (acceptedp)
-        *acceptedp = 0;
+    if (acceptedp) *acceptedp = 0;
     if (!snd || !acceptedp || (!records && count > 0))
         return snd ? hpr_error_set(&snd->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
     if (snd->channel->options.item_type)
@@ -118,12 +109,10 @@ hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline
     const struct hopper_item_type *type;
     struct hpr_send send;
 
-    if (!snd || !item)
-        return snd ? hpr_error_set(&snd->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
+    if (!snd || !item) return snd ? hpr_error_set(&snd->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
     type = snd->channel->options.item_type;
-    if (!type)
-        return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send an item on a channel of bytes", NULL);
-    send = (struct hpr_send){.source = {.type = type, .item = item}, .weight = item_weight(type, item)};
+    if (!type) return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send an item on a channel of bytes", NULL);
+    send = (struct hpr_send){ .source = { .type = type, .item = item }, .weight = item_weight(type, item) };
     return hpr_admit_item(snd->channel, &send, deadline_ns, &snd->error);
 }
 

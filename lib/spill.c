@@ -12,26 +12,23 @@
 static void queue_block(struct hpr_spill *sp, struct hpr_block *block)
 {
     block->next = NULL;
-    if (sp->youngest)
-        sp->youngest->next = block;
-    else
-        sp->oldest = block;
+    if (sp->youngest) sp->youngest->next = block;
+    else sp->oldest = block;
     sp->youngest = block;
 }
 
 static void unqueue_oldest(struct hpr_spill *sp)
 {
     sp->oldest = sp->oldest->next;
-    if (!sp->oldest)
-        sp->youngest = NULL;
+    if (!sp->oldest) sp->youngest = NULL;
 }
 
 static void free_block(struct hpr_spill *sp, struct hpr_block *block)
 {
     sp->dir->promised -= block->promise;
-    block->promise = 0;
-    block->state = HPR_BLOCK_FREE;
-    block->next = sp->free_blocks;
+    block->promise  = 0;
+    block->state    = HPR_BLOCK_FREE;
+    block->next     = sp->free_blocks;
     sp->free_blocks = block;
     sp->blocks_busy--;
     sp->gains++;
@@ -39,7 +36,7 @@ static void free_block(struct hpr_spill *sp, struct hpr_block *block)
 
 static void free_lane(struct hpr_spill *sp, struct hpr_lane *lane)
 {
-    lane->next = sp->free_lanes;
+    lane->next     = sp->free_lanes;
     sp->free_lanes = lane;
 }
 
@@ -53,8 +50,7 @@ bool hpr_spill_is_small(const struct hpr_spill *sp, uint64_t len)
 void hpr_spill_seal_locked(struct hpr_spill *sp)
 {
     HPR_ASSERT_HELD(sp->back);
-    if (!sp->open)
-        return;
+    if (!sp->open) return;
     sp->open->state = HPR_BLOCK_SEALED;
     queue_block(sp, sp->open);
     sp->open = NULL;
@@ -63,29 +59,28 @@ void hpr_spill_seal_locked(struct hpr_spill *sp)
 static enum hpr_result open_block(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total)
 {
     struct hpr_block *block = sp->free_blocks;
-    uint64_t promise = HPR_FRAME_PROMISE(sp->block_bytes);
+    uint64_t promise        = HPR_FRAME_PROMISE(sp->block_bytes);
 
-    if (!block)
-        return HPR_WAIT;
+    if (!block) return HPR_WAIT;
     if (!hpr_dir_promise_locked(sp->dir, promise))
         return sp->oldest ? HPR_WAIT : HPR_FULL; /* a block that is written needs less than it was promised */
     sp->free_blocks = block->next;
     sp->blocks_busy++;
-    block->state = HPR_BLOCK_OPEN;
-    block->promise = promise;
-    block->first_seq = seq;
+    block->state         = HPR_BLOCK_OPEN;
+    block->promise       = promise;
+    block->first_seq     = seq;
     block->dropped_total = dropped_total;
-    block->opened_ms = sp->dir->clock->realtime_ms(sp->dir->clock->ctx);
-    block->records = 0;
-    block->raw_bytes = 0;
-    sp->open = block;
+    block->opened_ms     = sp->dir->clock->realtime_ms(sp->dir->clock->ctx);
+    block->records       = 0;
+    block->raw_bytes     = 0;
+    sp->open             = block;
     return HPR_DONE;
 }
 
 enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total, const void *data,
                                         size_t len)
 {
-    size_t bytes = (size_t)hpr_record_packed_bytes(len);
+    size_t bytes            = (size_t)hpr_record_packed_bytes(len);
     struct hpr_block *block = sp->open;
 
     HPR_ASSERT_HELD(sp->back);
@@ -96,13 +91,11 @@ enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint
     if (!sp->open) {
         enum hpr_result res = open_block(sp, seq, dropped_total);
 
-        if (res != HPR_DONE)
-            return res;
+        if (res != HPR_DONE) return res;
     }
     block = sp->open;
     block->raw_bytes += hpr_record_put_header(block->raw + block->raw_bytes, (uint32_t)len);
-    if (len > 0)
-        memcpy(block->raw + block->raw_bytes, data, len);
+    if (len > 0) memcpy(block->raw + block->raw_bytes, data, len);
     block->raw_bytes += len;
     block->records++;
     return HPR_DONE;
@@ -114,29 +107,29 @@ enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint
 static void pack_block(struct hpr_lane *lane, const struct hpr_block *block)
 {
     struct hpr_frame_header *h = &lane->header;
-    size_t stored = 0;
+    size_t stored              = 0;
 
     if (lane->frame)
         stored = hpr_deflate(&lane->deflater, block->raw, block->raw_bytes, lane->frame + HPR_FRAME_HEADER_BYTES,
                              block->raw_bytes);
     *h = (struct hpr_frame_header){
-        .codec = stored ? HPR_CODEC_DEFLATE : HPR_CODEC_STORED,
-        .records = block->records,
-        .raw_bytes = (uint32_t)block->raw_bytes,
-        .stored_bytes = (uint32_t)(stored ? stored : block->raw_bytes),
-        .first_seq = block->first_seq,
+        .codec         = stored ? HPR_CODEC_DEFLATE : HPR_CODEC_STORED,
+        .records       = block->records,
+        .raw_bytes     = (uint32_t)block->raw_bytes,
+        .stored_bytes  = (uint32_t)(stored ? stored : block->raw_bytes),
+        .first_seq     = block->first_seq,
         .dropped_total = block->dropped_total,
-        .opened_ms = block->opened_ms,
+        .opened_ms     = block->opened_ms,
     };
-    lane->out = stored ? lane->frame : block->frame;
+    lane->out      = stored ? lane->frame : block->frame;
     h->payload_crc = hpr_crc32(0, lane->out + HPR_FRAME_HEADER_BYTES, h->stored_bytes);
 }
 
 static void take_lane(struct hpr_spill *sp, struct hpr_block *block)
 {
-    block->lane = sp->free_lanes;
-    sp->free_lanes = block->lane->next;
-    block->state = HPR_BLOCK_PACKING;
+    block->lane       = sp->free_lanes;
+    sp->free_lanes    = block->lane->next;
+    block->state      = HPR_BLOCK_PACKING;
     block->is_packing = true;
 }
 
@@ -164,17 +157,15 @@ static void become_writer(struct hpr_spill *sp)
 static hopper_status write_frame(struct hpr_dir *dir, struct hpr_lane *lane, int *seal_errorp, struct hopper_error *err)
 {
     const struct hpr_frame_header *h = &lane->header;
-    uint64_t bytes = HPR_FRAME_HEADER_BYTES + (uint64_t)h->stored_bytes;
+    uint64_t bytes                   = HPR_FRAME_HEADER_BYTES + (uint64_t)h->stored_bytes;
     struct hpr_frame_place place;
     hopper_status st;
 
     *seal_errorp = 0;
-    if ((st = hpr_dir_begin_frame(dir, bytes, h->first_seq, err)) != HOPPER_OK)
-        return st;
+    if ((st = hpr_dir_begin_frame(dir, bytes, h->first_seq, err)) != HOPPER_OK) return st;
     place = hpr_dir_frame_place(dir);
     hpr_frame_put_header((unsigned char *)(uintptr_t)lane->out, h, &place);
-    if ((st = hpr_dir_write(dir, lane->out, (size_t)bytes, 0, err)) != HOPPER_OK)
-        return st;
+    if ((st = hpr_dir_write(dir, lane->out, (size_t)bytes, 0, err)) != HOPPER_OK) return st;
     hpr_dir_commit_frame(dir, bytes, h->records, h->first_seq + h->records - 1, seal_errorp);
     return HOPPER_OK;
 }
@@ -183,13 +174,12 @@ static hopper_status write_frame(struct hpr_dir *dir, struct hpr_lane *lane, int
 static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h, int seal_error)
 {
     sp->written_bytes += hpr_dir_publish_locked(sp->dir);
-    sp->end_seq = h->first_seq + h->records;
+    sp->end_seq           = h->first_seq + h->records;
     sp->end_dropped_total = h->dropped_total;
     sp->records_written += h->records;
     sp->failed_errno = 0;
     sp->gains++;
-    if (seal_error)
-        sp->write_errors++;
+    if (seal_error) sp->write_errors++;
 }
 
 /* What a frame that could not be written leaves: nothing, or waste on the disk that takes up what was promised. True when
@@ -197,8 +187,7 @@ static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h
 static bool account_failure(struct hpr_spill *sp, uint64_t promise, bool has_waste, const struct hopper_error *err)
 {
     sp->write_errors += err->sys_errno != 0;
-    if (!has_waste)
-        return false;
+    if (!has_waste) return false;
     sp->dir->promised -= promise;
     hpr_dir_count_waste(sp->dir, promise);
     (void)hpr_dir_publish_locked(sp->dir);
@@ -209,7 +198,7 @@ static bool account_failure(struct hpr_spill *sp, uint64_t promise, bool has_was
 static enum hpr_result write_oldest(struct hpr_spill *sp, struct hopper_error *err)
 {
     struct hpr_block *block = sp->oldest;
-    struct hpr_lane *lane = block->lane;
+    struct hpr_lane *lane   = block->lane;
     struct hopper_error failure;
     hopper_status st;
     int seal_error;
@@ -229,8 +218,7 @@ static enum hpr_result write_oldest(struct hpr_spill *sp, struct hopper_error *e
     become_writer(sp);
     hpr_mutex_unlock(sp->back);
     st = write_frame(sp->dir, lane, &seal_error, &failure);
-    if (st != HOPPER_OK)
-        has_waste = hpr_dir_roll_back_frame(sp->dir);
+    if (st != HOPPER_OK) has_waste = hpr_dir_roll_back_frame(sp->dir);
     hpr_mutex_lock(sp->back);
     sp->is_writing = false;
     hpr_cond_broadcast(sp->room);
@@ -242,10 +230,9 @@ static enum hpr_result write_oldest(struct hpr_spill *sp, struct hopper_error *e
         free_block(sp, block);
         return HPR_AGAIN;
     }
-    block->state = HPR_BLOCK_SEALED;
+    block->state     = HPR_BLOCK_SEALED;
     sp->failed_errno = failure.sys_errno;
-    if (account_failure(sp, block->promise, has_waste, &failure))
-        block->promise = 0;
+    if (account_failure(sp, block->promise, has_waste, &failure)) block->promise = 0;
     *err = failure;
     return HPR_FAILED;
 }
@@ -254,19 +241,17 @@ static struct hpr_block *oldest_sealed(const struct hpr_spill *sp)
 {
     struct hpr_block *block = sp->oldest;
 
-    while (block && block->state != HPR_BLOCK_SEALED)
-        block = block->next;
+    while (block && block->state != HPR_BLOCK_SEALED) block = block->next;
     return block;
 }
 
 enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error *err)
 {
     struct hpr_block *block = oldest_sealed(sp);
-    enum hpr_result res = HPR_WAIT;
+    enum hpr_result res     = HPR_WAIT;
 
     HPR_ASSERT_HELD(sp->back);
-    if (!sp->oldest)
-        return HPR_DONE;
+    if (!sp->oldest) return HPR_DONE;
     if (block && sp->free_lanes) {
         struct hpr_lane *lane;
 
@@ -280,11 +265,9 @@ enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error 
     }
     while (!sp->is_writing && sp->oldest && sp->oldest->state == HPR_BLOCK_PACKED) {
         res = write_oldest(sp, err);
-        if (res != HPR_AGAIN)
-            break;
+        if (res != HPR_AGAIN) break;
     }
-    if (res != HPR_WAIT)
-        hpr_cond_broadcast(sp->room);
+    if (res != HPR_WAIT) hpr_cond_broadcast(sp->room);
     return res;
 }
 
@@ -293,10 +276,10 @@ enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error 
 enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
                                            const struct hpr_source *source, struct hopper_error *err)
 {
-    const uint64_t raw_bytes = hpr_record_packed_bytes(source->len);
-    const uint64_t promise = HPR_FRAME_PROMISE(raw_bytes);
-    struct hpr_frame_header header = {.first_seq = seq, .dropped_total = dropped_total};
-    struct hpr_lane *lane = sp->free_lanes;
+    const uint64_t raw_bytes       = hpr_record_packed_bytes(source->len);
+    const uint64_t promise         = HPR_FRAME_PROMISE(raw_bytes);
+    struct hpr_frame_header header = { .first_seq = seq, .dropped_total = dropped_total };
+    struct hpr_lane *lane          = sp->free_lanes;
     struct hopper_error failure;
     bool has_waste = false;
     int seal_error = 0;
@@ -304,21 +287,17 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
 
     HPR_ASSERT_HELD(sp->back);
     assert(sp->is_exclusive && !sp->oldest && !sp->is_writing);
-    if (!lane)
-        return HPR_WAIT; /* a thread still compresses a block that the receiver has taken */
-    if (!hpr_dir_promise_locked(sp->dir, promise))
-        return HPR_FULL;
+    if (!lane) return HPR_WAIT; /* a thread still compresses a block that the receiver has taken */
+    if (!hpr_dir_promise_locked(sp->dir, promise)) return HPR_FULL;
     sp->free_lanes = lane->next;
     become_writer(sp);
     hpr_mutex_unlock(sp->back);
     header.opened_ms = sp->dir->clock->realtime_ms(sp->dir->clock->ctx);
-    st = hpr_dir_begin_frame(sp->dir, HPR_FRAME_HEADER_BYTES + raw_bytes, seq, &failure);
-    if (st == HOPPER_OK)
-        st = hpr_stream_write(sp->dir, lane, sp->block_bytes, source, &header, &failure);
+    st               = hpr_dir_begin_frame(sp->dir, HPR_FRAME_HEADER_BYTES + raw_bytes, seq, &failure);
+    if (st == HOPPER_OK) st = hpr_stream_write(sp->dir, lane, sp->block_bytes, source, &header, &failure);
     if (st == HOPPER_OK)
         hpr_dir_commit_frame(sp->dir, HPR_FRAME_HEADER_BYTES + (uint64_t)header.stored_bytes, 1, seq, &seal_error);
-    else
-        has_waste = hpr_dir_roll_back_frame(sp->dir);
+    else has_waste = hpr_dir_roll_back_frame(sp->dir);
     hpr_mutex_lock(sp->back);
     sp->is_writing = false;
     free_lane(sp, lane);
@@ -328,8 +307,7 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
         return HPR_DONE;
     }
     sp->failed_errno = failure.sys_errno;
-    if (!account_failure(sp, promise, has_waste, &failure))
-        sp->dir->promised -= promise;
+    if (!account_failure(sp, promise, has_waste, &failure)) sp->dir->promised -= promise;
     *err = failure;
     return HPR_FAILED;
 }
@@ -350,8 +328,7 @@ bool hpr_spill_can_reclaim_locked(const struct hpr_spill *sp)
 bool hpr_spill_reclaim_locked(struct hpr_spill *sp)
 {
     HPR_ASSERT_HELD(sp->back);
-    if (!is_all_claimed(sp))
-        return false;
+    if (!is_all_claimed(sp)) return false;
     return hpr_dir_discard_all_locked(sp->dir);
 }
 
@@ -380,18 +357,15 @@ enum hpr_result hpr_spill_drop_oldest_locked(struct hpr_spill *sp, uint64_t *dro
 
     HPR_ASSERT_HELD(sp->back);
     *droppedp = 0;
-    if (dir->end.number == 0)
-        return HPR_FULL;
-    if (dir->is_removing || (dir->oldest == dir->end.number && sp->is_writing))
-        return HPR_WAIT;
+    if (dir->end.number == 0) return HPR_FULL;
+    if (dir->is_removing || (dir->oldest == dir->end.number && sp->is_writing)) return HPR_WAIT;
     if (dir->oldest == dir->end.number) {
         *droppedp = give_up_below(sp, sp->end_seq, sp->records_written);
-        has_won = hpr_dir_discard_all_locked(dir);
+        has_won   = hpr_dir_discard_all_locked(dir);
     } else {
-        if (!hpr_dir_next_file_locked(dir, dir->oldest, &next))
-            return HPR_FULL;
+        if (!hpr_dir_next_file_locked(dir, dir->oldest, &next)) return HPR_FULL;
         *droppedp = give_up_below(sp, next.first_seq, next.record_offset);
-        has_won = hpr_dir_remove_below_locked(dir, NULL, next.number, next.start);
+        has_won   = hpr_dir_remove_below_locked(dir, NULL, next.number, next.start);
     }
     return has_won ? HPR_AGAIN : HPR_FULL;
 }
@@ -404,25 +378,21 @@ enum hpr_result hpr_spill_take_block_locked(struct hpr_spill *sp, struct hpr_blo
 
     HPR_ASSERT_HELD(sp->back);
     *blockp = NULL;
-    if (!sp->oldest)
-        hpr_spill_seal_locked(sp);
+    if (!sp->oldest) hpr_spill_seal_locked(sp);
     block = sp->oldest;
-    if (!block)
-        return HPR_AGAIN;
-    if (block->state == HPR_BLOCK_WRITING)
-        return HPR_WAIT;
+    if (!block) return HPR_AGAIN;
+    if (block->state == HPR_BLOCK_WRITING) return HPR_WAIT;
     if (block->state == HPR_BLOCK_PACKED) {
         free_lane(sp, block->lane);
         block->lane = NULL;
     }
     unqueue_oldest(sp);
     sp->dir->promised -= block->promise; /* it will not need the disk any more */
-    block->promise = 0;
-    block->state = HPR_BLOCK_TAKEN;
-    sp->end_seq = block->first_seq + block->records;
+    block->promise        = 0;
+    block->state          = HPR_BLOCK_TAKEN;
+    sp->end_seq           = block->first_seq + block->records;
     sp->end_dropped_total = block->dropped_total;
-    if (!sp->oldest)
-        sp->failed_errno = 0;
+    if (!sp->oldest) sp->failed_errno = 0;
     sp->gains++;
     hpr_cond_broadcast(sp->room);
     *blockp = block;

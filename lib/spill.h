@@ -28,56 +28,56 @@ enum hpr_block_state {
 };
 
 struct hpr_block {
-    struct hpr_block    *next;          /* [back] younger one in the queue, or next free one */
-    struct hpr_lane     *lane;          /* [back] while packing to writing */
-    enum hpr_block_state state;         /* [back] */
-    bool                 is_packing;    /* [back] a thread reads `raw`, also when the receiver has taken the block */
-    uint64_t             first_seq;     /* [back while open, then const] */
-    uint64_t             dropped_total; /* as in struct hpr_frame_header */
-    uint64_t             opened_ms;
-    uint64_t             promise;       /* [back] bytes of disk promised for it */
-    uint32_t             records;       /* [back while open, then const] */
-    size_t               raw_bytes;     /* [back while open, then const] */
-    unsigned char       *frame;         /* room for a frame header, then `raw` */
-    unsigned char       *raw;           /* block_bytes */
+    struct hpr_block *next;     /* [back] younger one in the queue, or next free one */
+    struct hpr_lane *lane;      /* [back] while packing to writing */
+    enum hpr_block_state state; /* [back] */
+    bool is_packing;            /* [back] a thread reads `raw`, also when the receiver has taken the block */
+    uint64_t first_seq;         /* [back while open, then const] */
+    uint64_t dropped_total;     /* as in struct hpr_frame_header */
+    uint64_t opened_ms;
+    uint64_t promise;     /* [back] bytes of disk promised for it */
+    uint32_t records;     /* [back while open, then const] */
+    size_t raw_bytes;     /* [back while open, then const] */
+    unsigned char *frame; /* room for a frame header, then `raw` */
+    unsigned char *raw;   /* block_bytes */
 };
 
 struct hpr_spill {
-    struct hpr_dir   *dir;         /* [const after open] */
-    struct hpr_mutex *back;        /* [const after open] */
-    struct hpr_cond  *room;        /* [const after open] broadcast when a block, a lane or the writer's role is free */
-    size_t            block_bytes; /* [const after open] */
-    bool              has_codec;   /* [const after open] */
+    struct hpr_dir *dir;    /* [const after open] */
+    struct hpr_mutex *back; /* [const after open] */
+    struct hpr_cond *room;  /* [const after open] broadcast when a block, a lane or the writer's role is free */
+    size_t block_bytes;     /* [const after open] */
+    bool has_codec;         /* [const after open] */
 
     struct hpr_block *open;        /* [back] NULL: none */
     struct hpr_block *oldest;      /* [back] the queue of blocks behind it is sealed */
     struct hpr_block *youngest;    /* [back] */
     struct hpr_block *free_blocks; /* [back] */
-    struct hpr_lane  *free_lanes;  /* [back] */
-    size_t            blocks_busy; /* [back] not free */
-    bool              is_writing;  /* [back] there is a writer */
-    bool              is_exclusive; /* [back] a sender writes one big record: nobody else may accept anything */
+    struct hpr_lane *free_lanes;   /* [back] */
+    size_t blocks_busy;            /* [back] not free */
+    bool is_writing;               /* [back] there is a writer */
+    bool is_exclusive;             /* [back] a sender writes one big record: nobody else may accept anything */
 
-    uint64_t end_seq;            /* [back] first sequence number that is not in a file: all below it are, were received,
+    uint64_t end_seq;           /* [back] first sequence number that is not in a file: all below it are, were received,
                                     or are gone */
-    uint64_t end_dropped_total;  /* [back] dropped_total at end_seq */
-    uint64_t records_written;    /* [back] to files since open */
-    uint64_t records_gone;       /* [back] of them: claimed by the receiver, lost, or dropped. They go in order */
-    uint64_t claimed_seq;        /* [back] first sequence number on disk that the receiver has not claimed */
-    uint64_t drop_floor_seq;     /* [back] all on disk below it was dropped by policy */
+    uint64_t end_dropped_total; /* [back] dropped_total at end_seq */
+    uint64_t records_written;   /* [back] to files since open */
+    uint64_t records_gone;      /* [back] of them: claimed by the receiver, lost, or dropped. They go in order */
+    uint64_t claimed_seq;       /* [back] first sequence number on disk that the receiver has not claimed */
+    uint64_t drop_floor_seq;    /* [back] all on disk below it was dropped by policy */
 
-    uint64_t gains;         /* [back] times that a block became free or a write succeeded: what waiting senders look for */
-    int      failed_errno;  /* [back] of the write that holds up the overflow, 0: none does */
+    uint64_t gains;   /* [back] times that a block became free or a write succeeded: what waiting senders look for */
+    int failed_errno; /* [back] of the write that holds up the overflow, 0: none does */
     uint64_t write_errors;  /* [back] */
     uint64_t written_bytes; /* [back] */
 };
 
 enum hpr_result {
     HPR_DONE,
-    HPR_AGAIN,  /* the lock was dropped or something changed: look at everything again */
-    HPR_WAIT,   /* another thread is at it: wait on `room` */
-    HPR_FULL,   /* the disk budget is spent */
-    HPR_FAILED  /* the error says why; nothing was accepted */
+    HPR_AGAIN, /* the lock was dropped or something changed: look at everything again */
+    HPR_WAIT,  /* another thread is at it: wait on `room` */
+    HPR_FULL,  /* the disk budget is spent */
+    HPR_FAILED /* the error says why; nothing was accepted */
 };
 
 /* Records in files that nobody has claimed. */
@@ -123,6 +123,6 @@ enum hpr_result hpr_spill_drop_oldest_locked(struct hpr_spill *sp, uint64_t *dro
 /* For the receiver, when all on disk was claimed: take the oldest block. HPR_DONE: *BLOCKP is it; HPR_WAIT: it is being
  * written; HPR_AGAIN: there is none. Give it back when its records are done with. */
 enum hpr_result hpr_spill_take_block_locked(struct hpr_spill *sp, struct hpr_block **blockp);
-void            hpr_spill_give_back_locked(struct hpr_spill *sp, struct hpr_block *block);
+void hpr_spill_give_back_locked(struct hpr_spill *sp, struct hpr_block *block);
 
 #endif

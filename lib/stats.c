@@ -9,36 +9,36 @@ static void fill_records(struct hpr_channel *ch, struct hopper_stats *s)
 {
     uint64_t gone = 0;
 
-    s->accepted = ch->next_seq - 1;
+    s->accepted     = ch->next_seq - 1;
     s->acknowledged = atomic_load_explicit(&ch->acknowledged, memory_order_acquire);
     for (int i = 0; i < HOPPER_GAP_REASONS; i++) {
         s->gap_records[i] = ch->gap_records[i];
         gone += ch->gap_records[i];
     }
-    s->pending_disk = hpr_spill_records_on_disk(&ch->spill);
+    s->pending_disk   = hpr_spill_records_on_disk(&ch->spill);
     s->pending_memory = s->accepted - s->acknowledged - gone - s->pending_disk;
-    s->refused = ch->refused;
-    s->overflowed = ch->overflowed;
-    s->seq_accepted = ch->next_seq - 1;
-    s->seq_delivered = atomic_load_explicit(&ch->delivered_seq, memory_order_relaxed);
-    s->senders = ch->senders;
+    s->refused        = ch->refused;
+    s->overflowed     = ch->overflowed;
+    s->seq_accepted   = ch->next_seq - 1;
+    s->seq_delivered  = atomic_load_explicit(&ch->delivered_seq, memory_order_relaxed);
+    s->senders        = ch->senders;
 }
 
 static void fill_bytes(struct hpr_channel *ch, struct hopper_stats *s)
 {
-    s->memory_bytes = ch->options.memory_bytes;
+    s->memory_bytes      = ch->options.memory_bytes;
     s->memory_bytes_used = ch->fixed_bytes + ch->senders * sizeof(struct hopper_sender) +
                            hpr_deque_used_locked(&ch->deque) + ch->spill.blocks_busy * ch->plan.block_bytes;
-    s->disk_bytes = ch->options.disk_bytes;
-    s->disk_bytes_used = hpr_dir_used_locked(&ch->dir);
-    s->file_bytes = ch->plan.file_bytes;
+    s->disk_bytes       = ch->options.disk_bytes;
+    s->disk_bytes_used  = hpr_dir_used_locked(&ch->dir);
+    s->file_bytes       = ch->plan.file_bytes;
     s->record_bytes_max = ch->plan.record_bytes_max;
-    s->accepted_bytes = ch->accepted_bytes;
-    s->written_bytes = ch->spill.written_bytes;
-    s->disk_files = hpr_dir_files_locked(&ch->dir);
-    s->write_errors = ch->spill.write_errors;
-    s->read_errors = atomic_load_explicit(&ch->read_errors, memory_order_relaxed);
-    s->disk_errno = ch->spill.failed_errno;
+    s->accepted_bytes   = ch->accepted_bytes;
+    s->written_bytes    = ch->spill.written_bytes;
+    s->disk_files       = hpr_dir_files_locked(&ch->dir);
+    s->write_errors     = ch->spill.write_errors;
+    s->read_errors      = atomic_load_explicit(&ch->read_errors, memory_order_relaxed);
+    s->disk_errno       = ch->spill.failed_errno;
 }
 
 hopper_status hpr_channel_stats(struct hpr_channel *ch, struct hopper_stats *stats)

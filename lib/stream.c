@@ -9,16 +9,16 @@
 #include "record.h"
 
 struct writer {
-    struct hpr_dir  *dir;
+    struct hpr_dir *dir;
     struct hpr_lane *lane;
-    unsigned char   *buf; /* lane's, behind the room for a header */
-    size_t           buf_bytes;
-    bool             is_deflating;
-    uint64_t         raw_left; /* bytes that may still come */
-    uint64_t         stored_max;
-    uint64_t         stored; /* bytes written to the file */
-    uint32_t         crc;
-    hopper_status    status;
+    unsigned char *buf; /* lane's, behind the room for a header */
+    size_t buf_bytes;
+    bool is_deflating;
+    uint64_t raw_left; /* bytes that may still come */
+    uint64_t stored_max;
+    uint64_t stored; /* bytes written to the file */
+    uint32_t crc;
+    hopper_status status;
     struct hopper_error *err;
 };
 
@@ -39,21 +39,20 @@ static int count_bytes(void *data, const char *buf, size_t len)
 
 hopper_status hpr_stream_measure(const struct hopper_item_type *type, const void *item, uint64_t *bytesp)
 {
-    struct counter c = {0};
+    struct counter c = { 0 };
     msgpack_packer packer;
 
     *bytesp = 0;
     msgpack_packer_init(&packer, &c, count_bytes);
-    if (type->pack(type->ctx, item, &packer) != 0)
-        return HOPPER_EPACK;
+    if (type->pack(type->ctx, item, &packer) != 0) return HOPPER_EPACK;
     *bytesp = c.bytes;
     return HOPPER_OK;
 }
 
 struct filler {
     unsigned char *at;
-    size_t         left;
-    bool           is_over; /* more was written than there is room for: pack functions seldom look, so it is kept */
+    size_t left;
+    bool is_over; /* more was written than there is room for: pack functions seldom look, so it is kept */
 };
 
 static int fill_bytes(void *data, const char *buf, size_t len)
@@ -61,8 +60,7 @@ static int fill_bytes(void *data, const char *buf, size_t len)
     struct filler *f = data;
 
     f->is_over |= len > f->left;
-    if (f->is_over)
-        return -1;
+    if (f->is_over) return -1;
     memcpy(f->at, buf, len);
     f->at += len;
     f->left -= len;
@@ -71,7 +69,7 @@ static int fill_bytes(void *data, const char *buf, size_t len)
 
 hopper_status hpr_stream_pack(const struct hopper_item_type *type, const void *item, void *out, size_t len)
 {
-    struct filler f = {out, len, false};
+    struct filler f = { out, len, false };
     msgpack_packer packer;
 
     msgpack_packer_init(&packer, &f, fill_bytes);
@@ -86,7 +84,7 @@ static bool write_out(struct writer *w, const void *buf, size_t len)
         w->status = HOPPER_EFULL; /* does not shrink: the caller stores instead */
         return false;
     }
-    w->crc = hpr_crc32(w->crc, buf, len);
+    w->crc    = hpr_crc32(w->crc, buf, len);
     w->status = hpr_dir_write(w->dir, buf, len, HPR_FRAME_HEADER_BYTES + w->stored, w->err);
     w->stored += len;
     return w->status == HOPPER_OK;
@@ -97,14 +95,13 @@ static bool deflate_piece(struct writer *w, const void *data, size_t len, bool i
     z_stream *z = &w->lane->deflater.z;
     bool is_done;
 
-    z->next_in = (z_const Bytef *)(uintptr_t)data;
+    z->next_in  = (z_const Bytef *)(uintptr_t)data;
     z->avail_in = (uInt)len;
     do {
-        z->next_out = w->buf;
+        z->next_out  = w->buf;
         z->avail_out = (uInt)w->buf_bytes;
-        is_done = hpr_deflate_step(&w->lane->deflater, is_last);
-        if (z->avail_out < w->buf_bytes && !write_out(w, w->buf, w->buf_bytes - z->avail_out))
-            return false;
+        is_done      = hpr_deflate_step(&w->lane->deflater, is_last);
+        if (z->avail_out < w->buf_bytes && !write_out(w, w->buf, w->buf_bytes - z->avail_out)) return false;
     } while (!is_done);
     return true;
 }
@@ -124,8 +121,7 @@ static bool put(struct writer *w, const void *data, size_t len)
     while (len > 0) {
         size_t piece = hpr_min_size(len, (size_t)1 << 30);
 
-        if (w->is_deflating ? !deflate_piece(w, at, piece, false) : !write_out(w, at, piece))
-            return false;
+        if (w->is_deflating ? !deflate_piece(w, at, piece, false) : !write_out(w, at, piece)) return false;
         at += piece;
         len -= piece;
     }
@@ -144,8 +140,7 @@ static bool put_item(struct writer *w, const struct hpr_source *source)
 
     msgpack_packer_init(&packer, w, put_packed);
     res = source->type->pack(source->type->ctx, source->item, &packer);
-    if (w->status == HOPPER_OK && (res != 0 || w->raw_left != 0))
-        w->status = HOPPER_EPACK;
+    if (w->status == HOPPER_OK && (res != 0 || w->raw_left != 0)) w->status = HOPPER_EPACK;
     return w->status == HOPPER_OK;
 }
 
@@ -156,11 +151,10 @@ static bool run_pass(struct writer *w, const struct hpr_source *source, uint32_t
 
     w->is_deflating = is_deflating;
     w->raw_left = w->stored_max = raw_bytes;
-    w->stored = 0;
-    w->crc = 0;
-    w->status = HOPPER_OK;
-    if (is_deflating)
-        hpr_deflate_begin(&w->lane->deflater);
+    w->stored                   = 0;
+    w->crc                      = 0;
+    w->status                   = HOPPER_OK;
+    if (is_deflating) hpr_deflate_begin(&w->lane->deflater);
     return put(w, head, head_bytes) &&
            (source->type ? put_item(w, source) : put(w, source->data, (size_t)source->len)) &&
            (!is_deflating || deflate_piece(w, NULL, 0, true));
@@ -172,25 +166,23 @@ hopper_status hpr_stream_write(struct hpr_dir *dir, struct hpr_lane *lane, size_
 {
     const struct hpr_frame_place place = hpr_dir_frame_place(dir);
     unsigned char head[HPR_FRAME_HEADER_BYTES];
-    struct writer w = {.dir = dir, .lane = lane, .buf_bytes = lane_bytes, .err = err};
-    bool is_done = false;
+    struct writer w = { .dir = dir, .lane = lane, .buf_bytes = lane_bytes, .err = err };
+    bool is_done    = false;
 
-    header->records = 1;
+    header->records   = 1;
     header->raw_bytes = (uint32_t)hpr_record_packed_bytes(source->len);
-    header->codec = HPR_CODEC_DEFLATE;
+    header->codec     = HPR_CODEC_DEFLATE;
     if (lane->frame) {
-        w.buf = lane->frame + HPR_FRAME_HEADER_BYTES;
+        w.buf   = lane->frame + HPR_FRAME_HEADER_BYTES;
         is_done = run_pass(&w, source, header->raw_bytes, true);
-        if (!is_done && w.status != HOPPER_EFULL)
-            goto failed;
+        if (!is_done && w.status != HOPPER_EFULL) goto failed;
     }
     if (!is_done) {
         header->codec = HPR_CODEC_STORED;
-        if (!run_pass(&w, source, header->raw_bytes, false))
-            goto failed;
+        if (!run_pass(&w, source, header->raw_bytes, false)) goto failed;
     }
     header->stored_bytes = (uint32_t)w.stored;
-    header->payload_crc = w.crc;
+    header->payload_crc  = w.crc;
     hpr_frame_put_header(head, header, &place);
     return hpr_dir_write(dir, head, sizeof head, 0, err);
 failed:

@@ -8,17 +8,17 @@
 
 /* What compressing needs: one block at a time. */
 struct hpr_lane {
-    struct hpr_lane    *next; /* [back] next free one */
+    struct hpr_lane *next; /* [back] next free one */
     struct hpr_deflater deflater;
-    unsigned char      *frame; /* room for a frame header and block_bytes; NULL: blocks are stored */
-    const unsigned char *out;  /* the frame to write: `frame` or the block's own */
+    unsigned char *frame;     /* room for a frame header and block_bytes; NULL: blocks are stored */
+    const unsigned char *out; /* the frame to write: `frame` or the block's own */
     struct hpr_frame_header header;
 };
 
 /* A record to be written. */
 struct hpr_source {
-    const void *data; /* the bytes; NULL for an item */
-    uint64_t    len;  /* bytes, packed ones for an item */
+    const void *data;                    /* the bytes; NULL for an item */
+    uint64_t len;                        /* bytes, packed ones for an item */
     const struct hopper_item_type *type; /* an item's */
     const void *item;
 };

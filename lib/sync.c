@@ -25,11 +25,9 @@ hopper_status hpr_cond_init(struct hpr_cond *c)
     pthread_condattr_t attr;
     int res;
 
-    if (pthread_condattr_init(&attr) != 0)
-        return HOPPER_ENOMEM;
+    if (pthread_condattr_init(&attr) != 0) return HOPPER_ENOMEM;
     res = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    if (res == 0)
-        res = pthread_cond_init(&c->cond, &attr);
+    if (res == 0) res = pthread_cond_init(&c->cond, &attr);
     (void)pthread_condattr_destroy(&attr);
     return res == 0 ? HOPPER_OK : HOPPER_ENOMEM;
 }

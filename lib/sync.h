@@ -11,20 +11,19 @@
 struct hpr_mutex {
     pthread_mutex_t mutex;
 #ifdef HPR_DEBUG
-    bool      is_held; /* [this mutex] */
-    pthread_t owner;   /* [this mutex] */
+    bool is_held;    /* [this mutex] */
+    pthread_t owner; /* [this mutex] */
 #endif
 };
 
 hopper_status hpr_mutex_init(struct hpr_mutex *m);
-void          hpr_mutex_fini(struct hpr_mutex *m);
+void hpr_mutex_fini(struct hpr_mutex *m);
 
 static inline void hpr_mutex_note(struct hpr_mutex *m, bool is_held)
 {
 #ifdef HPR_DEBUG
     m->is_held = is_held;
-    if (is_held)
-        m->owner = pthread_self();
+    if (is_held) m->owner = pthread_self();
 #else
     (void)m, (void)is_held;
 #endif
@@ -44,7 +43,7 @@ static inline void hpr_mutex_unlock(struct hpr_mutex *m)
 
 /* First line of every function whose name ends in _locked. */
 #ifdef HPR_DEBUG
-#define HPR_ASSERT_HELD(m) assert((m)->is_held && pthread_equal((m)->owner, pthread_self()))
+#define HPR_ASSERT_HELD(m) assert((m)->is_held &&pthread_equal((m)->owner, pthread_self()))
 #else
 #define HPR_ASSERT_HELD(m) ((void)(m))
 #endif
@@ -54,11 +53,14 @@ struct hpr_cond {
 };
 
 hopper_status hpr_cond_init(struct hpr_cond *c);
-void          hpr_cond_fini(struct hpr_cond *c);
+void hpr_cond_fini(struct hpr_cond *c);
 
 /* Wait for at most TIMEOUT_NS nanoseconds (UINT64_MAX: without limit). May return early: wait in a loop. */
 void hpr_cond_wait(struct hpr_cond *c, struct hpr_mutex *m, uint64_t timeout_ns);
 
-static inline void hpr_cond_broadcast(struct hpr_cond *c) { (void)pthread_cond_broadcast(&c->cond); }
+static inline void hpr_cond_broadcast(struct hpr_cond *c)
+{
+    (void)pthread_cond_broadcast(&c->cond);
+}
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "base.h"
 
-static char           text[96];
+static char text[96];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void make_text(void)

@@ -29,8 +29,8 @@ struct hopper_item_type {
     size_t size; /* sizeof(struct hopper_item_type); set by the initialiser */
 
     /* Write ITEM as one msgpack object through PACKER. Called several times for an item that overflows (to measure, to
-     * write, and again when it has to be tried again) and must write the same bytes each time. Returns 0, or anything else to fail the send with
-     * HOPPER_EPACK. ITEM stays the caller's. */
+     * write, and again when it has to be tried again) and must write the same bytes each time. Returns 0, or anything
+     * else to fail the send with HOPPER_EPACK. ITEM stays the caller's. */
     int (*pack)(void *ctx, const void *item, struct msgpack_packer *packer);
 
     /* Make a new item from the LEN bytes that pack wrote and set *itemp. The bytes are valid during the call only.

@@ -57,6 +57,7 @@ struct hopper_stats {
     uint64_t seq_delivered; /* of the last record or gap handed out, 0 when there was none */
     uint64_t senders;       /* sender handles that are open */
 };
-#define HOPPER_STATS_INIT { sizeof(struct hopper_stats), 0, 0, 0, 0, { 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define HOPPER_STATS_INIT \
+    { sizeof(struct hopper_stats), 0, 0, 0, 0, { 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #endif

@@ -162,7 +162,7 @@ mutant packed_after_taken spill.c \
     'if \(block->state == HPR_BLOCK_PACKING\) \{' \
     'if (1) {'
 mutant failed_block_stays_writing spill.c \
-    'block->state = HPR_BLOCK_SEALED;(\s+sp->failed_errno = failure)' \
+    'block->state\s+= HPR_BLOCK_SEALED;(\s+sp->failed_errno\s+= failure)' \
     'sp->failed_errno = failure'
 mutant two_writers spill.c \
     'while \(!sp->is_writing && sp->oldest' \
