@@ -9,6 +9,12 @@ set -u
 export LC_ALL=C
 unset HOPPER_DIR POSIXLY_CORRECT
 
+# A job in the background of a script, or of nohup, has signals ignored, a shell cannot change that, and hopper-cat leaves
+# ignored what it finds ignored: begin again with all signals as they are by default.
+if [ -z "${HOPPER_TEST_SIGNALS-}" ]; then
+    HOPPER_TEST_SIGNALS=default exec env --default-signal bash "$0" "$@"
+fi
+
 srcdir=$(cd "$srcdir" && pwd) || exit 99
 hopper_cat=${HOPPER_CAT:-$builddir/cli/hopper-cat}
 helper=${CLI_HELPER:-$builddir/tests/cli/helper}
