@@ -59,7 +59,7 @@ static size_t put_header(uint8_t *bytes, uint8_t what, const char *name)
     hpr_frame_put_file_header(bytes, &header);
     if ((what & 4) != 0) { /* of a later version */
         hpr_put_u16(bytes + 8, (uint16_t)(HOPPER_FORMAT_VERSION + 1));
-        hpr_put_u32(bytes + 60, hpr_crc32(0, bytes, 60));
+        hpr_put_u32(bytes + HPR_FILE_HEADER_BYTES - 4, hpr_crc32(0, bytes, HPR_FILE_HEADER_BYTES - 4));
     }
     if ((what & 8) != 0) bytes[40] ^= 0x10; /* damaged */
     return HPR_FILE_HEADER_BYTES;

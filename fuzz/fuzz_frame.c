@@ -54,13 +54,14 @@ static void fuzz_file_header(struct fuzz_input *in, int forge)
         memset(&h, 0, sizeof h);
         hpr_frame_put_file_header(out, &h);
         memcpy(bytes, out, 12); /* magic, version, length */
-        hpr_put_u32(bytes + 60, hpr_crc32(0, bytes, 60));
+        hpr_put_u32(bytes + HPR_FILE_HEADER_BYTES - 4, hpr_crc32(0, bytes, HPR_FILE_HEADER_BYTES - 4));
     }
     if (hpr_frame_get_file_header(bytes, len, &h) == HPR_FILE_OURS) {
         hpr_frame_put_file_header(out, &h);
         FUZZ_REQUIRE(hpr_frame_get_file_header(out, sizeof out, &again) == HPR_FILE_OURS &&
                          again.survive == h.survive && again.content == h.content && again.number == h.number &&
                          again.first_seq == h.first_seq && again.stream_offset == h.stream_offset &&
+                         again.record_offset == h.record_offset &&
                          memcmp(again.channel_id, h.channel_id, sizeof h.channel_id) == 0,
                      "a file header changes on the way round");
     } else {

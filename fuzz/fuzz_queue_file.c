@@ -215,13 +215,14 @@ static void edit_frames(struct edit *edit, size_t file, struct fuzz_input *in, u
 /* Change the file header and make its checksum right. */
 static void edit_file_header(struct edit *edit, size_t file, struct fuzz_input *in)
 {
-    size_t at = fuzz_u8(in) % 60;
+    const size_t last = HPR_FILE_HEADER_BYTES - 4; /* the checksum ends the header */
+    size_t at         = fuzz_u8(in) % last;
 
     image_load(edit->ch->mem, edit->path[file], &edited);
     if (edited.len < HPR_FILE_HEADER_BYTES) return;
     edited.bytes[at] = fuzz_u8(in);
-    edited.bytes[59 - at] ^= fuzz_u8(in);
-    hpr_put_u32(edited.bytes + 60, hpr_crc32(0, edited.bytes, 60));
+    edited.bytes[last - 1 - at] ^= fuzz_u8(in);
+    hpr_put_u32(edited.bytes + last, hpr_crc32(0, edited.bytes, last));
     (void)mem_write_file(edit->ch->mem, edit->path[file], edited.bytes, edited.len);
 }
 
