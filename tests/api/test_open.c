@@ -121,7 +121,8 @@ START_TEST(a_directory_that_is_a_file_is_an_error)
     struct hopper_error err;
 
     ck_assert_int_eq(mem_write_file(c.mem, "/file", "x", 1), 0);
-    ck_assert_int_ne(hopper_open("/file", "q", &c.options, &snd, &rcv, &err), HOPPER_OK);
+    ck_assert_int_eq(hopper_open("/file", "q", &c.options, &snd, &rcv, &err), HOPPER_EIO);
+    ck_assert_int_eq(err.sys_errno, ENOTDIR);
     ck_assert_ptr_null(snd);
     ck_assert_ptr_null(mem_platform_leaks(c.mem));
     chan_free(&c);

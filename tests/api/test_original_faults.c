@@ -225,6 +225,9 @@ END_TEST
 START_TEST(a_write_that_ends_midway_leaves_nothing_of_itself)
 {
     for (uint64_t capacity = 20000; capacity < 24200; capacity += 60) {
+        struct hopper_stats stats;
+        uint64_t bytes = 0;
+        char path[300];
         struct chan c;
         hopper_status st;
 
@@ -234,6 +237,9 @@ START_TEST(a_write_that_ends_midway_leaves_nothing_of_itself)
         mem_set_capacity(c.mem, capacity);
         chan_fill(&c, 1000, UINT64_MAX, &st);
         ck_assert_int_eq(st, HOPPER_ENOSPC);
+        chan_stats(&c, &stats);
+        for (int i = 0; chan_queue_file(&c, i, path); i++) bytes += (uint64_t)mem_file_size(c.mem, path);
+        ck_assert_uint_eq(bytes, stats.written_bytes); /* whole frames and nothing else */
         mem_set_capacity(c.mem, MEM_UNLIMITED);
         chan_fill(&c, 1000, 100, &st);
         ck_assert_uint_eq(c.checker.lost, 0);

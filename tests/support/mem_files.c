@@ -4,7 +4,8 @@
  *
  * Each function: take the mutex, find the descriptor, do the work on the tree, let the observer look, give the mutex
  * back. The results are those that Linux gives an unprivileged process for the same call on ext4, as far as the library
- * could notice; links are not followed below a directory descriptor, as in the real platform.
+ * could notice. Links are followed where O_NOFOLLOW is missing, although the real platform adds it itself: the library
+ * must not count on that.
  */
 #include "mem_impl.h"
 
@@ -149,7 +150,7 @@ static int find_or_create(struct mem_platform *mem, int dirfd, const char *name,
 
     if ((rc = dir_inode(mem, dirfd, &dir)) < 0) return rc;
     if (dirfd >= 0 && strchr(name, '/')) return -EINVAL;
-    rc = mem_disk_find(&mem->disk, dir, name, dirfd < 0 && !(flags & O_NOFOLLOW), inodep);
+    rc = mem_disk_find(&mem->disk, dir, name, !(flags & O_NOFOLLOW), inodep);
     if (rc == 0) return check_open(mem, *inodep, flags);
     if (rc != -ENOENT || !(flags & O_CREAT)) return rc;
     if ((rc = name_parent(mem, dirfd, name, &dir, &last)) < 0) return rc;
