@@ -14,7 +14,6 @@
 #define NAME      "q"
 #define TEXT_LEN  (2 * RIG_LEN_MAX)
 #define NOT_HERE  UINT64_MAX
-#define LEN_SMALL 64
 #define DISK_SLACK 128 /* the footer to come, and the lock file at its largest */
 
 struct head {
@@ -259,12 +258,12 @@ void rig_fill_blocks(size_t len)
 }
 
 /* The refused messages are noted as such; that is what they are. */
-void rig_fill_all(void)
+void rig_fill_all(size_t least)
 {
     size_t len = RIG_RING_LEN;
 
     rig_fill_ring();
-    while (len >= LEN_SMALL) {
+    while (len >= least) {
         hopper_status st = rig_send(&senders[0], len, HOPPER_NOW);
 
         if (st == HOPPER_EFULL)

@@ -29,6 +29,7 @@
 #define RIG_SENDS_MAX   256
 #define RIG_BATCH_MAX   16
 #define RIG_LEN_MIN     16
+#define RIG_LEN_SMALL   64
 #define RIG_RING_LEN    10000 /* of a message: larger than a block, and four of them fit into the least ring */
 #define RIG_LEN_MAX     65536
 
@@ -84,8 +85,9 @@ void rig_close_first(void);
 void rig_fill_ring(void);
 /* Then fill the blocks on their way to disk: messages of LEN bytes until the first of them has been written. */
 void rig_fill_blocks(size_t len);
-/* Fill ring and disk: messages of RIG_RING_LEN until one is refused; then shorter ones until none fits. */
-void rig_fill_all(void);
+/* Fill ring and disk: messages of RIG_RING_LEN until one is refused; then shorter ones, down to LEAST bytes, until none
+ * fits. */
+void rig_fill_all(size_t least);
 
 /* ---- receiving ---- */
 

@@ -13,6 +13,7 @@ int main(int argc, char **argv)
         &scenario_memory_items,
         &scenario_full_block,
         &scenario_full_block_mixed,
+        &scenario_full_big,
         &scenario_full_ring,
         &scenario_full_block_three,
         &scenario_full_batches,

@@ -17,6 +17,7 @@ extern const struct sched_scenario scenario_memory_items;
 /* scenarios_full.c: no room */
 extern const struct sched_scenario scenario_full_block;
 extern const struct sched_scenario scenario_full_block_mixed;
+extern const struct sched_scenario scenario_full_big;
 extern const struct sched_scenario scenario_full_ring;
 extern const struct sched_scenario scenario_full_block_three;
 extern const struct sched_scenario scenario_full_batches;

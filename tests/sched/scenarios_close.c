@@ -36,7 +36,7 @@ static void send_until_closed(struct rig_sender *s)
 static void close_receiver(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all();
+    rig_fill_all(RIG_LEN_SMALL);
     rig_start_all(send_until_closed);
     rig_receive_count(1);
     rig_close_receiver();

@@ -16,7 +16,7 @@ static void send_one_and_close(struct rig_sender *s)
 static void full_block(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all();
+    rig_fill_all(RIG_LEN_SMALL);
     rig_start_all(send_one_and_close);
     rig_close_first();
     rig_receive_all();
@@ -33,9 +33,21 @@ static void send_big_and_close(struct rig_sender *s)
 static void full_block_mixed(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all();
+    rig_fill_all(RIG_LEN_SMALL);
     rig_start(1, send_big_and_close);
     rig_start(2, send_one_and_close);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* Records that never fit into the ring, in a channel that holds nothing else: the room of a file that was read is all that
+ * they wait for. */
+static void full_big(void)
+{
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_fill_all(5000);
+    rig_start_all(send_big_and_close);
     rig_close_first();
     rig_receive_all();
     rig_finish();
@@ -71,7 +83,7 @@ static void send_small_and_close(struct rig_sender *s)
 static void full_block_three(void)
 {
     rig_open(&(struct rig_options){ .senders = 3 });
-    rig_fill_all();
+    rig_fill_all(RIG_LEN_SMALL);
     rig_start(1, send_small_and_close);
     rig_start(2, send_one_and_close);
     rig_start(3, send_big_and_close);
@@ -94,7 +106,7 @@ static void full_batches(void)
     hopper_status st;
 
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all();
+    rig_fill_all(RIG_LEN_SMALL);
     rig_start_all(send_batch_and_close);
     rig_close_first();
     while ((st = rig_receive_batch(3, HOPPER_FOREVER)) == HOPPER_OK)
@@ -107,7 +119,7 @@ static void full_batches(void)
 static void full_acknowledge(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all();
+    rig_fill_all(RIG_LEN_SMALL);
     rig_start_all(send_one_and_close);
     rig_close_first();
     for (hopper_status st = HOPPER_OK; st != HOPPER_END;) {
@@ -132,7 +144,7 @@ static void try_two_and_close(struct rig_sender *s)
 static void full_refuse(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .when_full = HOPPER_FULL_REFUSE });
-    rig_fill_all();
+    rig_fill_all(RIG_LEN_SMALL);
     rig_start_all(try_two_and_close);
     rig_close_first();
     rig_receive_all();
@@ -174,7 +186,7 @@ static void full_drop_newest(void)
 static void send_many_and_close(struct rig_sender *s)
 {
     for (int i = 0; i < 7; i++)
-        rig_send_ok(s, 8000);
+        SCHED_CHECK(rig_send(s, 8000, HOPPER_NOW) == HOPPER_OK);
     rig_close_sender(s);
 }
 
@@ -199,7 +211,7 @@ static void read_books(struct rig_sender *s)
 static void send_six_and_close(struct rig_sender *s)
 {
     for (int i = 0; i < 6; i++)
-        rig_send_ok(s, 3500);
+        SCHED_CHECK(rig_send(s, 3500, HOPPER_NOW) == HOPPER_OK);
     rig_close_sender(s);
 }
 
@@ -240,7 +252,7 @@ static void send_until_and_close(struct rig_sender *s)
 static void full_deadline(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
-    rig_fill_all();
+    rig_fill_all(RIG_LEN_SMALL);
     rig_start_all(send_until_and_close);
     rig_close_first();
     rig_receive_all();
@@ -257,6 +269,7 @@ const struct sched_scenario scenario_full_block_mixed = { "full_block_mixed", fu
 const struct sched_scenario scenario_full_refuse = { "full_refuse", full_refuse, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_drop_newest = { "full_drop_newest", full_drop_newest, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_drop_oldest = { "full_drop_oldest", full_drop_oldest, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_big = { "full_big", full_big, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_ring = { "full_ring", full_ring, SCHED_CLEAN, PLANS(2) };
 const struct sched_scenario scenario_full_deadline = {
     "full_deadline", full_deadline, SCHED_CLEAN,
