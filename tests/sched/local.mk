@@ -81,6 +81,7 @@ check_LIBRARIES += %D%/libhopper_sched.a
 
 %C%_sched_channel_SOURCES = \
 	%D%/rig.c %D%/rig.h \
+	%D%/rig_judge.c %D%/rig_judge.h \
 	%D%/rig_platform.c %D%/rig_platform.h \
 	%D%/scenarios.c %D%/scenarios.h \
 	%D%/scenarios_close.c \

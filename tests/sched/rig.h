@@ -96,6 +96,7 @@ hopper_status rig_receive(uint64_t deadline_ns);
 hopper_status rig_receive_batch(size_t max, uint64_t deadline_ns);
 void rig_receive_all(void);                 /* until HOPPER_END */
 void rig_receive_count(unsigned count);     /* COUNT records or gaps */
+void rig_acknowledge(void);
 void rig_close_receiver(void);
 /* Wait until the event of hopper_receiver_fd() is readable, as poll() would; and whether it is. */
 void rig_poll(void);

@@ -124,7 +124,7 @@ static void full_acknowledge(void)
     rig_close_first();
     for (hopper_status st = HOPPER_OK; st != HOPPER_END;) {
         st = rig_receive(HOPPER_FOREVER);
-        hopper_acknowledge(rig.rcv);
+        rig_acknowledge();
     }
     rig_finish();
 }
