@@ -381,7 +381,8 @@ bool hpr_dir_roll_back_frame(struct hpr_dir *dir)
         hpr_queue_file_close(&dir->fresh, dir->io);
         return false;
     }
-    if (dir->io->truncate(dir->io->ctx, dir->fresh.fd, HPR_FILE_HEADER_BYTES) != 0) dir->waste = dir->fresh.number;
+    /* without its header too: frames that still go to the file before it make what that says of their number wrong */
+    if (dir->io->truncate(dir->io->ctx, dir->fresh.fd, 0) != 0) dir->waste = dir->fresh.number;
     hpr_queue_file_close(&dir->fresh, dir->io);
     dir->next_number++; /* the number is spent; the reader finds nothing good in the file and passes on */
     return true;
