@@ -59,7 +59,7 @@ typedef struct hopper_receiver hopper_receiver;
  * With HOPPER_SURVIVE_NOTHING queue files that an earlier such run left behind are removed; any other file is left
  * alone. On failure *SNDP and *RCVP are NULL and nothing is held. Blocks on file operations only. Any thread.
  *   HOPPER_OK        both handles are the caller's, each to be closed
- *   HOPPER_EINVAL    bad name, or an option out of range (err->op says which)
+ *   HOPPER_EINVAL    DIR is NULL or empty, a bad name, or an option out of range (err->op says which)
  *   HOPPER_ENOENT    DIR does not exist
  *   HOPPER_EBUSY     another channel object has it open, in this process or another: err->owner_pid
  *   HOPPER_EMISMATCH the directory holds a queue that survives restarts, which these options would delete

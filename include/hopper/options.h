@@ -58,9 +58,9 @@ struct hopper_options {
 
     uint64_t memory_bytes;     /* bytes; default HOPPER_MEMORY_BYTES_DEFAULT, at least HOPPER_MEMORY_BYTES_MIN */
     uint64_t disk_bytes;       /* bytes; default HOPPER_DISK_BYTES_DEFAULT, at least HOPPER_DISK_BYTES_MIN */
-    uint64_t file_bytes;       /* bytes; default HOPPER_FILE_BYTES_DEFAULT; a queue file is sealed before it grows
-                                  beyond this, or beyond a quarter of disk_bytes if that is less; a record too large for
-                                  that gets a file of its own */
+    uint64_t file_bytes;       /* bytes; default HOPPER_FILE_BYTES_DEFAULT, at least 4096; a queue file is sealed before
+                                  it grows beyond this, or beyond a quarter of disk_bytes if that is less; a record too
+                                  large for that gets a file of its own */
     uint64_t record_bytes_max; /* bytes; default a quarter of memory_bytes. Larger records are refused. When set above a
                                   quarter of memory_bytes, the peak of memory is memory_bytes + record_bytes_max + 32.
                                   Lowered at open to what disk_bytes can hold: hopper_stats() tells the value in force */

@@ -52,7 +52,8 @@ struct hopper_io {
     int (*stat_at)(void *ctx, int dirfd, const char *name, struct hopper_io_stat *st);
     int (*rename_at)(void *ctx, int dirfd, const char *from, const char *to);
     int (*unlink_at)(void *ctx, int dirfd, const char *name);
-    int (*mkdir_at)(void *ctx, int dirfd, const char *name, unsigned mode);
+    int (*mkdir_at)(void *ctx, int dirfd, const char *name, unsigned mode); /* MODE is meant exactly, whatever the umask;
+                        the library needs that it gives no more than that, and that it can open and use the directory */
     int (*list)(void *ctx, int dirfd, int (*each)(void *arg, const char *name), void *arg); /* stops on each() != 0 and
                                                                                                returns that value */
     int (*lock)(void *ctx, int fd); /* exclusive, does not wait, gone with the descriptor; -EAGAIN: held by another */
