@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /* True when STATE is there with at most PREEMPTIONS; else it is noted. */
-bool     cache_seen(uint64_t state, unsigned preemptions);
+bool cache_seen(uint64_t state, unsigned preemptions);
 uint64_t cache_count(void);
-void     cache_clear(void);
+void cache_clear(void);
 
 #endif

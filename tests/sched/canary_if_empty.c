@@ -5,7 +5,8 @@
 #include "deque.h"
 
 const struct sched_scenario canary_if_empty = {
-    "canary_if_empty", deque_body, SCHED_FAILED,
-    { { .mode = SCHED_DFS, .bound = 2, .spurious = 1 },
-      { .mode = SCHED_RANDOM, .schedules = 50000, .spurious = 2 } },
+    "canary_if_empty",
+    deque_body,
+    SCHED_FAILED,
+    { { .mode = SCHED_DFS, .bound = 2, .spurious = 1 }, { .mode = SCHED_RANDOM, .schedules = 50000, .spurious = 2 } },
 };

@@ -5,7 +5,10 @@
 #include "deque.h"
 
 const struct sched_scenario canary_late_clear = {
-    "canary_late_clear", deque_body, SCHED_DEADLOCK,
-    { { .mode = SCHED_DFS, .bound = 2 }, { .mode = SCHED_RANDOM, .schedules = 50000 },
+    "canary_late_clear",
+    deque_body,
+    SCHED_DEADLOCK,
+    { { .mode = SCHED_DFS, .bound = 2 },
+      { .mode = SCHED_RANDOM, .schedules = 50000 },
       { .mode = SCHED_PCT, .schedules = 50000, .bound = 3 } },
 };

@@ -5,7 +5,9 @@
 #include "deque.h"
 
 const struct sched_scenario canary_plain_counter = {
-    "canary_plain_counter", deque_body, SCHED_FAILED,
+    "canary_plain_counter",
+    deque_body,
+    SCHED_FAILED,
     { { .mode = SCHED_DFS, .bound = 2, .plain = true },
       { .mode = SCHED_RANDOM, .schedules = 50000, .plain = true },
       { .mode = SCHED_PCT, .schedules = 50000, .bound = 3, .plain = true } },

@@ -7,8 +7,8 @@
 #include "canaries.h"
 
 static pthread_mutex_t lock;
-static pthread_cond_t  not_empty;
-static int             value;
+static pthread_cond_t not_empty;
+static int value;
 
 static void *put(void *unused)
 {
@@ -22,7 +22,7 @@ static void *put(void *unused)
 static void canary_body(void)
 {
     struct timespec until = { .tv_sec = 5 };
-    bool was_late = false;
+    bool was_late         = false;
     pthread_t thread;
 
     value = 0;
@@ -30,8 +30,7 @@ static void canary_body(void)
     pthread_cond_init(&not_empty, NULL);
     pthread_create(&thread, NULL, put, NULL);
     pthread_mutex_lock(&lock);
-    while (value == 0 && !was_late)
-        was_late = pthread_cond_timedwait(&not_empty, &lock, &until) == ETIMEDOUT;
+    while (value == 0 && !was_late) was_late = pthread_cond_timedwait(&not_empty, &lock, &until) == ETIMEDOUT;
     SCHED_CHECK(!was_late || value == 0);
     pthread_mutex_unlock(&lock);
     pthread_join(thread, NULL);
@@ -40,6 +39,8 @@ static void canary_body(void)
 }
 
 const struct sched_scenario canary_timeout = {
-    "canary_timeout", canary_body, SCHED_FAILED,
+    "canary_timeout",
+    canary_body,
+    SCHED_FAILED,
     { { .mode = SCHED_DFS, .bound = 1 }, { .mode = SCHED_RANDOM, .schedules = 50000 } },
 };

@@ -23,28 +23,55 @@
 
 static struct {
     struct sched_settings settings;
-    struct fiber          outside;
-    struct sched_thread   thread[SCHED_THREADS_MAX];
-    int                   threads;
-    int                   current;
-    bool                  is_on;
-    uint64_t              steps;
-    uint64_t              now_ns;
-    unsigned              spurious_left;
-    enum sched_outcome    outcome;
-    char                  text[512];
-    void                (*body)(void);
+    struct fiber outside;
+    struct sched_thread thread[SCHED_THREADS_MAX];
+    int threads;
+    int current;
+    bool is_on;
+    uint64_t steps;
+    uint64_t now_ns;
+    unsigned spurious_left;
+    enum sched_outcome outcome;
+    char text[512];
+    void (*body)(void);
 } sched;
 
-bool                 sched_is_on(void) { return sched.is_on; }
-bool                 sched_is_concurrent(void) { return sched.is_on && sched.threads > 1; }
-int                  sched_self(void) { return sched.current; }
-struct sched_thread *sched_thread(int id) { return &sched.thread[id]; }
-int                  sched_thread_count(void) { return sched.threads; }
-const char          *sched_failure_text(void) { return sched.text; }
-uint64_t             sched_step_count(void) { return sched.steps; }
-enum sched_timeouts  sched_timeouts(void) { return sched.settings.plan->timeouts; }
-bool                 sched_plain_counts(void) { return sched.settings.plan->plain; }
+bool sched_is_on(void)
+{
+    return sched.is_on;
+}
+bool sched_is_concurrent(void)
+{
+    return sched.is_on && sched.threads > 1;
+}
+int sched_self(void)
+{
+    return sched.current;
+}
+struct sched_thread *sched_thread(int id)
+{
+    return &sched.thread[id];
+}
+int sched_thread_count(void)
+{
+    return sched.threads;
+}
+const char *sched_failure_text(void)
+{
+    return sched.text;
+}
+uint64_t sched_step_count(void)
+{
+    return sched.steps;
+}
+enum sched_timeouts sched_timeouts(void)
+{
+    return sched.settings.plan->timeouts;
+}
+bool sched_plain_counts(void)
+{
+    return sched.settings.plan->plain;
+}
 
 /* As addr2line wants it: from the program's start, where the program may be loaded anywhere. */
 unsigned long sched_pc(const void *pc)
@@ -68,7 +95,7 @@ _Noreturn void sched_end(enum sched_outcome outcome, const char *fmt, ...)
     (void)vsnprintf(sched.text, sizeof sched.text, fmt, args);
     va_end(args);
     sched.outcome = outcome;
-    sched.is_on = false;
+    sched.is_on   = false;
     fiber_jump(&sched.outside);
 }
 
@@ -85,7 +112,7 @@ _Noreturn void sched_fail(const char *fmt, ...)
 
 void sched_print_threads(void)
 {
-    static const char *const state[] = { "can go on at", "has given way at", "locks a mutex at",
+    static const char *const state[] = { "can go on at",          "has given way at", "locks a mutex at",
                                          "waits for a signal at", "joins another at", "has ended at" };
 
     for (int id = 0; id < sched.threads; id++) {
@@ -94,10 +121,8 @@ void sched_print_threads(void)
         printf("#   thread %c %s %s (pc 0x%lx)", 'a' + id, state[t->state], t->what, sched_pc(t->pc));
         if (t->state == THREAD_LOCKING && t->object->owner != SCHED_NOBODY)
             printf(", held by thread %c", 'a' + t->object->owner);
-        if (t->state == THREAD_LOCKING || t->state == THREAD_WAITING)
-            printf(", object %u", t->object->number);
-        if (t->state == THREAD_JOINING)
-            printf(", thread %c", 'a' + t->joined);
+        if (t->state == THREAD_LOCKING || t->state == THREAD_WAITING) printf(", object %u", t->object->number);
+        if (t->state == THREAD_JOINING) printf(", thread %c", 'a' + t->joined);
         printf("\n");
     }
 }
@@ -107,23 +132,19 @@ void sched_print_threads(void)
 static bool can_run(const struct sched_thread *t)
 {
     switch (t->state) {
-    case THREAD_READY:
-        return true;
-    case THREAD_LOCKING:
-        return t->object->owner == SCHED_NOBODY;
-    case THREAD_JOINING:
-        return sched.thread[t->joined].state == THREAD_ENDED;
+    case THREAD_READY: return true;
+    case THREAD_LOCKING: return t->object->owner == SCHED_NOBODY;
+    case THREAD_JOINING: return sched.thread[t->joined].state == THREAD_ENDED;
     case THREAD_YIELDED:
     case THREAD_WAITING:
-    case THREAD_ENDED:
-        break;
+    case THREAD_ENDED: break;
     }
     return false;
 }
 
 static void add_option(struct explore_question *q, enum explore_how how, int thread)
 {
-    q->option[q->count].how = (unsigned char)how;
+    q->option[q->count].how    = (unsigned char)how;
     q->option[q->count].thread = (unsigned char)thread;
     q->count++;
 }
@@ -132,17 +153,13 @@ static void add_option(struct explore_question *q, enum explore_how how, int thr
 static void add_runnable(struct explore_question *q)
 {
     q->can_stay = can_run(&sched.thread[sched.current]);
-    if (q->can_stay)
-        add_option(q, HOW_RUN, sched.current);
+    if (q->can_stay) add_option(q, HOW_RUN, sched.current);
     for (int id = 0; id < sched.threads; id++) {
-        if (id != sched.current && can_run(&sched.thread[id]))
-            add_option(q, HOW_RUN, id);
+        if (id != sched.current && can_run(&sched.thread[id])) add_option(q, HOW_RUN, id);
     }
-    if (q->count > 0)
-        return;
+    if (q->count > 0) return;
     for (int id = 0; id < sched.threads; id++) {
-        if (sched.thread[id].state == THREAD_YIELDED)
-            add_option(q, HOW_RUN, id);
+        if (sched.thread[id].state == THREAD_YIELDED) add_option(q, HOW_RUN, id);
     }
 }
 
@@ -152,17 +169,13 @@ static bool may_time_out(const struct sched_thread *t, bool is_idle)
 {
     enum sched_timeouts timeouts = sched_timeouts();
 
-    if (t->state != THREAD_WAITING || !t->is_timed || timeouts == SCHED_TIMEOUTS_NEVER)
-        return false;
-    if (timeouts == SCHED_TIMEOUTS_ANY || t->deadline_ns <= sched.now_ns)
-        return true;
-    if (!is_idle)
-        return false;
+    if (t->state != THREAD_WAITING || !t->is_timed || timeouts == SCHED_TIMEOUTS_NEVER) return false;
+    if (timeouts == SCHED_TIMEOUTS_ANY || t->deadline_ns <= sched.now_ns) return true;
+    if (!is_idle) return false;
     for (int id = 0; id < sched.threads; id++) {
         const struct sched_thread *o = &sched.thread[id];
 
-        if (o->state == THREAD_WAITING && o->is_timed && o->deadline_ns < t->deadline_ns)
-            return false;
+        if (o->state == THREAD_WAITING && o->is_timed && o->deadline_ns < t->deadline_ns) return false;
     }
     return true;
 }
@@ -172,12 +185,10 @@ static void add_wakeups(struct explore_question *q)
     bool is_idle = q->count == 0;
 
     for (int id = 0; id < sched.threads; id++) {
-        if (may_time_out(&sched.thread[id], is_idle))
-            add_option(q, HOW_TIMEOUT, id);
+        if (may_time_out(&sched.thread[id], is_idle)) add_option(q, HOW_TIMEOUT, id);
     }
     for (int id = 0; id < sched.threads && sched.spurious_left > 0 && q->count > 0; id++) {
-        if (sched.thread[id].state == THREAD_WAITING)
-            add_option(q, HOW_SPURIOUS, id);
+        if (sched.thread[id].state == THREAD_WAITING) add_option(q, HOW_SPURIOUS, id);
     }
 }
 
@@ -185,12 +196,11 @@ static int ask(struct explore_question *q)
 {
     int index;
 
-    q->current = sched.current;
+    q->current    = sched.current;
     q->state_hash = sched_state_hash();
-    q->step = sched.steps;
-    index = explore_ask(q);
-    if (index == EXPLORE_STOP)
-        sched_end(SCHED_PRUNED, "nothing new follows");
+    q->step       = sched.steps;
+    index         = explore_ask(q);
+    if (index == EXPLORE_STOP) sched_end(SCHED_PRUNED, "nothing new follows");
     if (index == EXPLORE_DIVERGED)
         sched_end(SCHED_DIVERGED, "the choices differ from those of the run before: not deterministic");
     return index;
@@ -201,12 +211,9 @@ unsigned sched_choose(unsigned count)
     struct explore_question q = { .count = 0 };
     unsigned value;
 
-    if (count > EXPLORE_OPTIONS_MAX)
-        sched_end(SCHED_FAILED, "sched_choose(%u): too many", count);
-    if (count < 2)
-        return 0;
-    for (unsigned i = 0; i < count; i++)
-        add_option(&q, HOW_VALUE, (int)i);
+    if (count > EXPLORE_OPTIONS_MAX) sched_end(SCHED_FAILED, "sched_choose(%u): too many", count);
+    if (count < 2) return 0;
+    for (unsigned i = 0; i < count; i++) add_option(&q, HOW_VALUE, (int)i);
     value = q.option[ask(&q)].thread;
     sched_learned(sched.current, value + 1);
     return value;
@@ -224,8 +231,7 @@ static void end_wait(int id, enum explore_how how)
 
     if (how == HOW_TIMEOUT) {
         t->wake = ETIMEDOUT;
-        if (t->deadline_ns > sched.now_ns)
-            sched.now_ns = t->deadline_ns;
+        if (t->deadline_ns > sched.now_ns) sched.now_ns = t->deadline_ns;
     } else {
         t->wake = 0;
         sched.spurious_left--;
@@ -234,9 +240,8 @@ static void end_wait(int id, enum explore_how how)
         printf("#   %c: %s\n", 'a' + id, how == HOW_TIMEOUT ? "times out" : "wakes up for no reason");
     sched_learned(id, how == HOW_TIMEOUT ? 11 : 13);
     objects_changed_by(id, t->object);
-    if (how == HOW_TIMEOUT)
-        objects_changed_by(id, clock_object());
-    t->state = THREAD_LOCKING;
+    if (how == HOW_TIMEOUT) objects_changed_by(id, clock_object());
+    t->state  = THREAD_LOCKING;
     t->object = t->mutex;
 }
 
@@ -250,11 +255,9 @@ static int pick(void)
             sched_end(SCHED_LIVELOCK, "more than %llu steps", (unsigned long long)sched.settings.step_cap);
         add_runnable(&q);
         add_wakeups(&q);
-        if (q.count == 0)
-            sched_end(SCHED_DEADLOCK, "no thread can go on");
+        if (q.count == 0) sched_end(SCHED_DEADLOCK, "no thread can go on");
         chosen = &q.option[q.count == 1 ? 0 : ask(&q)];
-        if (chosen->how == HOW_RUN)
-            return chosen->thread;
+        if (chosen->how == HOW_RUN) return chosen->thread;
         end_wait(chosen->thread, (enum explore_how)chosen->how);
     }
 }
@@ -262,8 +265,7 @@ static int pick(void)
 static void trace_step(const struct sched_thread *t, int id)
 {
     printf("#   %c: %s", 'a' + id, t->what);
-    if (t->state == THREAD_LOCKING || t->state == THREAD_WAITING)
-        printf(" (object %u)", t->object->number);
+    if (t->state == THREAD_LOCKING || t->state == THREAD_WAITING) printf(" (object %u)", t->object->number);
     printf(" pc 0x%lx\n", sched_pc(t->pc));
 }
 
@@ -273,16 +275,14 @@ void sched_point(enum thread_state state, const char *what, const void *pc)
     int next;
 
     sched.thread[me].state = state;
-    sched.thread[me].what = what;
-    sched.thread[me].pc = pc;
-    next = pick();
+    sched.thread[me].what  = what;
+    sched.thread[me].pc    = pc;
+    next                   = pick();
     sched_learned(next, 5); /* every step makes another state */
-    if (sched.settings.trace)
-        trace_step(&sched.thread[next], next);
-    if (next == me)
-        return;
+    if (sched.settings.trace) trace_step(&sched.thread[next], next);
+    if (next == me) return;
     sched.thread[me].saved_errno = errno;
-    sched.current = next;
+    sched.current                = next;
     fiber_switch(&sched.thread[me].fiber, &sched.thread[next].fiber);
     errno = sched.thread[me].saved_errno;
 }
@@ -291,7 +291,7 @@ void sched_point(enum thread_state state, const char *what, const void *pc)
 
 static void thread_main(void)
 {
-    int me = sched.current;
+    int me                 = sched.current;
     struct sched_thread *t = &sched.thread[me];
 
     t->result = t->start(t->arg);
@@ -305,16 +305,15 @@ int sched_thread_new(void *(*start)(void *), void *arg)
     int id = sched.threads;
     struct sched_thread *t;
 
-    if (id == SCHED_THREADS_MAX)
-        sched_end(SCHED_FAILED, "more than %d threads", SCHED_THREADS_MAX);
-    t = &sched.thread[id];
-    t->state = THREAD_READY;
-    t->start = start;
-    t->arg = arg;
-    t->was_joined = false;
+    if (id == SCHED_THREADS_MAX) sched_end(SCHED_FAILED, "more than %d threads", SCHED_THREADS_MAX);
+    t              = &sched.thread[id];
+    t->state       = THREAD_READY;
+    t->start       = start;
+    t->arg         = arg;
+    t->was_joined  = false;
     t->saved_errno = 0;
-    t->what = "start of thread";
-    t->pc = NULL;
+    t->what        = "start of thread";
+    t->pc          = NULL;
     fiber_reset(&t->fiber, thread_main);
     objects_thread_new(id, id == 0 ? 0 : sched.thread[sched.current].history + (uint64_t)id);
     sched.threads++;
@@ -325,8 +324,7 @@ static void *scenario_main(void *unused)
 {
     sched.body();
     for (int id = 1; id < sched.threads; id++) {
-        if (!sched.thread[id].was_joined)
-            sched_end(SCHED_MISUSE, "thread %c was never joined", 'a' + id);
+        if (!sched.thread[id].was_joined) sched_end(SCHED_MISUSE, "thread %c was never joined", 'a' + id);
     }
     if (heap_live_blocks() > 0)
         sched_end(SCHED_LEAK, "%zu blocks of memory are still allocated; %s", heap_live_blocks(), heap_live_text());
@@ -336,14 +334,14 @@ static void *scenario_main(void *unused)
 
 enum sched_outcome sched_run(void (*body)(void), const struct sched_settings *settings)
 {
-    sched.settings = *settings;
-    sched.body = body;
-    sched.threads = 0;
-    sched.current = 0;
-    sched.steps = 0;
-    sched.now_ns = CLOCK_START_NS;
+    sched.settings      = *settings;
+    sched.body          = body;
+    sched.threads       = 0;
+    sched.current       = 0;
+    sched.steps         = 0;
+    sched.now_ns        = CLOCK_START_NS;
     sched.spurious_left = settings->plan->spurious;
-    sched.text[0] = '\0';
+    sched.text[0]       = '\0';
     objects_begin();
     heap_begin();
     sched_thread_new(scenario_main, NULL);
@@ -359,14 +357,11 @@ void sched_access(const volatile void *address, bool is_write, const char *what,
 {
     struct sched_object *object;
 
-    if (!sched_is_concurrent())
-        return;
+    if (!sched_is_concurrent()) return;
     sched_point(THREAD_READY, what, pc);
     object = sched_object((const void *)(uintptr_t)address, OBJECT_MEMORY);
-    if (is_write)
-        sched_changed(object);
-    else
-        sched_saw(object);
+    if (is_write) sched_changed(object);
+    else sched_saw(object);
 }
 
 void sched_touch(const void *object, const char *what)

@@ -30,49 +30,49 @@ enum object_kind { OBJECT_UNKNOWN, OBJECT_MEMORY, OBJECT_MUTEX, OBJECT_COND, OBJ
 
 /* What threads meet at, found by its address. Valid for one schedule. */
 struct sched_object {
-    uintptr_t        key;
-    uint64_t         schedule; /* the schedule it belongs to; another: the slot is free */
+    uintptr_t key;
+    uint64_t schedule; /* the schedule it belongs to; another: the slot is free */
     enum object_kind kind;
-    int              owner;    /* mutex: thread, or SCHED_NOBODY */
-    unsigned         number;   /* in order of first use, for traces */
-    uint64_t         written;  /* history of the last step that changed it */
-    uint64_t         readers;  /* sum of the histories that have looked since */
+    int owner;        /* mutex: thread, or SCHED_NOBODY */
+    unsigned number;  /* in order of first use, for traces */
+    uint64_t written; /* history of the last step that changed it */
+    uint64_t readers; /* sum of the histories that have looked since */
 };
 
 struct sched_thread {
-    struct fiber         fiber;
-    enum thread_state    state;
-    struct sched_object *object;   /* LOCKING: the mutex; WAITING: the condition variable */
-    struct sched_object *mutex;    /* WAITING: to be taken again */
-    int                  joined;   /* JOINING: the other thread */
-    bool                 is_timed; /* WAITING: has a deadline */
-    bool                 was_joined;
-    int                  wake;     /* what the wait returns: 0 or ETIMEDOUT */
-    int                  saved_errno;
-    uint64_t             deadline_ns;
-    uint64_t             history;
-    uint64_t             waiting_since; /* order of arrival in the condition variable */
-    void              *(*start)(void *);
-    void                *arg;
-    void                *result;
-    const char          *what; /* the step it is at, for traces */
-    const void          *pc;   /* where in the code */
+    struct fiber fiber;
+    enum thread_state state;
+    struct sched_object *object; /* LOCKING: the mutex; WAITING: the condition variable */
+    struct sched_object *mutex;  /* WAITING: to be taken again */
+    int joined;                  /* JOINING: the other thread */
+    bool is_timed;               /* WAITING: has a deadline */
+    bool was_joined;
+    int wake; /* what the wait returns: 0 or ETIMEDOUT */
+    int saved_errno;
+    uint64_t deadline_ns;
+    uint64_t history;
+    uint64_t waiting_since; /* order of arrival in the condition variable */
+    void *(*start)(void *);
+    void *arg;
+    void *result;
+    const char *what; /* the step it is at, for traces */
+    const void *pc;   /* where in the code */
 };
 
 /* ---- one schedule ------------------------------------------------------------------------------------------------ */
 
 struct sched_settings {
     const struct sched_plan *plan;
-    uint64_t                 step_cap;
-    bool                     trace; /* print each step */
+    uint64_t step_cap;
+    bool trace; /* print each step */
 };
 
 /* Run BODY under one schedule, decided by explore.h. The text of a failure: sched_failure_text(). */
 enum sched_outcome sched_run(void (*body)(void), const struct sched_settings *settings);
-const char        *sched_failure_text(void);
-void               sched_print_threads(void);
-uint64_t           sched_state_hash(void);
-unsigned long      sched_pc(const void *pc); /* an address in the code, for people */
+const char *sched_failure_text(void);
+void sched_print_threads(void);
+uint64_t sched_state_hash(void);
+unsigned long sched_pc(const void *pc); /* an address in the code, for people */
 
 /* ---- for the wrappers -------------------------------------------------------------------------------------------- */
 
@@ -81,10 +81,10 @@ bool sched_is_on(void);
 /* True when other threads exist, so that steps can matter. */
 bool sched_is_concurrent(void);
 
-int                  sched_self(void);
+int sched_self(void);
 struct sched_thread *sched_thread(int id);
-int                  sched_thread_count(void);
-int                  sched_thread_new(void *(*start)(void *), void *arg);
+int sched_thread_count(void);
+int sched_thread_new(void *(*start)(void *), void *arg);
 
 /* The object at ADDRESS, new if it is met for the first time; ends the schedule when it is of another kind. */
 struct sched_object *sched_object(const void *address, enum object_kind kind);

@@ -29,14 +29,14 @@
 static struct {
     pthread_mutex_t back;
     pthread_mutex_t front;
-    pthread_cond_t  not_full;  /* with back */
-    pthread_cond_t  not_empty; /* with front */
-    atomic_uint     tail;      /* next slot to fill; changes under back */
-    atomic_uint     head;      /* next slot to empty; changes under front */
-    atomic_bool     sleeps;    /* the receiver is about to wait, or waits */
-    atomic_uint     waiting;   /* senders that are about to wait, or wait */
-    unsigned        pushes;    /* counted by FAULT_PLAIN_COUNTER */
-    int             slot[DEQUE_SLOTS];
+    pthread_cond_t not_full;  /* with back */
+    pthread_cond_t not_empty; /* with front */
+    atomic_uint tail;         /* next slot to fill; changes under back */
+    atomic_uint head;         /* next slot to empty; changes under front */
+    atomic_bool sleeps;       /* the receiver is about to wait, or waits */
+    atomic_uint waiting;      /* senders that are about to wait, or wait */
+    unsigned pushes;          /* counted by FAULT_PLAIN_COUNTER */
+    int slot[DEQUE_SLOTS];
 } dq;
 
 static bool is_full(void)
@@ -53,8 +53,7 @@ static bool is_empty(void)
 
 static void wake_receiver(void)
 {
-    if (!atomic_load(&dq.sleeps))
-        return;
+    if (!atomic_load(&dq.sleeps)) return;
 #if defined FAULT_SIGNAL_UNLOCKED /* the receiver may be between its check and its wait */
     pthread_cond_signal(&dq.not_empty);
 #else
@@ -78,8 +77,7 @@ static void wait_for_room(void)
     while (is_full()) {
 #endif
         atomic_fetch_add(&dq.waiting, 1);
-        if (is_full())
-            pthread_cond_wait(&dq.not_full, &dq.back);
+        if (is_full()) pthread_cond_wait(&dq.not_full, &dq.back);
         atomic_fetch_sub(&dq.waiting, 1);
     }
 }
@@ -110,12 +108,10 @@ static void push(int value)
 
 static void wake_senders(void)
 {
-    if (atomic_load(&dq.waiting) == 0)
-        return;
+    if (atomic_load(&dq.waiting) == 0) return;
     pthread_mutex_lock(&dq.back);
 #if defined FAULT_SIGNAL_ONE /* who is woken takes the room, and wakes nobody */
-    if (atomic_load(&dq.waiting) == DEQUE_SENDERS)
-        pthread_cond_signal(&dq.not_full);
+    if (atomic_load(&dq.waiting) == DEQUE_SENDERS) pthread_cond_signal(&dq.not_full);
 #else
     pthread_cond_broadcast(&dq.not_full);
 #endif
@@ -146,7 +142,7 @@ static int pop(void)
     pthread_mutex_lock(&dq.front);
     wait_for_value();
     SCHED_CHECK(!is_empty());
-    head = atomic_load(&dq.head);
+    head  = atomic_load(&dq.head);
     value = dq.slot[head % DEQUE_SLOTS];
     atomic_store(&dq.head, head + 1);
 #if defined FAULT_LOCK_ORDER
@@ -155,8 +151,7 @@ static int pop(void)
 #else
     pthread_mutex_unlock(&dq.front);
 #if defined FAULT_UNLOCK_TWICE
-    if (atomic_load(&dq.waiting) > 0)
-        pthread_mutex_unlock(&dq.front);
+    if (atomic_load(&dq.waiting) > 0) pthread_mutex_unlock(&dq.front);
 #endif
     wake_senders();
 #endif
@@ -169,8 +164,7 @@ static void *sender(void *arg)
 {
     int id = *(const int *)arg;
 
-    for (int i = 0; i < DEQUE_EACH; i++)
-        push(id * 100 + i);
+    for (int i = 0; i < DEQUE_EACH; i++) push(id * 100 + i);
     return NULL;
 }
 
@@ -182,15 +176,14 @@ static void *receiver(void *unused)
     SCHED_CHECK(next != NULL);
     for (int i = 0; i < DEQUE_SENDERS * DEQUE_EACH; i++) {
         int value = pop();
-        int id = value / 100;
+        int id    = value / 100;
 
         SCHED_CHECK(id >= 0 && id < DEQUE_SENDERS);
         SCHED_CHECK(value % 100 == next[id]);
         next[id]++;
     }
 #if defined FAULT_LEAK /* only when a sender waits at the end */
-    if (atomic_load(&dq.head) == atomic_load(&dq.tail) && dq.slot[0] / 100 == 0)
-        return NULL;
+    if (atomic_load(&dq.head) == atomic_load(&dq.tail) && dq.slot[0] / 100 == 0) return NULL;
 #endif
     free(next);
     return unused;
@@ -225,10 +218,8 @@ static void deque_body(void)
 
     dq_init();
     pthread_create(&taker, NULL, receiver, NULL);
-    for (size_t i = 0; i < DEQUE_SENDERS; i++)
-        pthread_create(&senders[i], NULL, sender, (void *)(uintptr_t)&ids[i]);
-    for (size_t i = 0; i < DEQUE_SENDERS; i++)
-        pthread_join(senders[i], NULL);
+    for (size_t i = 0; i < DEQUE_SENDERS; i++) pthread_create(&senders[i], NULL, sender, (void *)(uintptr_t)&ids[i]);
+    for (size_t i = 0; i < DEQUE_SENDERS; i++) pthread_join(senders[i], NULL);
 #if defined FAULT_DESTROY_EARLY /* the receiver may still be at work */
     dq_fini();
     pthread_join(taker, NULL);

@@ -4,7 +4,9 @@
 #include "deque.h"
 
 const struct sched_scenario deque_sound = {
-    "deque_sound", deque_body, SCHED_CLEAN,
+    "deque_sound",
+    deque_body,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2 },
       { .mode = SCHED_DFS, .bound = 1, .spurious = 1 },
       { .mode = SCHED_RANDOM, .schedules = 50000, .spurious = 1 },

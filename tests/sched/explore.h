@@ -25,11 +25,11 @@ struct explore_option {
 
 struct explore_question {
     struct explore_option option[EXPLORE_OPTIONS_MAX];
-    unsigned              count;      /* at least 2 */
-    bool                  can_stay;   /* option[0] is the thread that has run last: the others preempt it */
-    int                   current;    /* that thread */
-    uint64_t              state_hash; /* what the threads are in: see core.h */
-    uint64_t              step;       /* of this schedule */
+    unsigned count;      /* at least 2 */
+    bool can_stay;       /* option[0] is the thread that has run last: the others preempt it */
+    int current;         /* that thread */
+    uint64_t state_hash; /* what the threads are in: see core.h */
+    uint64_t step;       /* of this schedule */
 };
 
 #define EXPLORE_STOP     (-1) /* everything that could follow has been seen */
@@ -37,11 +37,11 @@ struct explore_question {
 
 struct explore_setup {
     const struct sched_plan *plan;
-    uint64_t                 seed;
-    uint64_t                 first;  /* number of the first schedule */
-    uint64_t                 steps;  /* SCHED_PCT: of an ordinary schedule; changes of priority are spread over them */
-    bool                     cache;  /* SCHED_DFS: leave out what follows a state that has been seen */
-    const char              *replay; /* NULL, or a recorded schedule: then PLAN's mode is not used */
+    uint64_t seed;
+    uint64_t first;     /* number of the first schedule */
+    uint64_t steps;     /* SCHED_PCT: of an ordinary schedule; changes of priority are spread over them */
+    bool cache;         /* SCHED_DFS: leave out what follows a state that has been seen */
+    const char *replay; /* NULL, or a recorded schedule: then PLAN's mode is not used */
 };
 
 /* Begin a plan. False when the recorded schedule makes no sense. */
@@ -54,11 +54,11 @@ int explore_ask(const struct explore_question *question);
 bool explore_next(void);
 
 struct explore_report {
-    uint64_t schedules;    /* begun */
-    uint64_t pruned;       /* of them stopped early */
-    uint64_t states;       /* remembered */
-    bool     is_exhausted; /* nothing is left within the bound */
-    uint64_t number;       /* of the last schedule; its seed is made of the plan's seed and this */
+    uint64_t schedules; /* begun */
+    uint64_t pruned;    /* of them stopped early */
+    uint64_t states;    /* remembered */
+    bool is_exhausted;  /* nothing is left within the bound */
+    uint64_t number;    /* of the last schedule; its seed is made of the plan's seed and this */
 };
 
 void explore_get_report(struct explore_report *report);

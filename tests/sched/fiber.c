@@ -36,8 +36,7 @@ static void *stack_new(void)
     const size_t guard = 4096;
     char *mem = mmap(NULL, guard + FIBER_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (mem == MAP_FAILED || mprotect(mem, guard, PROT_NONE) != 0)
-        die("sched: a fiber's stack");
+    if (mem == MAP_FAILED || mprotect(mem, guard, PROT_NONE) != 0) die("sched: a fiber's stack");
     return mem + guard;
 }
 
@@ -45,36 +44,32 @@ static _Noreturn void first_entry(struct fiber *fiber)
 {
     ucontext_t context;
 
-    if (getcontext(&context) != 0)
-        die("sched: getcontext");
-    context.uc_stack.ss_sp = stack_new();
+    if (getcontext(&context) != 0) die("sched: getcontext");
+    context.uc_stack.ss_sp   = stack_new();
     context.uc_stack.ss_size = FIBER_STACK_BYTES;
-    context.uc_link = NULL;
+    context.uc_link          = NULL;
     makecontext(&context, bottom, 0);
     fiber->is_made = true;
-    starting = fiber;
+    starting       = fiber;
     (void)setcontext(&context);
     die("sched: setcontext");
 }
 
 void fiber_reset(struct fiber *fiber, void (*entry)(void))
 {
-    fiber->entry = entry;
+    fiber->entry    = entry;
     fiber->is_fresh = true;
 }
 
 _Noreturn void fiber_jump(struct fiber *to)
 {
-    if (!to->is_fresh)
-        _longjmp(to->resume, 1);
+    if (!to->is_fresh) _longjmp(to->resume, 1);
     to->is_fresh = false;
-    if (!to->is_made)
-        first_entry(to);
+    if (!to->is_made) first_entry(to);
     _longjmp(to->top, 1);
 }
 
 void fiber_switch(struct fiber *from, struct fiber *to)
 {
-    if (_setjmp(from->resume) == 0)
-        fiber_jump(to);
+    if (_setjmp(from->resume) == 0) fiber_jump(to);
 }

@@ -9,11 +9,11 @@
 #define FIBER_STACK_BYTES (256 * 1024)
 
 struct fiber {
-    jmp_buf resume;        /* where it goes on */
-    jmp_buf top;           /* the bottom of its stack, from where it is started again; valid once is_made */
-    void  (*entry)(void);  /* never returns */
-    bool    is_made;       /* it has a stack, and has run at least once */
-    bool    is_fresh;      /* start at `top`, not at `resume` */
+    jmp_buf resume;      /* where it goes on */
+    jmp_buf top;         /* the bottom of its stack, from where it is started again; valid once is_made */
+    void (*entry)(void); /* never returns */
+    bool is_made;        /* it has a stack, and has run at least once */
+    bool is_fresh;       /* start at `top`, not at `resume` */
 };
 
 /* Let FIBER begin at ENTRY when it is next switched to; what it was doing is forgotten. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * malloc() and its kin, linked in with --wrap. While a schedule runs, memory is cut from one region from its start and
- * never used twice, so that schedules can be abandoned anywhere, addresses do not depend on what ran before, and the use
- * of freed memory meets a pattern instead of somebody else's data. Outside schedules, and for memory that came from
+ * never used twice, so that schedules can be abandoned anywhere, addresses do not depend on what ran before, and the
+ * use of freed memory meets a pattern instead of somebody else's data. Outside schedules, and for memory that came from
  * there, the system's heap does the work.
  */
 #include "heap.h"
@@ -21,28 +21,28 @@
 #define FREED        UINT64_C(0x6672656564626c6b)
 
 struct header {
-    uint64_t       mark; /* LIVE or FREED */
-    size_t         bytes;
-    const void    *pc;
+    uint64_t mark; /* LIVE or FREED */
+    size_t bytes;
+    const void *pc;
     struct header *next; /* the block allocated after this one */
 };
 
 _Static_assert(sizeof(struct header) % 16 == 0, "blocks stay aligned");
 
-static char          *region;
-static size_t         used;
-static size_t         live_blocks;
+static char *region;
+static size_t used;
+static size_t live_blocks;
 static struct header *first;
 static struct header *last;
 
 void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t bytes);
 void *__real_realloc(void *ptr, size_t bytes);
-void  __real_free(void *ptr);
+void __real_free(void *ptr);
 void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
 void *__wrap_realloc(void *ptr, size_t bytes);
-void  __wrap_free(void *ptr);
+void __wrap_free(void *ptr);
 
 void heap_begin(void)
 {
@@ -53,7 +53,7 @@ void heap_begin(void)
             exit(99);
         }
     }
-    used = 0;
+    used        = 0;
     live_blocks = 0;
     first = last = NULL;
 }
@@ -92,15 +92,12 @@ static void *take(size_t bytes, const void *pc)
     size_t need = (bytes + sizeof(struct header) + 15) & ~(size_t)15;
     struct header *h;
 
-    if (bytes > REGION_BYTES / 2 || need > REGION_BYTES - used)
-        return NULL;
+    if (bytes > REGION_BYTES / 2 || need > REGION_BYTES - used) return NULL;
     h = (struct header *)(void *)(region + used);
     used += need;
     *h = (struct header){ LIVE, bytes, pc, NULL };
-    if (last != NULL)
-        last->next = h;
-    else
-        first = h;
+    if (last != NULL) last->next = h;
+    else first = h;
     last = h;
     live_blocks++;
     return h + 1;
@@ -110,8 +107,7 @@ void *__wrap_malloc(size_t bytes)
 {
     void *ptr;
 
-    if (!sched_is_on())
-        return __real_malloc(bytes);
+    if (!sched_is_on()) return __real_malloc(bytes);
     ptr = take(bytes, __builtin_return_address(0));
     return ptr == NULL ? NULL : memset(ptr, 0xA5, smaller(bytes, PATTERN_MAX)), ptr;
 }
@@ -121,10 +117,8 @@ void *__wrap_calloc(size_t count, size_t bytes)
     size_t all;
     void *ptr;
 
-    if (!sched_is_on())
-        return __real_calloc(count, bytes);
-    if (__builtin_mul_overflow(count, bytes, &all))
-        return NULL;
+    if (!sched_is_on()) return __real_calloc(count, bytes);
+    if (__builtin_mul_overflow(count, bytes, &all)) return NULL;
     ptr = take(all, __builtin_return_address(0));
     return ptr == NULL ? NULL : memset(ptr, 0, all);
 }
@@ -149,8 +143,7 @@ void *__wrap_realloc(void *ptr, size_t bytes)
 {
     void *bigger;
 
-    if (!is_ours(ptr) && (ptr != NULL || !sched_is_on()))
-        return __real_realloc(ptr, bytes);
+    if (!is_ours(ptr) && (ptr != NULL || !sched_is_on())) return __real_realloc(ptr, bytes);
     bigger = take(bytes, __builtin_return_address(0));
     if (bigger != NULL && ptr != NULL) {
         memcpy(bigger, ptr, smaller(((struct header *)ptr - 1)->bytes, bytes));

@@ -8,7 +8,7 @@
 /* Forget everything that was allocated: a schedule begins. */
 void heap_begin(void);
 
-size_t      heap_live_blocks(void);
+size_t heap_live_blocks(void);
 const char *heap_live_text(void); /* where the oldest live block was allocated; for a message */
 
 #endif

@@ -9,9 +9,9 @@
 #define SLOTS 65536u /* a power of two */
 
 static struct sched_object slots[SLOTS];
-static uint64_t            schedule;
-static unsigned            objects;
-static uint64_t            state_hash;
+static uint64_t schedule;
+static unsigned objects;
+static uint64_t state_hash;
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -27,7 +27,7 @@ static uint64_t mix(uint64_t a, uint64_t b)
 void objects_begin(void)
 {
     schedule++;
-    objects = 0;
+    objects    = 0;
     state_hash = 0;
 }
 
@@ -40,12 +40,9 @@ static struct sched_object *object_find(uintptr_t key)
 {
     size_t at = (size_t)mix(key, 1) & (SLOTS - 1);
 
-    while (slots[at].schedule == schedule && slots[at].key != key)
-        at = (at + 1) & (SLOTS - 1);
-    if (slots[at].schedule == schedule)
-        return &slots[at];
-    if (++objects > SLOTS / 2)
-        sched_end(SCHED_FAILED, "more than %u objects in one schedule", SLOTS / 2);
+    while (slots[at].schedule == schedule && slots[at].key != key) at = (at + 1) & (SLOTS - 1);
+    if (slots[at].schedule == schedule) return &slots[at];
+    if (++objects > SLOTS / 2) sched_end(SCHED_FAILED, "more than %u objects in one schedule", SLOTS / 2);
     slots[at] = (struct sched_object){ .key = key, .schedule = schedule, .owner = SCHED_NOBODY, .number = objects };
     return &slots[at];
 }
@@ -60,12 +57,10 @@ static uintptr_t key_of(const void *address, enum object_kind kind)
 struct sched_object *sched_object(const void *address, enum object_kind kind)
 {
     static const char *const name[] = { "unknown", "memory", "a mutex", "a condition variable", "destroyed" };
-    struct sched_object *object = object_find(key_of(address, kind));
+    struct sched_object *object     = object_find(key_of(address, kind));
 
-    if (object->kind == OBJECT_UNKNOWN)
-        object->kind = kind;
-    if (object->kind != kind)
-        sched_end(SCHED_MISUSE, "used as %s, but it is %s", name[kind], name[object->kind]);
+    if (object->kind == OBJECT_UNKNOWN) object->kind = kind;
+    if (object->kind != kind) sched_end(SCHED_MISUSE, "used as %s, but it is %s", name[kind], name[object->kind]);
     return object;
 }
 
@@ -75,7 +70,7 @@ struct sched_object *objects_reinit(const void *address, enum object_kind kind)
 
     if (object->kind == OBJECT_MUTEX && object->owner != SCHED_NOBODY)
         sched_end(SCHED_MISUSE, "a locked mutex is initialised again");
-    object->kind = kind;
+    object->kind  = kind;
     object->owner = SCHED_NOBODY;
     return object;
 }

@@ -13,9 +13,9 @@
 struct rig rig;
 
 static struct rig_sender senders[RIG_SENDERS_MAX];
-static unsigned          sender_count;
-static uint64_t          memory_at_open;   /* memory_bytes_used with one sender */
-static uint64_t          memory_of_sender; /* what a clone adds to it */
+static unsigned sender_count;
+static uint64_t memory_at_open;   /* memory_bytes_used with one sender */
+static uint64_t memory_of_sender; /* what a clone adds to it */
 
 /* ---- open ---- */
 
@@ -32,9 +32,9 @@ static void add_sender(hopper_sender *snd)
     struct rig_sender *s = &senders[sender_count];
 
     SCHED_CHECK(sender_count < RIG_SENDERS_MAX);
-    s->snd = snd;
-    s->id = sender_count++;
-    s->next = 0;
+    s->snd        = snd;
+    s->id         = sender_count++;
+    s->next       = 0;
     s->is_started = false;
 }
 
@@ -48,17 +48,16 @@ void rig_open(const struct rig_options *o)
     rig.event_fd = -1;
     sender_count = 0;
     judge_start();
-    options.memory_bytes = o->memory_bytes ? o->memory_bytes : HOPPER_MEMORY_BYTES_MIN;
-    options.disk_bytes = o->disk_bytes ? o->disk_bytes : HOPPER_DISK_BYTES_MIN;
-    options.file_bytes = o->file_bytes ? o->file_bytes : 16384;
+    options.memory_bytes     = o->memory_bytes ? o->memory_bytes : HOPPER_MEMORY_BYTES_MIN;
+    options.disk_bytes       = o->disk_bytes ? o->disk_bytes : HOPPER_DISK_BYTES_MIN;
+    options.file_bytes       = o->file_bytes ? o->file_bytes : 16384;
     options.record_bytes_max = o->record_bytes_max;
-    options.when_full = o->when_full;
-    options.compression = o->compression ? o->compression : HOPPER_COMPRESSION_NONE;
-    options.item_type = o->item_type;
-    options.platform = rig_platform_new(NAME, options.disk_bytes);
-    st = hopper_open(RIG_PLATFORM_DIR, NAME, &options, &rig.first, &rig.rcv, &err);
-    if (st != HOPPER_OK)
-        sched_fail("hopper_open: %s: %s", hopper_status_name(st), err.op ? err.op : "");
+    options.when_full        = o->when_full;
+    options.compression      = o->compression ? o->compression : HOPPER_COMPRESSION_NONE;
+    options.item_type        = o->item_type;
+    options.platform         = rig_platform_new(NAME, options.disk_bytes);
+    st                       = hopper_open(RIG_PLATFORM_DIR, NAME, &options, &rig.first, &rig.rcv, &err);
+    if (st != HOPPER_OK) sched_fail("hopper_open: %s: %s", hopper_status_name(st), err.op ? err.op : "");
     add_sender(rig.first);
     memory_at_open = stats_of_sender(rig.first).memory_bytes_used;
     for (unsigned i = 0; i < o->senders; i++) {
@@ -67,8 +66,7 @@ void rig_open(const struct rig_options *o)
         SCHED_CHECK(hopper_sender_clone(rig.first, &snd) == HOPPER_OK);
         add_sender(snd);
     }
-    if (o->senders > 0)
-        memory_of_sender = (stats_of_sender(rig.first).memory_bytes_used - memory_at_open) / o->senders;
+    if (o->senders > 0) memory_of_sender = (stats_of_sender(rig.first).memory_bytes_used - memory_at_open) / o->senders;
 }
 
 /* ---- sending ---- */
@@ -91,20 +89,19 @@ void rig_start(unsigned id, void (*body)(struct rig_sender *self))
 {
     struct rig_sender *s = rig_sender(id);
 
-    s->body = body;
+    s->body       = body;
     s->is_started = true;
     SCHED_CHECK(pthread_create(&s->thread, NULL, run_sender, s) == 0);
 }
 
 void rig_start_all(void (*body)(struct rig_sender *self))
 {
-    for (unsigned id = 1; id < sender_count; id++)
-        rig_start(id, body);
+    for (unsigned id = 1; id < sender_count; id++) rig_start(id, body);
 }
 
 hopper_status rig_send(struct rig_sender *s, size_t len, uint64_t deadline_ns)
 {
-    unsigned index = judge_send_begins(s, s->message, len);
+    unsigned index   = judge_send_begins(s, s->message, len);
     hopper_status st = hopper_send_until(s->snd, s->message, len, deadline_ns);
 
     judge_send_ends(index, st);
@@ -115,8 +112,7 @@ void rig_send_ok(struct rig_sender *s, size_t len)
 {
     hopper_status st = rig_send(s, len, HOPPER_FOREVER);
 
-    if (st != HOPPER_OK)
-        sched_fail("send: %s", hopper_status_name(st));
+    if (st != HOPPER_OK) sched_fail("send: %s", hopper_status_name(st));
 }
 
 hopper_status rig_send_batch(struct rig_sender *s, size_t len, size_t count, uint64_t deadline_ns, size_t *acceptedp)
@@ -127,13 +123,12 @@ hopper_status rig_send_batch(struct rig_sender *s, size_t len, size_t count, uin
 
     SCHED_CHECK(count <= RIG_BATCH_MAX && count * len <= RIG_LEN_MAX);
     for (size_t i = 0; i < count; i++) {
-        vec[i] = (struct iovec){ s->message + i * len, len };
+        vec[i]   = (struct iovec){ s->message + i * len, len };
         index[i] = judge_send_begins(s, vec[i].iov_base, len);
     }
     st = hopper_send_batch(s->snd, vec, count, deadline_ns, acceptedp);
     SCHED_CHECK(*acceptedp <= count && (st == HOPPER_OK) == (*acceptedp == count));
-    for (size_t i = 0; i < count; i++)
-        judge_send_ends(index[i], i < *acceptedp ? HOPPER_OK : st);
+    for (size_t i = 0; i < count; i++) judge_send_ends(index[i], i < *acceptedp ? HOPPER_OK : st);
     return st;
 }
 
@@ -141,8 +136,7 @@ void rig_close_sender(struct rig_sender *s)
 {
     hopper_sender *snd = s->snd;
 
-    if (s == &senders[0])
-        rig.first = NULL;
+    if (s == &senders[0]) rig.first = NULL;
     s->snd = NULL;
     hopper_sender_close(snd);
 }
@@ -167,8 +161,7 @@ void rig_fill_blocks(size_t len)
 {
     uint64_t written = stats_of_sender(rig.first).written_bytes;
 
-    do
-        rig_send_ok(&senders[0], len);
+    do rig_send_ok(&senders[0], len);
     while (stats_of_sender(rig.first).written_bytes == written);
 }
 
@@ -181,10 +174,8 @@ void rig_fill_all(size_t least)
     while (len >= least) {
         hopper_status st = rig_send(&senders[0], len, HOPPER_NOW);
 
-        if (st == HOPPER_EFULL)
-            len /= 2;
-        else
-            SCHED_CHECK(st == HOPPER_OK);
+        if (st == HOPPER_EFULL) len /= 2;
+        else SCHED_CHECK(st == HOPPER_OK);
     }
 }
 
@@ -221,10 +212,8 @@ void rig_receive_all(void)
 {
     hopper_status st;
 
-    while ((st = rig_receive(HOPPER_FOREVER)) == HOPPER_OK)
-        continue;
-    if (st != HOPPER_END)
-        sched_fail("receive: %s", hopper_status_name(st));
+    while ((st = rig_receive(HOPPER_FOREVER)) == HOPPER_OK) continue;
+    if (st != HOPPER_END) sched_fail("receive: %s", hopper_status_name(st));
 }
 
 void rig_receive_count(unsigned count)
@@ -232,8 +221,7 @@ void rig_receive_count(unsigned count)
     while (count-- > 0) {
         hopper_status st = rig_receive(HOPPER_FOREVER);
 
-        if (st != HOPPER_OK)
-            sched_fail("receive: %s", hopper_status_name(st));
+        if (st != HOPPER_OK) sched_fail("receive: %s", hopper_status_name(st));
     }
 }
 
@@ -254,8 +242,7 @@ void rig_close_receiver(void)
 
 void rig_poll(void)
 {
-    if (rig.event_fd < 0)
-        SCHED_CHECK(hopper_receiver_fd(rig.rcv, &rig.event_fd) == HOPPER_OK);
+    if (rig.event_fd < 0) SCHED_CHECK(hopper_receiver_fd(rig.rcv, &rig.event_fd) == HOPPER_OK);
     rig_platform_poll(rig.event_fd);
 }
 
@@ -289,8 +276,7 @@ unsigned rig_faults(void)
 static void join_all(void)
 {
     for (unsigned i = 0; i < sender_count; i++) {
-        if (senders[i].is_started)
-            SCHED_CHECK(pthread_join(senders[i].thread, NULL) == 0);
+        if (senders[i].is_started) SCHED_CHECK(pthread_join(senders[i].thread, NULL) == 0);
     }
 }
 
@@ -299,16 +285,14 @@ void rig_finish(void)
     unsigned open = 0;
 
     join_all();
-    for (unsigned i = 0; i < sender_count; i++)
-        open += senders[i].snd != NULL;
+    for (unsigned i = 0; i < sender_count; i++) open += senders[i].snd != NULL;
     judge_order();
     if (rig.rcv != NULL) {
         judge_final_books(memory_at_open + open * memory_of_sender - memory_of_sender);
         rig_close_receiver();
     }
     for (unsigned i = 0; i < sender_count; i++) {
-        if (senders[i].snd != NULL)
-            rig_close_sender(&senders[i]);
+        if (senders[i].snd != NULL) rig_close_sender(&senders[i]);
     }
     rig_platform_free();
 }

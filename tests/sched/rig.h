@@ -9,10 +9,11 @@
  *     rig_receive_all();                                until the end of the stream
  *     rig_finish();                                     joins; order, conservation, books; closes everything
  *
- * There is one rig at a time, and it is made anew in each schedule. The platform's calls are visible steps, its clock is
- * the scheduler's. Every send and every record received is noted; rig_finish() then knows
+ * There is one rig at a time, and it is made anew in each schedule. The platform's calls are visible steps, its clock
+ * is the scheduler's. Every send and every record received is noted; rig_finish() then knows
  *   - that nothing was received that was not accepted, nothing twice, nothing changed;
- *   - that each sender's records came in its order, and that a record whose send ended before another's began came first;
+ *   - that each sender's records came in its order, and that a record whose send ended before another's began came
+ * first;
  *   - that accepted = received + what gaps stand for, and that the channel's own books say the same.
  */
 #ifndef SCHED_RIG_H
@@ -46,23 +47,23 @@ struct rig_options {
 
 struct rig_sender {
     hopper_sender *snd;
-    unsigned       id;       /* 0: the channel's first sender */
-    unsigned       next;     /* number of its next message */
-    bool           is_started;
-    pthread_t      thread;
-    void         (*body)(struct rig_sender *self);
-    unsigned char  message[RIG_LEN_MAX];
+    unsigned id;   /* 0: the channel's first sender */
+    unsigned next; /* number of its next message */
+    bool is_started;
+    pthread_t thread;
+    void (*body)(struct rig_sender *self);
+    unsigned char message[RIG_LEN_MAX];
 };
 
 struct rig {
-    hopper_sender     *first; /* NULL once closed */
-    hopper_receiver   *rcv;   /* NULL once closed */
-    uint64_t           received; /* records */
-    uint64_t           lost;     /* for which gaps were received */
-    uint64_t           lost_by[HOPPER_GAP_REASONS];
-    unsigned           accepted; /* sends that returned HOPPER_OK */
-    bool               is_at_end; /* the receiver was told so */
-    int                event_fd; /* of hopper_receiver_fd(); -1: none */
+    hopper_sender *first; /* NULL once closed */
+    hopper_receiver *rcv; /* NULL once closed */
+    uint64_t received;    /* records */
+    uint64_t lost;        /* for which gaps were received */
+    uint64_t lost_by[HOPPER_GAP_REASONS];
+    unsigned accepted; /* sends that returned HOPPER_OK */
+    bool is_at_end;    /* the receiver was told so */
+    int event_fd;      /* of hopper_receiver_fd(); -1: none */
 };
 extern struct rig rig;
 
@@ -94,8 +95,8 @@ void rig_fill_all(size_t least);
 /* Receive one record or gap and judge it. Anything but HOPPER_OK is returned as it is. */
 hopper_status rig_receive(uint64_t deadline_ns);
 hopper_status rig_receive_batch(size_t max, uint64_t deadline_ns);
-void rig_receive_all(void);                 /* until HOPPER_END */
-void rig_receive_count(unsigned count);     /* COUNT records or gaps */
+void rig_receive_all(void);             /* until HOPPER_END */
+void rig_receive_count(unsigned count); /* COUNT records or gaps */
 void rig_acknowledge(void);
 void rig_close_receiver(void);
 /* Wait until the event of hopper_receiver_fd() is readable, as poll() would; and whether it is. */

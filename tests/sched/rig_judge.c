@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See rig_judge.h. A message says who sent it and as which, and its filler is a piece of one fixed text, different for each
- * message, so that it is checked by comparing. Sends are noted with the number of steps taken when they began and ended:
- * that is the real time against which the order of records is judged.
+ * See rig_judge.h. A message says who sent it and as which, and its filler is a piece of one fixed text, different for
+ * each message, so that it is checked by comparing. Sends are noted with the number of steps taken when they began and
+ * ended: that is the real time against which the order of records is judged.
  */
 #include "rig_judge.h"
 
@@ -22,24 +22,24 @@ struct head {
 _Static_assert(sizeof(struct head) == RIG_LEN_MIN, "a message begins with its head");
 
 struct send {
-    uint32_t      sender;
-    uint32_t      number;
-    uint64_t      begin; /* steps */
-    uint64_t      end;
-    uint64_t      seq; /* as received, NOT_HERE before that */
+    uint32_t sender;
+    uint32_t number;
+    uint64_t begin; /* steps */
+    uint64_t end;
+    uint64_t seq; /* as received, NOT_HERE before that */
     hopper_status status;
 };
 
-static struct send          sends[RIG_SENDS_MAX];
-static unsigned             send_count;
-static uint64_t             next_seq;
+static struct send sends[RIG_SENDS_MAX];
+static unsigned send_count;
+static uint64_t next_seq;
 static struct hopper_record held[RIG_BATCH_MAX]; /* the views that are still valid */
-static size_t               held_count;
+static size_t held_count;
 
 void judge_start(void)
 {
     send_count = 0;
-    next_seq = 1;
+    next_seq   = 1;
     held_count = 0;
 }
 
@@ -52,7 +52,7 @@ static const unsigned char *text(void)
     uint64_t x = 1;
 
     for (size_t i = 0; !is_made && i < TEXT_LEN; i++) {
-        x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        x        = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         bytes[i] = (unsigned char)("0123456789abcdef"[x >> 60]);
     }
     is_made = true;
@@ -75,8 +75,7 @@ static void fill_message(unsigned char *at, size_t len, uint32_t sender, uint32_
 static struct send *find_send(uint32_t sender, uint32_t number)
 {
     for (unsigned i = 0; i < send_count; i++) {
-        if (sends[i].sender == sender && sends[i].number == number)
-            return &sends[i];
+        if (sends[i].sender == sender && sends[i].number == number) return &sends[i];
     }
     return NULL;
 }
@@ -87,14 +86,18 @@ unsigned judge_send_begins(struct rig_sender *s, unsigned char *at, size_t len)
 {
     SCHED_CHECK(send_count < RIG_SENDS_MAX);
     fill_message(at, len, s->id, s->next);
-    sends[send_count] = (struct send){ .sender = s->id, .number = s->next++, .begin = sched_step_count(),
-                                       .end = UINT64_MAX, .seq = NOT_HERE, .status = HOPPER_OK };
+    sends[send_count] = (struct send){ .sender = s->id,
+                                       .number = s->next++,
+                                       .begin  = sched_step_count(),
+                                       .end    = UINT64_MAX,
+                                       .seq    = NOT_HERE,
+                                       .status = HOPPER_OK };
     return send_count++;
 }
 
 void judge_send_ends(unsigned index, hopper_status st)
 {
-    sends[index].end = sched_step_count();
+    sends[index].end    = sched_step_count();
     sends[index].status = st;
     rig.accepted += st == HOPPER_OK;
     if (st != HOPPER_OK && sends[index].seq != NOT_HERE)
@@ -106,9 +109,8 @@ void judge_send_ends(unsigned index, hopper_status st)
 
 static bool is_whole(const struct hopper_record *rec, const struct head *head)
 {
-    return rec->len == head->len
-           && memcmp((const unsigned char *)rec->data + sizeof *head, filler(head->sender, head->number),
-                     rec->len - sizeof *head) == 0;
+    return rec->len == head->len && memcmp((const unsigned char *)rec->data + sizeof *head,
+                                           filler(head->sender, head->number), rec->len - sizeof *head) == 0;
 }
 
 static void take_record(const struct hopper_record *rec)
@@ -122,8 +124,7 @@ static void take_record(const struct hopper_record *rec)
     if (send == NULL || !is_whole(rec, &head))
         sched_fail("sequence number %llu: %llu bytes that nobody sent", (unsigned long long)rec->seq,
                    (unsigned long long)rec->len);
-    if (send->seq != NOT_HERE)
-        sched_fail("message %u of sender %u came twice", head.number, head.sender);
+    if (send->seq != NOT_HERE) sched_fail("message %u of sender %u came twice", head.number, head.sender);
     if (send->end != UINT64_MAX && send->status != HOPPER_OK)
         sched_fail("message %u of sender %u came, but its send returned %s", head.number, head.sender,
                    hopper_status_name(send->status));
@@ -161,8 +162,7 @@ void judge_views_end(void)
     for (size_t i = 0; i < held_count; i++) {
         struct head head;
 
-        if (held[i].data == NULL)
-            continue;
+        if (held[i].data == NULL) continue;
         memcpy(&head, held[i].data, sizeof head);
         if (find_send(head.sender, head.number) == NULL || !is_whole(&held[i], &head))
             sched_fail("sequence number %llu changed while its view was valid", (unsigned long long)held[i].seq);
@@ -176,8 +176,7 @@ static uint64_t gap_sum(const struct hopper_stats *stats)
 {
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i < HOPPER_GAP_REASONS; i++)
-        sum += stats->gap_records[i];
+    for (unsigned i = 0; i < HOPPER_GAP_REASONS; i++) sum += stats->gap_records[i];
     return sum;
 }
 
@@ -199,18 +198,17 @@ static unsigned sends_under_way(void)
 {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < send_count; i++)
-        count += sends[i].end == UINT64_MAX;
+    for (unsigned i = 0; i < send_count; i++) count += sends[i].end == UINT64_MAX;
     return count;
 }
 
-/* The sum alone proves little, as one part of it may be what the others leave. What the judge knows before the call is the
- * least that the books must say, what it knows afterwards the most. */
+/* The sum alone proves little, as one part of it may be what the others leave. What the judge knows before the call is
+ * the least that the books must say, what it knows afterwards the most. */
 void rig_check_books_of(hopper_sender *snd)
 {
     const unsigned accepted_least = rig.accepted;
-    const uint64_t seen_least = rig.received + rig.lost;
-    struct hopper_stats stats = HOPPER_STATS_INIT;
+    const uint64_t seen_least     = rig.received + rig.lost;
+    struct hopper_stats stats     = HOPPER_STATS_INIT;
 
     SCHED_CHECK(hopper_sender_stats(snd, &stats) == HOPPER_OK);
     check_stats(&stats);
@@ -227,10 +225,9 @@ void judge_order(void)
         for (unsigned k = 0; k < send_count; k++) {
             const struct send *a = &sends[i];
             const struct send *b = &sends[k];
-            bool is_own = a->sender == b->sender && a->number < b->number;
+            bool is_own          = a->sender == b->sender && a->number < b->number;
 
-            if (a->seq == NOT_HERE || b->seq == NOT_HERE || (!is_own && a->end >= b->begin))
-                continue;
+            if (a->seq == NOT_HERE || b->seq == NOT_HERE || (!is_own && a->end >= b->begin)) continue;
             if (a->seq > b->seq)
                 sched_fail("message %u of sender %u was sent before message %u of sender %u, but came after it",
                            a->number, a->sender, b->number, b->sender);
@@ -247,8 +244,7 @@ void judge_final_books(uint64_t memory_expected)
     SCHED_CHECK(hopper_receiver_stats(rig.rcv, &stats) == HOPPER_OK);
     check_stats(&stats);
     SCHED_CHECK(stats.accepted == rig.accepted);
-    if (!rig.is_at_end)
-        return;
+    if (!rig.is_at_end) return;
     SCHED_CHECK(stats.pending_memory == 0 && stats.pending_disk == 0);
     if (stats.memory_bytes_used != memory_expected)
         sched_fail("everything was received, but %llu bytes of memory are in use where %llu were at first",
@@ -258,8 +254,7 @@ void judge_final_books(uint64_t memory_expected)
         sched_fail("everything was received, but the books say %llu bytes on disk where %llu are",
                    (unsigned long long)stats.disk_bytes_used, (unsigned long long)disk);
     SCHED_CHECK(stats.acknowledged == rig.received);
-    for (unsigned i = 0; i < HOPPER_GAP_REASONS; i++)
-        SCHED_CHECK(stats.gap_records[i] == rig.lost_by[i]);
+    for (unsigned i = 0; i < HOPPER_GAP_REASONS; i++) SCHED_CHECK(stats.gap_records[i] == rig.lost_by[i]);
     if (rig.received + rig.lost != rig.accepted)
         sched_fail("%u accepted, but %llu received and %llu lost", rig.accepted, (unsigned long long)rig.received,
                    (unsigned long long)rig.lost);

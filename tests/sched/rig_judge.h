@@ -8,9 +8,10 @@
 /* A run begins. */
 void judge_start(void);
 
-/* Write the next message of S, LEN bytes, to AT, and note that its send begins; what came of it, by the number returned. */
+/* Write the next message of S, LEN bytes, to AT, and note that its send begins; what came of it, by the number
+ * returned. */
 unsigned judge_send_begins(struct rig_sender *s, unsigned char *at, size_t len);
-void     judge_send_ends(unsigned index, hopper_status st);
+void judge_send_ends(unsigned index, hopper_status st);
 
 /* COUNT records or gaps were received; their views are looked at again when they end. */
 void judge_take(const struct hopper_record *recs, size_t count);

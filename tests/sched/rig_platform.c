@@ -20,21 +20,21 @@
 #define EVENT_FD 77777
 
 static struct {
-    struct mem_platform   *mem;
-    struct hopper_io       inner;
+    struct mem_platform *mem;
+    struct hopper_io inner;
     struct hopper_platform table;
-    char                   path[100]; /* of the channel */
-    char                   disk;      /* the object that steps are on */
-    pthread_mutex_t        event_lock;
-    pthread_cond_t         event_cond;
-    bool                   event_is_open;
-    bool                   event_is_set;
-    unsigned               fault_kinds;
-    int                    fault_error;
-    unsigned               faults_left;
-    unsigned               faults;
-    bool                   is_sticky;
-    bool                   is_broken; /* sticky, and one has failed */
+    char path[100]; /* of the channel */
+    char disk;      /* the object that steps are on */
+    pthread_mutex_t event_lock;
+    pthread_cond_t event_cond;
+    bool event_is_open;
+    bool event_is_set;
+    unsigned fault_kinds;
+    int fault_error;
+    unsigned faults_left;
+    unsigned faults;
+    bool is_sticky;
+    bool is_broken; /* sticky, and one has failed */
 } rp;
 
 static void looks(const char *what)
@@ -50,10 +50,10 @@ static void changes(const char *what)
 /* ---- calls that go through ---- */
 
 #define FORWARD(step, type, name, params, args) \
-    static type rp_##name params \
-    { \
-        step(#name); \
-        return rp.inner.name args; \
+    static type rp_##name params                \
+    {                                           \
+        step(#name);                            \
+        return rp.inner.name args;              \
     }
 
 FORWARD(changes, int, fdatasync, (void *ctx, int fd), (ctx, fd))
@@ -76,12 +76,9 @@ FORWARD(changes, int, lock, (void *ctx, int fd), (ctx, fd))
 
 static bool fails(unsigned kind)
 {
-    if ((rp.fault_kinds & kind) == 0)
-        return false;
-    if (rp.is_broken)
-        return true;
-    if (rp.faults_left == 0 || sched_choose(2) == 0)
-        return false;
+    if ((rp.fault_kinds & kind) == 0) return false;
+    if (rp.is_broken) return true;
+    if (rp.faults_left == 0 || sched_choose(2) == 0) return false;
     rp.faults_left--;
     rp.faults++;
     rp.is_broken = rp.is_sticky;
@@ -96,10 +93,8 @@ static int rp_open_at(void *ctx, int dirfd, const char *name, int flags, unsigne
 
 static ssize_t rp_pread(void *ctx, int fd, void *buf, size_t len, uint64_t offset)
 {
-    if (rp.fault_kinds & RIG_FAULT_READ)
-        changes("pread");
-    else
-        looks("pread");
+    if (rp.fault_kinds & RIG_FAULT_READ) changes("pread");
+    else looks("pread");
     return fails(RIG_FAULT_READ) ? -rp.fault_error : rp.inner.pread(ctx, fd, buf, len, offset);
 }
 
@@ -115,7 +110,7 @@ void rig_platform_allow_faults(unsigned kinds, int error, unsigned count, bool s
     rp.fault_kinds = kinds;
     rp.fault_error = error;
     rp.faults_left = count;
-    rp.is_sticky = sticky;
+    rp.is_sticky   = sticky;
 }
 
 void rig_platform_break_device(void)
@@ -128,7 +123,7 @@ void rig_platform_heal(void)
 {
     changes("heal the disk");
     rp.faults_left = 0;
-    rp.is_broken = false;
+    rp.is_broken   = false;
 }
 
 unsigned rig_platform_faults(void)
@@ -157,8 +152,7 @@ static int rp_close(void *ctx, int fd)
 
 static int event_becomes(int fd, bool is_set)
 {
-    if (fd != EVENT_FD || !rp.event_is_open)
-        return -EBADF;
+    if (fd != EVENT_FD || !rp.event_is_open) return -EBADF;
     pthread_mutex_lock(&rp.event_lock);
     rp.event_is_set = is_set;
     pthread_cond_broadcast(&rp.event_cond);
@@ -182,8 +176,7 @@ void rig_platform_poll(int fd)
 {
     SCHED_CHECK(fd == EVENT_FD && rp.event_is_open);
     pthread_mutex_lock(&rp.event_lock);
-    while (!rp.event_is_set)
-        pthread_cond_wait(&rp.event_cond, &rp.event_lock);
+    while (!rp.event_is_set) pthread_cond_wait(&rp.event_cond, &rp.event_lock);
     pthread_mutex_unlock(&rp.event_lock);
 }
 
@@ -203,8 +196,7 @@ bool rig_platform_event_is_set(int fd)
 static void *rp_map(void *ctx, int fd, size_t bytes)
 {
     (void)ctx;
-    if (fd >= 0)
-        sched_fail("a file is mapped: not simulated here");
+    if (fd >= 0) sched_fail("a file is mapped: not simulated here");
     return calloc(1, bytes);
 }
 
@@ -241,27 +233,27 @@ static void rp_free(void *ctx, void *ptr)
 
 static void replace_io(struct hopper_io *io)
 {
-    io->open_at = rp_open_at;
-    io->close = rp_close;
-    io->pread = rp_pread;
-    io->pwrite = rp_pwrite;
-    io->fdatasync = rp_fdatasync;
-    io->fsync = rp_fsync;
-    io->truncate = rp_truncate;
-    io->allocate = rp_allocate;
-    io->chmod = rp_chmod;
-    io->stat = rp_stat;
-    io->space = rp_space;
-    io->stat_at = rp_stat_at;
-    io->rename_at = rp_rename_at;
-    io->unlink_at = rp_unlink_at;
-    io->mkdir_at = rp_mkdir_at;
-    io->list = rp_list;
-    io->lock = rp_lock;
-    io->map = rp_map;
-    io->unmap = rp_unmap;
-    io->event_open = rp_event_open;
-    io->event_set = rp_event_set;
+    io->open_at     = rp_open_at;
+    io->close       = rp_close;
+    io->pread       = rp_pread;
+    io->pwrite      = rp_pwrite;
+    io->fdatasync   = rp_fdatasync;
+    io->fsync       = rp_fsync;
+    io->truncate    = rp_truncate;
+    io->allocate    = rp_allocate;
+    io->chmod       = rp_chmod;
+    io->stat        = rp_stat;
+    io->space       = rp_space;
+    io->stat_at     = rp_stat_at;
+    io->rename_at   = rp_rename_at;
+    io->unlink_at   = rp_unlink_at;
+    io->mkdir_at    = rp_mkdir_at;
+    io->list        = rp_list;
+    io->lock        = rp_lock;
+    io->map         = rp_map;
+    io->unmap       = rp_unmap;
+    io->event_open  = rp_event_open;
+    io->event_set   = rp_event_set;
     io->event_clear = rp_event_clear;
 }
 
@@ -278,9 +270,9 @@ const struct hopper_platform *rig_platform_new(const char *name, uint64_t disk_b
     rp.inner = rp.table.io;
     replace_io(&rp.table.io);
     rp.table.clock.monotonic_ns = rp_monotonic_ns;
-    rp.table.clock.realtime_ms = rp_realtime_ms;
-    rp.table.allocator.alloc = rp_alloc;
-    rp.table.allocator.free = rp_free;
+    rp.table.clock.realtime_ms  = rp_realtime_ms;
+    rp.table.allocator.alloc    = rp_alloc;
+    rp.table.allocator.free     = rp_free;
     pthread_mutex_init(&rp.event_lock, NULL);
     pthread_cond_init(&rp.event_cond, NULL);
     return &rp.table;
@@ -290,7 +282,7 @@ uint64_t rig_platform_disk_bytes(void)
 {
     static char names[64][256];
     char path[sizeof rp.path + sizeof names[0]];
-    int count = mem_list(rp.mem, rp.path, names, 64);
+    int count      = mem_list(rp.mem, rp.path, names, 64);
     uint64_t bytes = 0;
 
     SCHED_CHECK(count >= 0);
@@ -305,8 +297,7 @@ void rig_platform_free(void)
 {
     const char *leaks = mem_platform_leaks(rp.mem);
 
-    if (leaks != NULL)
-        sched_fail("the platform still holds %s", leaks);
+    if (leaks != NULL) sched_fail("the platform still holds %s", leaks);
     SCHED_CHECK(!rp.event_is_open);
     SCHED_CHECK(mem_watch_excess(rp.mem) == 0);
     pthread_cond_destroy(&rp.event_cond);

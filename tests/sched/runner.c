@@ -2,7 +2,8 @@
 /*
  * The program around scenarios: reads the arguments, runs plans, and prints one TAP line for each. Without arguments it
  * runs what `make check` runs. A schedule that comes to something else than expected is run a second time from its
- * record, to prove that it can be replayed, and everything needed to do so is printed. README.md explains the arguments.
+ * record, to prove that it can be replayed, and everything needed to do so is printed. README.md explains the
+ * arguments.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -19,36 +20,36 @@
 #define STEP_CAP 2000
 
 static struct {
-    const char       *program;
-    const char       *name; /* a pattern for names of scenarios; NULL: all */
+    const char *program;
+    const char *name;       /* a pattern for names of scenarios; NULL: all */
     struct sched_plan plan; /* from the arguments; used when has_plan */
-    bool              has_plan;
-    bool              no_cache;
-    bool              trace;
-    uint64_t          seed;
-    uint64_t          first;
-    uint64_t          times; /* multiplies the counts of the plans that are built in */
-    uint64_t          step_cap;
-    const char       *replay;
-    unsigned          done;
-    unsigned          failed;
+    bool has_plan;
+    bool no_cache;
+    bool trace;
+    uint64_t seed;
+    uint64_t first;
+    uint64_t times; /* multiplies the counts of the plans that are built in */
+    uint64_t step_cap;
+    const char *replay;
+    unsigned done;
+    unsigned failed;
 } run = { .seed = 1, .times = 1, .step_cap = STEP_CAP };
 
 struct result {
-    enum sched_outcome    outcome; /* of the last schedule that was not clean or pruned, else SCHED_CLEAN */
-    char                  text[512];
-    uint64_t              steps_max;
+    enum sched_outcome outcome; /* of the last schedule that was not clean or pruned, else SCHED_CLEAN */
+    char text[512];
+    uint64_t steps_max;
     struct explore_report report;
-    double                seconds;
+    double seconds;
 };
 
-static const char *const mode_name[] = { "dfs", "random", "pct" };
+static const char *const mode_name[]     = { "dfs", "random", "pct" };
 static const char *const timeouts_name[] = { "any", "late", "never" };
 
 static const char *outcome_name(enum sched_outcome outcome)
 {
-    static const char *const name[] = { "clean", "failed", "deadlock", "livelock", "misuse", "leak", "pruned",
-                                        "not deterministic" };
+    static const char *const name[] = { "clean",  "failed", "deadlock", "livelock",
+                                        "misuse", "leak",   "pruned",   "not deterministic" };
 
     return name[outcome];
 }
@@ -72,7 +73,7 @@ static bool is_bad(enum sched_outcome outcome)
 /* The steps of the schedule in which nobody is preempted: the scale for PCT. */
 static uint64_t measure_steps(const struct sched_scenario *scenario, const struct sched_settings *settings)
 {
-    struct explore_setup setup = { .plan = settings->plan, .replay = "" };
+    struct explore_setup setup  = { .plan = settings->plan, .replay = "" };
     struct sched_settings quiet = *settings;
 
     quiet.trace = false;
@@ -87,22 +88,20 @@ static bool explore(const struct sched_scenario *scenario, const struct sched_pl
                     struct result *res)
 {
     struct sched_settings settings = { .plan = plan, .step_cap = run.step_cap, .trace = run.trace };
-    struct explore_setup setup = { .plan = plan, .seed = run.seed, .first = run.first, .cache = !run.no_cache,
-                                   .replay = replay };
+    struct explore_setup setup     = {
+            .plan = plan, .seed = run.seed, .first = run.first, .cache = !run.no_cache, .replay = replay
+    };
     double start = now_s();
 
     *res = (struct result){ .outcome = SCHED_CLEAN };
-    if (plan->mode == SCHED_PCT && replay == NULL)
-        setup.steps = measure_steps(scenario, &settings);
-    if (!explore_start(&setup))
-        return false;
+    if (plan->mode == SCHED_PCT && replay == NULL) setup.steps = measure_steps(scenario, &settings);
+    if (!explore_start(&setup)) return false;
     do {
         enum sched_outcome outcome;
 
         explore_begin();
         outcome = sched_run(scenario->body, &settings);
-        if (sched_step_count() > res->steps_max)
-            res->steps_max = sched_step_count();
+        if (sched_step_count() > res->steps_max) res->steps_max = sched_step_count();
         if (is_bad(outcome)) {
             res->outcome = outcome;
             (void)snprintf(res->text, sizeof res->text, "%s", sched_failure_text());
@@ -118,22 +117,14 @@ static bool explore(const struct sched_scenario *scenario, const struct sched_pl
 
 static void print_plan(const struct sched_plan *plan)
 {
-    if (run.replay != NULL)
-        printf(" replay");
-    else if (plan->mode == SCHED_DFS && plan->bound >= SCHED_ALL_PREEMPTIONS)
-        printf(" dfs bound all");
-    else if (plan->mode == SCHED_RANDOM)
-        printf(" random seed %llu", (unsigned long long)run.seed);
-    else if (plan->mode == SCHED_PCT)
-        printf(" pct bound %u seed %llu", plan->bound, (unsigned long long)run.seed);
-    else
-        printf(" dfs bound %u", plan->bound);
-    if (plan->spurious > 0)
-        printf(" spurious %u", plan->spurious);
-    if (plan->timeouts != SCHED_TIMEOUTS_ANY)
-        printf(" timeouts %s", timeouts_name[plan->timeouts]);
-    if (plan->plain)
-        printf(" plain");
+    if (run.replay != NULL) printf(" replay");
+    else if (plan->mode == SCHED_DFS && plan->bound >= SCHED_ALL_PREEMPTIONS) printf(" dfs bound all");
+    else if (plan->mode == SCHED_RANDOM) printf(" random seed %llu", (unsigned long long)run.seed);
+    else if (plan->mode == SCHED_PCT) printf(" pct bound %u seed %llu", plan->bound, (unsigned long long)run.seed);
+    else printf(" dfs bound %u", plan->bound);
+    if (plan->spurious > 0) printf(" spurious %u", plan->spurious);
+    if (plan->timeouts != SCHED_TIMEOUTS_ANY) printf(" timeouts %s", timeouts_name[plan->timeouts]);
+    if (plan->plain) printf(" plain");
 }
 
 static void print_counts(const struct sched_plan *plan, const struct result *res)
@@ -141,24 +132,21 @@ static void print_counts(const struct sched_plan *plan, const struct result *res
     const struct explore_report *r = &res->report;
 
     printf(": %llu schedules%s", (unsigned long long)r->schedules, r->is_exhausted ? ", exhausted" : "");
-    if (plan->mode == SCHED_DFS && r->states > 0)
-        printf(", %llu states", (unsigned long long)r->states);
+    if (plan->mode == SCHED_DFS && r->states > 0) printf(", %llu states", (unsigned long long)r->states);
     printf(", longest %llu steps, %.2f s\n", (unsigned long long)res->steps_max, res->seconds);
 }
 
 static void print_replay(const struct sched_scenario *scenario, const struct sched_plan *plan, const char *record)
 {
     printf("# replay: %s --scenario=%s", run.program, scenario->name);
-    if (plan->spurious > 0)
-        printf(" --spurious=%u", plan->spurious);
-    if (plan->timeouts != SCHED_TIMEOUTS_ANY)
-        printf(" --timeouts=%s", timeouts_name[plan->timeouts]);
-    if (plan->plain)
-        printf(" --plain");
+    if (plan->spurious > 0) printf(" --spurious=%u", plan->spurious);
+    if (plan->timeouts != SCHED_TIMEOUTS_ANY) printf(" --timeouts=%s", timeouts_name[plan->timeouts]);
+    if (plan->plain) printf(" --plain");
     printf(" --trace --replay=%s\n", record);
     if (plan->mode != SCHED_DFS && run.replay == NULL)
-        printf("# or by seed: --mode=%s --bound=%u --seed=%llu --first=N --schedules=1, N being the schedule's number\n",
-               mode_name[plan->mode], plan->bound, (unsigned long long)run.seed);
+        printf(
+            "# or by seed: --mode=%s --bound=%u --seed=%llu --first=N --schedules=1, N being the schedule's number\n",
+            mode_name[plan->mode], plan->bound, (unsigned long long)run.seed);
 }
 
 /* Run it again from its record: it has to come to the same. */
@@ -170,8 +158,8 @@ static bool repeats(const struct sched_scenario *scenario, const struct sched_pl
     bool is_same;
 
     run.trace = false;
-    is_same = explore(scenario, plan, record, &again) && again.outcome == res->outcome
-              && strcmp(again.text, res->text) == 0;
+    is_same =
+        explore(scenario, plan, record, &again) && again.outcome == res->outcome && strcmp(again.text, res->text) == 0;
     run.trace = had_trace;
     return is_same;
 }
@@ -198,8 +186,7 @@ static bool is_expected(const struct sched_scenario *scenario, const struct sche
 {
     bool must_exhaust = plan->mode == SCHED_DFS && plan->schedules == 0 && run.replay == NULL;
 
-    if (res->outcome != scenario->expect)
-        return false;
+    if (res->outcome != scenario->expect) return false;
     return scenario->expect != SCHED_CLEAN || !must_exhaust || res->report.is_exhausted;
 }
 
@@ -213,8 +200,7 @@ static void run_plan(const struct sched_scenario *scenario, const struct sched_p
         exit(2);
     }
     is_ok = is_expected(scenario, plan, &res);
-    if (is_bad(res.outcome) && !report_bad(scenario, plan, &res))
-        is_ok = false;
+    if (is_bad(res.outcome) && !report_bad(scenario, plan, &res)) is_ok = false;
     run.done++;
     run.failed += !is_ok;
     printf("%s %u - %s", is_ok ? "ok" : "not ok", run.done, scenario->name);
@@ -234,8 +220,7 @@ static void run_scenario(const struct sched_scenario *scenario)
     for (size_t i = 0; i < SCHED_PLANS_MAX; i++) {
         struct sched_plan plan = scenario->plans[i];
 
-        if (plan.schedules == 0 && plan.bound == 0)
-            break;
+        if (plan.schedules == 0 && plan.bound == 0) break;
         plan.schedules *= run.times;
         run_plan(scenario, &plan);
     }
@@ -258,12 +243,11 @@ static void catch_crashes(void)
 {
     static char stack[64 * 1024];
     static const int sigs[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
-    stack_t alt = { .ss_sp = stack, .ss_size = sizeof stack };
+    stack_t alt             = { .ss_sp = stack, .ss_size = sizeof stack };
     struct sigaction action = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 
     (void)sigaltstack(&alt, NULL);
-    for (size_t i = 0; i < sizeof sigs / sizeof sigs[0]; i++)
-        (void)sigaction(sigs[i], &action, NULL);
+    for (size_t i = 0; i < sizeof sigs / sizeof sigs[0]; i++) (void)sigaction(sigs[i], &action, NULL);
 }
 
 /* ---- arguments ---- */
@@ -299,7 +283,7 @@ static uint64_t number(const char *text)
     unsigned long long n;
 
     errno = 0;
-    n = strtoull(text, &end, 0);
+    n     = strtoull(text, &end, 0);
     if (end == text || *end != '\0' || errno != 0) {
         fprintf(stderr, "%s: not a number: %s\n", run.program, text);
         exit(2);
@@ -310,8 +294,7 @@ static uint64_t number(const char *text)
 static unsigned one_of(const char *text, const char *const *names, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (strcmp(text, names[i]) == 0)
-            return i;
+        if (strcmp(text, names[i]) == 0) return i;
     }
     usage(2);
 }
@@ -321,20 +304,33 @@ static void complete_plan(bool has_schedules, bool has_bound)
 {
     struct sched_plan *plan = &run.plan;
 
-    if (run.replay != NULL)
-        run.has_plan = true;
-    if (!has_schedules && plan->mode != SCHED_DFS)
-        plan->schedules = 10000;
-    if (!has_bound)
-        plan->bound = plan->mode == SCHED_PCT ? 3 : 2;
+    if (run.replay != NULL) run.has_plan = true;
+    if (!has_schedules && plan->mode != SCHED_DFS) plan->schedules = 10000;
+    if (!has_bound) plan->bound = plan->mode == SCHED_PCT ? 3 : 2;
     if (plan->mode == SCHED_DFS && plan->bound > 15 && plan->bound < SCHED_ALL_PREEMPTIONS) {
         fprintf(stderr, "%s: --bound is 0 to 15, or all\n", run.program);
         exit(2);
     }
 }
 
-enum { OPT_LIST = 256, OPT_SCENARIO, OPT_MODE, OPT_SCHEDULES, OPT_BOUND, OPT_SEED, OPT_FIRST, OPT_SPURIOUS, OPT_TIMEOUTS,
-       OPT_PLAIN, OPT_NO_CACHE, OPT_TIMES, OPT_STEP_CAP, OPT_REPLAY, OPT_TRACE, OPT_HELP };
+enum {
+    OPT_LIST = 256,
+    OPT_SCENARIO,
+    OPT_MODE,
+    OPT_SCHEDULES,
+    OPT_BOUND,
+    OPT_SEED,
+    OPT_FIRST,
+    OPT_SPURIOUS,
+    OPT_TIMEOUTS,
+    OPT_PLAIN,
+    OPT_NO_CACHE,
+    OPT_TIMES,
+    OPT_STEP_CAP,
+    OPT_REPLAY,
+    OPT_TRACE,
+    OPT_HELP
+};
 
 static const struct option options[] = {
     { "list", no_argument, NULL, OPT_LIST },
@@ -360,8 +356,8 @@ static const struct option options[] = {
 static bool parse(int argc, char **argv)
 {
     bool has_schedules = false;
-    bool has_bound = false;
-    bool wants_list = false;
+    bool has_bound     = false;
+    bool wants_list    = false;
     int opt;
 
     while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -370,12 +366,12 @@ static bool parse(int argc, char **argv)
         case OPT_SCENARIO: run.name = optarg; break;
         case OPT_MODE:
             run.plan.mode = (enum sched_mode)one_of(optarg, mode_name, 3);
-            run.has_plan = true;
+            run.has_plan  = true;
             break;
         case OPT_SCHEDULES: run.plan.schedules = number(optarg), has_schedules = true; break;
         case OPT_BOUND:
             run.plan.bound = strcmp(optarg, "all") == 0 ? SCHED_ALL_PREEMPTIONS : (unsigned)number(optarg);
-            has_bound = true;
+            has_bound      = true;
             break;
         case OPT_SEED: run.seed = number(optarg); break;
         case OPT_FIRST: run.first = number(optarg); break;
@@ -391,8 +387,7 @@ static bool parse(int argc, char **argv)
         default: usage(2);
         }
     }
-    if (optind < argc)
-        usage(2);
+    if (optind < argc) usage(2);
     complete_plan(has_schedules, has_bound);
     return wants_list;
 }
@@ -403,20 +398,15 @@ int sched_main(int argc, char **argv, const struct sched_scenario *const *scenar
     bool wants_list;
 
     run.program = argv[0];
-    wants_list = parse(argc, argv);
+    wants_list  = parse(argc, argv);
     catch_crashes();
     for (size_t i = 0; i < count; i++) {
-        if (run.name != NULL && fnmatch(run.name, scenarios[i]->name, 0) != 0)
-            continue;
+        if (run.name != NULL && fnmatch(run.name, scenarios[i]->name, 0) != 0) continue;
         matched++;
-        if (wants_list)
-            printf("%s\n", scenarios[i]->name);
-        else
-            run_scenario(scenarios[i]);
+        if (wants_list) printf("%s\n", scenarios[i]->name);
+        else run_scenario(scenarios[i]);
     }
-    if (matched == 0)
-        fprintf(stderr, "%s: no scenario of that name\n", run.program);
-    if (!wants_list)
-        printf("1..%u\n# %u of %u failed\n", run.done, run.failed, run.done);
+    if (matched == 0) fprintf(stderr, "%s: no scenario of that name\n", run.program);
+    if (!wants_list) printf("1..%u\n# %u of %u failed\n", run.done, run.failed, run.done);
     return run.failed > 0 || matched == 0;
 }

@@ -27,8 +27,7 @@ static void send_until_closed(struct rig_sender *s)
 {
     hopper_status st;
 
-    while ((st = rig_send(s, 3000, HOPPER_FOREVER)) == HOPPER_OK)
-        continue;
+    while ((st = rig_send(s, 3000, HOPPER_FOREVER)) == HOPPER_OK) continue;
     SCHED_CHECK(st == HOPPER_ECLOSED);
     rig_close_sender(s);
 }
@@ -67,8 +66,7 @@ static void send_blocks_until_closed(struct rig_sender *s)
 {
     hopper_status st = HOPPER_OK;
 
-    for (int i = 0; i < 3 && st == HOPPER_OK; i++)
-        st = rig_send(s, 1500, HOPPER_FOREVER);
+    for (int i = 0; i < 3 && st == HOPPER_OK; i++) st = rig_send(s, 1500, HOPPER_FOREVER);
     SCHED_CHECK(st == HOPPER_OK || st == HOPPER_ECLOSED);
     rig_close_sender(s);
 }
@@ -104,13 +102,10 @@ static void deadline_receive(void)
     while ((st = rig_receive(DEADLINE)) == HOPPER_OK || st == HOPPER_EAGAIN) {
         empty += st == HOPPER_EAGAIN;
         SCHED_CHECK(st == HOPPER_OK || sched_now_ns() >= DEADLINE);
-        if (st == HOPPER_EAGAIN)
-            break;
+        if (st == HOPPER_EAGAIN) break;
     }
-    if (sched_timeouts() == SCHED_TIMEOUTS_LATE)
-        SCHED_CHECK(empty == 0);
-    if (empty > 0)
-        rig_receive_all();
+    if (sched_timeouts() == SCHED_TIMEOUTS_LATE) SCHED_CHECK(empty == 0);
+    if (empty > 0) rig_receive_all();
     SCHED_CHECK(rig.received == 2);
     rig_finish();
 }
@@ -124,8 +119,7 @@ static void event_loop(void)
     SCHED_CHECK(hopper_receiver_fd(rig.rcv, &rig.event_fd) == HOPPER_OK);
     while (st == HOPPER_EAGAIN) {
         rig_poll(); /* what is lost here is lost for ever: a deadlock */
-        while ((st = rig_receive_batch(2, HOPPER_NOW)) == HOPPER_OK)
-            continue;
+        while ((st = rig_receive_batch(2, HOPPER_NOW)) == HOPPER_OK) continue;
     }
     SCHED_CHECK(st == HOPPER_END);
     SCHED_CHECK(rig_event_is_set()); /* the end can be received for ever */
@@ -152,8 +146,7 @@ static void event_overflow(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
     SCHED_CHECK(hopper_receiver_fd(rig.rcv, &rig.event_fd) == HOPPER_OK);
-    while (rig_receive_batch(4, HOPPER_NOW) == HOPPER_OK)
-        continue;
+    while (rig_receive_batch(4, HOPPER_NOW) == HOPPER_OK) continue;
     SCHED_CHECK(!rig_event_is_set());
     rig_fill_ring();
     SCHED_CHECK(rig_event_is_set());
@@ -163,37 +156,49 @@ static void event_overflow(void)
     rig_finish();
 }
 
+/* clang-format off */
 #define PLANS \
     { { .mode = SCHED_DFS, .bound = 2, .timeouts = SCHED_TIMEOUTS_NEVER }, \
       { .mode = SCHED_RANDOM, .schedules = 5000, .timeouts = SCHED_TIMEOUTS_NEVER, .spurious = 1 }, \
       { .mode = SCHED_PCT, .schedules = 5000, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
+/* clang-format on */
 
-const struct sched_scenario scenario_close_senders = { "close_senders", close_senders, SCHED_CLEAN, PLANS };
-const struct sched_scenario scenario_close_both = { "close_both", close_both, SCHED_CLEAN, PLANS };
+const struct sched_scenario scenario_close_senders  = { "close_senders", close_senders, SCHED_CLEAN, PLANS };
+const struct sched_scenario scenario_close_both     = { "close_both", close_both, SCHED_CLEAN, PLANS };
 const struct sched_scenario scenario_close_receiver = {
-    "close_receiver", close_receiver, SCHED_CLEAN,
+    "close_receiver",
+    close_receiver,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2, .timeouts = SCHED_TIMEOUTS_NEVER },
       { .mode = SCHED_RANDOM, .schedules = 3000, .timeouts = SCHED_TIMEOUTS_NEVER } },
 };
 const struct sched_scenario scenario_deadline_receive = {
-    "deadline_receive", deadline_receive, SCHED_CLEAN,
+    "deadline_receive",
+    deadline_receive,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2 },
       { .mode = SCHED_DFS, .bound = 1, .timeouts = SCHED_TIMEOUTS_LATE },
       { .mode = SCHED_RANDOM, .schedules = 5000 } },
 };
 const struct sched_scenario scenario_event = {
-    "event", event, SCHED_CLEAN,
+    "event",
+    event,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2, .timeouts = SCHED_TIMEOUTS_NEVER },
       { .mode = SCHED_RANDOM, .schedules = 5000 },
       { .mode = SCHED_PCT, .schedules = 5000, .bound = 4 } },
 };
 const struct sched_scenario scenario_event_overflow = {
-    "event_overflow", event_overflow, SCHED_CLEAN,
+    "event_overflow",
+    event_overflow,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2, .timeouts = SCHED_TIMEOUTS_NEVER },
       { .mode = SCHED_RANDOM, .schedules = 3000 } },
 };
 const struct sched_scenario scenario_close_overflow = {
-    "close_overflow", close_overflow, SCHED_CLEAN,
+    "close_overflow",
+    close_overflow,
+    SCHED_CLEAN,
     { { .mode = SCHED_RANDOM, .schedules = 1000, .timeouts = SCHED_TIMEOUTS_NEVER },
       { .mode = SCHED_PCT, .schedules = 1000, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } },
 };

@@ -16,8 +16,7 @@
 
 static void send_three_small(struct rig_sender *s)
 {
-    for (int i = 0; i < 3; i++)
-        rig_send_ok(s, 300);
+    for (int i = 0; i < 3; i++) rig_send_ok(s, 300);
     rig_close_sender(s);
 }
 
@@ -35,8 +34,7 @@ static void disk_overflow(void)
 
 static void send_three_blocks(struct rig_sender *s)
 {
-    for (int i = 0; i < 3; i++)
-        rig_send_ok(s, 1500);
+    for (int i = 0; i < 3; i++) rig_send_ok(s, 1500);
     rig_close_sender(s);
 }
 
@@ -89,8 +87,7 @@ static void flush_and_close(struct rig_sender *s)
 {
     hopper_status st = hopper_flush(s->snd);
 
-    if (st != HOPPER_OK)
-        sched_fail("flush: %s", hopper_status_name(st));
+    if (st != HOPPER_OK) sched_fail("flush: %s", hopper_status_name(st));
     rig_send_ok(s, 300);
     rig_close_sender(s);
 }
@@ -131,8 +128,8 @@ static void disk_fails_once(void)
     rig_finish();
 }
 
-/* The device is full from some write on. Senders that wait for it go on when it has room again, or when the receiver has
- * taken what they wait behind. */
+/* The device is full from some write on. Senders that wait for it go on when it has room again, or when the receiver
+ * has taken what they wait behind. */
 static void disk_fails_full(void)
 {
     rig_open(&(struct rig_options){ .senders = 2, .file_bytes = 8192 });
@@ -185,8 +182,7 @@ static void disk_open_fails(void)
     rig_allow_faults(RIG_FAULT_OPEN, EMFILE, 2, false);
     rig_start(1, send_three_or_fail);
     rig_close_first();
-    while ((st = rig_receive(HOPPER_FOREVER)) == HOPPER_OK || st == HOPPER_EIO)
-        continue;
+    while ((st = rig_receive(HOPPER_FOREVER)) == HOPPER_OK || st == HOPPER_EIO) continue;
     SCHED_CHECK(st == HOPPER_END && rig.lost == 0);
     rig_finish();
 }
@@ -202,8 +198,7 @@ static void disk_read_fails(void)
     rig_allow_faults(RIG_FAULT_READ, EIO, 1, false);
     rig_start(1, send_three_blocks);
     rig_close_first();
-    while ((st = rig_receive(HOPPER_FOREVER)) == HOPPER_OK || st == HOPPER_EIO)
-        continue;
+    while ((st = rig_receive(HOPPER_FOREVER)) == HOPPER_OK || st == HOPPER_EIO) continue;
     SCHED_CHECK(st == HOPPER_END);
     SCHED_CHECK(rig.lost == 0 || rig_faults() > 0);
     rig_finish();
@@ -213,8 +208,7 @@ static void disk_read_fails(void)
 
 static void read_books(struct rig_sender *s)
 {
-    for (int i = 0; i < 3; i++)
-        rig_check_books_of(s->snd);
+    for (int i = 0; i < 3; i++) rig_check_books_of(s->snd);
     rig_close_sender(s);
 }
 
@@ -244,8 +238,8 @@ static int pack(void *ctx, const void *data, struct msgpack_packer *packer)
 
     (void)ctx;
     memset(filler, 'x', sizeof filler);
-    if (msgpack_pack_array(packer, 3) || msgpack_pack_uint32(packer, item->sender)
-        || msgpack_pack_uint32(packer, item->number) || msgpack_pack_bin(packer, sizeof filler))
+    if (msgpack_pack_array(packer, 3) || msgpack_pack_uint32(packer, item->sender) ||
+        msgpack_pack_uint32(packer, item->number) || msgpack_pack_bin(packer, sizeof filler))
         return -1;
     return msgpack_pack_bin_body(packer, filler, sizeof filler);
 }
@@ -254,11 +248,11 @@ static int pack(void *ctx, const void *data, struct msgpack_packer *packer)
 static int unpack(void *ctx, const void *data, size_t len, void **itemp)
 {
     const unsigned char *bytes = data;
-    struct item *item = malloc(sizeof *item);
+    struct item *item          = malloc(sizeof *item);
 
     (void)ctx;
     SCHED_CHECK(item != NULL && len > 3 && bytes[0] == 0x93);
-    *item = (struct item){ bytes[1], bytes[2] };
+    *item  = (struct item){ bytes[1], bytes[2] };
     *itemp = item;
     return 0;
 }
@@ -282,16 +276,14 @@ static hopper_status send_item(hopper_sender *snd, unsigned sender, unsigned num
 
     SCHED_CHECK(item != NULL);
     *item = (struct item){ sender, number };
-    st = hopper_send_item(snd, item, HOPPER_FOREVER);
-    if (st != HOPPER_OK)
-        free(item);
+    st    = hopper_send_item(snd, item, HOPPER_FOREVER);
+    if (st != HOPPER_OK) free(item);
     return st;
 }
 
 static void send_items(struct rig_sender *s)
 {
-    for (unsigned i = 0; i < 3; i++)
-        SCHED_CHECK(send_item(s->snd, s->id, i) == HOPPER_OK);
+    for (unsigned i = 0; i < 3; i++) SCHED_CHECK(send_item(s->snd, s->id, i) == HOPPER_OK);
     rig_close_sender(s);
 }
 
@@ -325,13 +317,12 @@ static void receive_items(unsigned filled)
 
 static void disk_items(void)
 {
-    static size_t item_weight = RIG_RING_LEN;
+    static size_t item_weight                 = RIG_RING_LEN;
     static const struct hopper_item_type type = { sizeof type, pack, unpack, weight, free_item, &item_weight };
-    unsigned filled = 0;
+    unsigned filled                           = 0;
 
     rig_open(&(struct rig_options){ .senders = 2, .item_type = &type });
-    do
-        SCHED_CHECK(send_item(rig.first, 0, filled++) == HOPPER_OK);
+    do SCHED_CHECK(send_item(rig.first, 0, filled++) == HOPPER_OK);
     while (stats_now().overflowed == 0);
     rig_start_all(send_items);
     rig_close_first();
@@ -340,17 +331,17 @@ static void disk_items(void)
 }
 
 /* More memory, so that two threads compress and write at once: blocks that are packed and wait for their turn, a writer
- * that goes on with what others have packed, and a receiver that takes any of it. Items are heavy, so few fill the ring. */
+ * that goes on with what others have packed, and a receiver that takes any of it. Items are heavy, so few fill the
+ * ring. */
 static void disk_lanes(void)
 {
-    static size_t item_weight = 900000;
+    static size_t item_weight                 = 900000;
     static const struct hopper_item_type type = { sizeof type, pack, unpack, weight, free_item, &item_weight };
-    unsigned filled = 0;
+    unsigned filled                           = 0;
 
-    rig_open(&(struct rig_options){ .senders = 2, .memory_bytes = 4 << 20, .disk_bytes = 256 << 10,
-                                    .item_type = &type });
-    do
-        SCHED_CHECK(send_item(rig.first, 0, filled++) == HOPPER_OK);
+    rig_open(
+        &(struct rig_options){ .senders = 2, .memory_bytes = 4 << 20, .disk_bytes = 256 << 10, .item_type = &type });
+    do SCHED_CHECK(send_item(rig.first, 0, filled++) == HOPPER_OK);
     while (stats_now().written_bytes == 0);
     rig_start_all(send_items);
     rig_close_first();
@@ -358,51 +349,45 @@ static void disk_lanes(void)
     rig_finish();
 }
 
+/* clang-format off */
 #define PLANS(dfs_bound, timeouts_) \
     { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = timeouts_ }, \
       { .mode = SCHED_RANDOM, .schedules = 3000, .timeouts = timeouts_, .spurious = 1 }, \
       { .mode = SCHED_PCT, .schedules = 3000, .bound = 4, .timeouts = timeouts_ } }
+/* clang-format on */
 
-const struct sched_scenario scenario_disk_overflow = {
-    "disk_overflow", disk_overflow, SCHED_CLEAN, PLANS(2, SCHED_TIMEOUTS_NEVER),
+const struct sched_scenario scenario_disk_overflow = { "disk_overflow", disk_overflow, SCHED_CLEAN,
+                                                       PLANS(2, SCHED_TIMEOUTS_NEVER) };
+const struct sched_scenario scenario_disk_blocks   = { "disk_blocks", disk_blocks, SCHED_CLEAN,
+                                                       PLANS(2, SCHED_TIMEOUTS_NEVER) };
+const struct sched_scenario scenario_disk_deflate  = {
+     "disk_deflate",
+     disk_deflate,
+     SCHED_CLEAN,
+     { { .mode = SCHED_RANDOM, .schedules = 2000, .timeouts = SCHED_TIMEOUTS_NEVER },
+       { .mode = SCHED_PCT, .schedules = 2000, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } },
 };
-const struct sched_scenario scenario_disk_blocks = {
-    "disk_blocks", disk_blocks, SCHED_CLEAN, PLANS(2, SCHED_TIMEOUTS_NEVER),
-};
-const struct sched_scenario scenario_disk_deflate = {
-    "disk_deflate", disk_deflate, SCHED_CLEAN,
-    { { .mode = SCHED_RANDOM, .schedules = 2000, .timeouts = SCHED_TIMEOUTS_NEVER },
-      { .mode = SCHED_PCT, .schedules = 2000, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } },
-};
-const struct sched_scenario scenario_disk_big = {
-    "disk_big", disk_big, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
-};
-const struct sched_scenario scenario_disk_flush = {
-    "disk_flush", disk_flush, SCHED_CLEAN, PLANS(2, SCHED_TIMEOUTS_NEVER),
-};
-const struct sched_scenario scenario_disk_fails_once = {
-    "disk_fails_once", disk_fails_once, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_LATE),
-};
-const struct sched_scenario scenario_disk_fails_full = {
-    "disk_fails_full", disk_fails_full, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_LATE),
-};
-const struct sched_scenario scenario_disk_items = {
-    "disk_items", disk_items, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
-};
-const struct sched_scenario scenario_disk_flush_fails = {
-    "disk_flush_fails", disk_flush_fails, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
-};
-const struct sched_scenario scenario_disk_open_fails = {
-    "disk_open_fails", disk_open_fails, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
-};
-const struct sched_scenario scenario_disk_read_fails = {
-    "disk_read_fails", disk_read_fails, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
-};
-const struct sched_scenario scenario_disk_books = {
-    "disk_books", disk_books, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER),
-};
-const struct sched_scenario scenario_disk_lanes = {
-    "disk_lanes", disk_lanes, SCHED_CLEAN,
-    { { .mode = SCHED_DFS, .bound = 1, .timeouts = SCHED_TIMEOUTS_NEVER },
-      { .mode = SCHED_RANDOM, .schedules = 1000, .timeouts = SCHED_TIMEOUTS_NEVER } },
+const struct sched_scenario scenario_disk_big   = { "disk_big", disk_big, SCHED_CLEAN, PLANS(1, SCHED_TIMEOUTS_NEVER) };
+const struct sched_scenario scenario_disk_flush = { "disk_flush", disk_flush, SCHED_CLEAN,
+                                                    PLANS(2, SCHED_TIMEOUTS_NEVER) };
+const struct sched_scenario scenario_disk_fails_once  = { "disk_fails_once", disk_fails_once, SCHED_CLEAN,
+                                                          PLANS(1, SCHED_TIMEOUTS_LATE) };
+const struct sched_scenario scenario_disk_fails_full  = { "disk_fails_full", disk_fails_full, SCHED_CLEAN,
+                                                          PLANS(1, SCHED_TIMEOUTS_LATE) };
+const struct sched_scenario scenario_disk_items       = { "disk_items", disk_items, SCHED_CLEAN,
+                                                          PLANS(1, SCHED_TIMEOUTS_NEVER) };
+const struct sched_scenario scenario_disk_flush_fails = { "disk_flush_fails", disk_flush_fails, SCHED_CLEAN,
+                                                          PLANS(1, SCHED_TIMEOUTS_NEVER) };
+const struct sched_scenario scenario_disk_open_fails  = { "disk_open_fails", disk_open_fails, SCHED_CLEAN,
+                                                          PLANS(1, SCHED_TIMEOUTS_NEVER) };
+const struct sched_scenario scenario_disk_read_fails  = { "disk_read_fails", disk_read_fails, SCHED_CLEAN,
+                                                          PLANS(1, SCHED_TIMEOUTS_NEVER) };
+const struct sched_scenario scenario_disk_books       = { "disk_books", disk_books, SCHED_CLEAN,
+                                                          PLANS(1, SCHED_TIMEOUTS_NEVER) };
+const struct sched_scenario scenario_disk_lanes       = {
+          "disk_lanes",
+          disk_lanes,
+          SCHED_CLEAN,
+          { { .mode = SCHED_DFS, .bound = 1, .timeouts = SCHED_TIMEOUTS_NEVER },
+            { .mode = SCHED_RANDOM, .schedules = 1000, .timeouts = SCHED_TIMEOUTS_NEVER } },
 };

@@ -41,8 +41,8 @@ static void full_block_mixed(void)
     rig_finish();
 }
 
-/* Records that never fit into the ring, in a channel that holds nothing else: the room of a file that was read is all that
- * they wait for. */
+/* Records that never fit into the ring, in a channel that holds nothing else: the room of a file that was read is all
+ * that they wait for. */
 static void full_big(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
@@ -53,8 +53,8 @@ static void full_big(void)
     rig_finish();
 }
 
-/* The device is full from the start and nothing is on it: senders wait for the ring alone, and the receiver, which takes
- * no lock there, is all that can wake them. With timeouts out of the game, a wakeup that is lost stays lost. */
+/* The device is full from the start and nothing is on it: senders wait for the ring alone, and the receiver, which
+ * takes no lock there, is all that can wake them. With timeouts out of the game, a wakeup that is lost stays lost. */
 static void send_of_ring_size(struct rig_sender *s)
 {
     rig_send_ok(s, s->id == 1 ? RIG_RING_LEN : RIG_RING_LEN / 2);
@@ -65,8 +65,7 @@ static void full_ring(void)
 {
     rig_open(&(struct rig_options){ .senders = 2 });
     rig_break_device();
-    while (rig_send(rig_sender(0), RIG_RING_LEN, HOPPER_NOW) == HOPPER_OK)
-        continue;
+    while (rig_send(rig_sender(0), RIG_RING_LEN, HOPPER_NOW) == HOPPER_OK) continue;
     rig_start_all(send_of_ring_size);
     rig_close_first();
     rig_receive_all();
@@ -109,8 +108,7 @@ static void full_batches(void)
     rig_fill_all(RIG_LEN_SMALL);
     rig_start_all(send_batch_and_close);
     rig_close_first();
-    while ((st = rig_receive_batch(3, HOPPER_FOREVER)) == HOPPER_OK)
-        continue;
+    while ((st = rig_receive_batch(3, HOPPER_FOREVER)) == HOPPER_OK) continue;
     SCHED_CHECK(st == HOPPER_END);
     rig_finish();
 }
@@ -185,8 +183,7 @@ static void full_drop_newest(void)
 /* More than the ring holds, so that files are dropped also while the receiver, past the ring, is reading them. */
 static void send_many_and_close(struct rig_sender *s)
 {
-    for (int i = 0; i < 7; i++)
-        SCHED_CHECK(rig_send(s, 8000, HOPPER_NOW) == HOPPER_OK);
+    for (int i = 0; i < 7; i++) SCHED_CHECK(rig_send(s, 8000, HOPPER_NOW) == HOPPER_OK);
     rig_close_sender(s);
 }
 
@@ -203,15 +200,13 @@ static void full_drop_oldest(void)
 /* The books at any instant, while the oldest files are dropped under the receiver's hands. */
 static void read_books(struct rig_sender *s)
 {
-    for (int i = 0; i < 3; i++)
-        rig_check_books_of(s->snd);
+    for (int i = 0; i < 3; i++) rig_check_books_of(s->snd);
     rig_close_sender(s);
 }
 
 static void send_six_and_close(struct rig_sender *s)
 {
-    for (int i = 0; i < 6; i++)
-        SCHED_CHECK(rig_send(s, 3500, HOPPER_NOW) == HOPPER_OK);
+    for (int i = 0; i < 6; i++) SCHED_CHECK(rig_send(s, 3500, HOPPER_NOW) == HOPPER_OK);
     rig_close_sender(s);
 }
 
@@ -259,36 +254,32 @@ static void full_deadline(void)
     rig_finish();
 }
 
+/* clang-format off */
 #define PLANS(dfs_bound) \
     { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = SCHED_TIMEOUTS_NEVER }, \
       { .mode = SCHED_RANDOM, .schedules = 3000, .timeouts = SCHED_TIMEOUTS_NEVER, .spurious = 2 }, \
       { .mode = SCHED_PCT, .schedules = 3000, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
+/* clang-format on */
 
-const struct sched_scenario scenario_full_block = { "full_block", full_block, SCHED_CLEAN, PLANS(2) };
+const struct sched_scenario scenario_full_block       = { "full_block", full_block, SCHED_CLEAN, PLANS(2) };
 const struct sched_scenario scenario_full_block_mixed = { "full_block_mixed", full_block_mixed, SCHED_CLEAN, PLANS(1) };
-const struct sched_scenario scenario_full_refuse = { "full_refuse", full_refuse, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_refuse      = { "full_refuse", full_refuse, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_drop_newest = { "full_drop_newest", full_drop_newest, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_drop_oldest = { "full_drop_oldest", full_drop_oldest, SCHED_CLEAN, PLANS(1) };
-const struct sched_scenario scenario_full_big = { "full_big", full_big, SCHED_CLEAN, PLANS(1) };
-const struct sched_scenario scenario_full_ring = { "full_ring", full_ring, SCHED_CLEAN, PLANS(2) };
-const struct sched_scenario scenario_full_deadline = {
-    "full_deadline", full_deadline, SCHED_CLEAN,
-    { { .mode = SCHED_DFS, .bound = 1, .timeouts = SCHED_TIMEOUTS_LATE },
-      { .mode = SCHED_RANDOM, .schedules = 3000, .timeouts = SCHED_TIMEOUTS_LATE },
-      { .mode = SCHED_RANDOM, .schedules = 3000 } },
+const struct sched_scenario scenario_full_big         = { "full_big", full_big, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_ring        = { "full_ring", full_ring, SCHED_CLEAN, PLANS(2) };
+const struct sched_scenario scenario_full_deadline    = {
+       "full_deadline",
+       full_deadline,
+       SCHED_CLEAN,
+       { { .mode = SCHED_DFS, .bound = 1, .timeouts = SCHED_TIMEOUTS_LATE },
+         { .mode = SCHED_RANDOM, .schedules = 3000, .timeouts = SCHED_TIMEOUTS_LATE },
+         { .mode = SCHED_RANDOM, .schedules = 3000 } },
 };
-const struct sched_scenario scenario_full_block_three = {
-    "full_block_three", full_block_three, SCHED_CLEAN, PLANS(1),
-};
-const struct sched_scenario scenario_full_batches = {
-    "full_batches", full_batches, SCHED_CLEAN, PLANS(1),
-};
-const struct sched_scenario scenario_full_acknowledge = {
-    "full_acknowledge", full_acknowledge, SCHED_CLEAN, PLANS(1),
-};
-const struct sched_scenario scenario_full_drop_oldest_books = {
-    "full_drop_oldest_books", full_drop_oldest_books, SCHED_CLEAN, PLANS(1),
-};
-const struct sched_scenario scenario_full_drop_newest_books = {
-    "full_drop_newest_books", full_drop_newest_books, SCHED_CLEAN, PLANS(1),
-};
+const struct sched_scenario scenario_full_block_three = { "full_block_three", full_block_three, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_batches     = { "full_batches", full_batches, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_acknowledge = { "full_acknowledge", full_acknowledge, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_drop_oldest_books = { "full_drop_oldest_books", full_drop_oldest_books,
+                                                                SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_drop_newest_books = { "full_drop_newest_books", full_drop_newest_books,
+                                                                SCHED_CLEAN, PLANS(1) };

@@ -53,8 +53,7 @@ static void memory_batches(void)
     rig_open(&(struct rig_options){ .senders = 2 });
     rig_start_all(send_batch_and_close);
     rig_close_first();
-    while ((st = rig_receive_batch(4, HOPPER_FOREVER)) == HOPPER_OK)
-        continue;
+    while ((st = rig_receive_batch(4, HOPPER_FOREVER)) == HOPPER_OK) continue;
     SCHED_CHECK(st == HOPPER_END);
     rig_finish();
 }
@@ -141,20 +140,19 @@ static void send_items(struct rig_sender *s)
 
         SCHED_CHECK(item != NULL);
         *item = (struct item){ s->id, i };
-        st = hopper_send_item(s->snd, item, HOPPER_FOREVER);
-        if (st != HOPPER_OK)
-            free(item);
+        st    = hopper_send_item(s->snd, item, HOPPER_FOREVER);
+        if (st != HOPPER_OK) free(item);
         SCHED_CHECK(st == HOPPER_OK || st == HOPPER_ECLOSED);
     }
     rig_close_sender(s);
 }
 
-/* Two items are taken; then the receiver goes, and what is there or comes is freed by the library or stays the sender's:
- * the heap of the schedule knows. */
+/* Two items are taken; then the receiver goes, and what is there or comes is freed by the library or stays the
+ * sender's: the heap of the schedule knows. */
 static void memory_items(void)
 {
     static const struct hopper_item_type type = { sizeof type, pack, unpack, weight, free_item, NULL };
-    unsigned next[RIG_SENDERS_MAX] = { 0 };
+    unsigned next[RIG_SENDERS_MAX]            = { 0 };
 
     rig_open(&(struct rig_options){ .senders = 2, .item_type = &type });
     rig_start_all(send_items);
@@ -174,28 +172,40 @@ static void memory_items(void)
 }
 
 const struct sched_scenario scenario_memory_2x2 = {
-    "memory_2x2", memory_2x2, SCHED_CLEAN,
+    "memory_2x2",
+    memory_2x2,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2 },
       { .mode = SCHED_RANDOM, .schedules = 10000, .spurious = 2 },
       { .mode = SCHED_PCT, .schedules = 10000, .bound = 4 } },
 };
 const struct sched_scenario scenario_memory_3x1 = {
-    "memory_3x1", memory_3x1, SCHED_CLEAN,
+    "memory_3x1",
+    memory_3x1,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 1 }, { .mode = SCHED_RANDOM, .schedules = 10000 } },
 };
 const struct sched_scenario scenario_memory_batches = {
-    "memory_batches", memory_batches, SCHED_CLEAN,
+    "memory_batches",
+    memory_batches,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2 }, { .mode = SCHED_RANDOM, .schedules = 10000 } },
 };
 const struct sched_scenario scenario_memory_clone = {
-    "memory_clone", memory_clone, SCHED_CLEAN,
+    "memory_clone",
+    memory_clone,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2 }, { .mode = SCHED_RANDOM, .schedules = 10000 } },
 };
 const struct sched_scenario scenario_memory_books = {
-    "memory_books", memory_books, SCHED_CLEAN,
+    "memory_books",
+    memory_books,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2 }, { .mode = SCHED_RANDOM, .schedules = 10000 } },
 };
 const struct sched_scenario scenario_memory_items = {
-    "memory_items", memory_items, SCHED_CLEAN,
+    "memory_items",
+    memory_items,
+    SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2 }, { .mode = SCHED_RANDOM, .schedules = 10000 } },
 };

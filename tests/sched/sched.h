@@ -20,14 +20,14 @@
 
 /* What one schedule came to. */
 enum sched_outcome {
-    SCHED_CLEAN,     /* the scenario returned and every thread had been joined */
-    SCHED_FAILED,    /* a check or an assertion failed, or the program crashed */
-    SCHED_DEADLOCK,  /* no thread can go on: locks in a circle, or a wakeup that was lost */
-    SCHED_LIVELOCK,  /* more steps than the cap */
-    SCHED_MISUSE,    /* unlock by a stranger, destroyed while in use, locked twice, thread not joined */
-    SCHED_LEAK,      /* the run ended with memory still allocated */
-    SCHED_PRUNED,    /* stopped early: everything that could follow has been run before */
-    SCHED_DIVERGED   /* a replay, or a repeated prefix, did not meet the same choices: the scenario is not deterministic */
+    SCHED_CLEAN,    /* the scenario returned and every thread had been joined */
+    SCHED_FAILED,   /* a check or an assertion failed, or the program crashed */
+    SCHED_DEADLOCK, /* no thread can go on: locks in a circle, or a wakeup that was lost */
+    SCHED_LIVELOCK, /* more steps than the cap */
+    SCHED_MISUSE,   /* unlock by a stranger, destroyed while in use, locked twice, thread not joined */
+    SCHED_LEAK,     /* the run ended with memory still allocated */
+    SCHED_PRUNED,   /* stopped early: everything that could follow has been run before */
+    SCHED_DIVERGED /* a replay, or a repeated prefix, did not meet the same choices: the scenario is not deterministic */
 };
 
 enum sched_mode {
@@ -47,21 +47,21 @@ enum sched_timeouts {
 
 /* One way of running a scenario. */
 struct sched_plan {
-    enum sched_mode     mode;
-    uint64_t            schedules; /* at most; 0 with SCHED_DFS: until everything has been run */
-    unsigned            bound;     /* see enum sched_mode */
-    unsigned            spurious;  /* at most so many wakeups per schedule that nobody sent */
+    enum sched_mode mode;
+    uint64_t schedules; /* at most; 0 with SCHED_DFS: until everything has been run */
+    unsigned bound;     /* see enum sched_mode */
+    unsigned spurious;  /* at most so many wakeups per schedule that nobody sent */
     enum sched_timeouts timeouts;
-    bool                plain;     /* plain memory accesses of the code under test are steps as well */
+    bool plain; /* plain memory accesses of the code under test are steps as well */
 };
 
 #define SCHED_PLANS_MAX 6
 
 struct sched_scenario {
-    const char        *name;
-    void             (*body)(void);
-    enum sched_outcome expect;                 /* SCHED_CLEAN; for a canary: what has to be found, in every plan */
-    struct sched_plan  plans[SCHED_PLANS_MAX]; /* run by `make check`; the first with neither schedules nor bound ends */
+    const char *name;
+    void (*body)(void);
+    enum sched_outcome expect;                /* SCHED_CLEAN; for a canary: what has to be found, in every plan */
+    struct sched_plan plans[SCHED_PLANS_MAX]; /* run by `make check`; the first with neither schedules nor bound ends */
 };
 
 /* The program around a list of scenarios: reads the arguments, runs, prints TAP. Returns the exit status. */
@@ -72,10 +72,9 @@ int sched_main(int argc, char **argv, const struct sched_scenario *const *scenar
 /* End this schedule as failed. */
 _Noreturn void sched_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-#define SCHED_CHECK(cond) \
-    do { \
-        if (!(cond)) \
-            sched_fail("%s:%d: check failed: %s", __FILE__, __LINE__, #cond); \
+#define SCHED_CHECK(cond)                                                              \
+    do {                                                                               \
+        if (!(cond)) sched_fail("%s:%d: check failed: %s", __FILE__, __LINE__, #cond); \
     } while (0)
 
 /* A number below COUNT, chosen as part of the schedule: SCHED_DFS runs all of them. For faults and for variants. */
@@ -88,7 +87,7 @@ void sched_touch(const void *object, const char *what);
 /* The virtual clock, in nanoseconds. It moves only when a timed wait times out, to that wait's deadline, and by
  * sched_advance(). */
 uint64_t sched_now_ns(void);
-void     sched_advance_ns(uint64_t ns);
+void sched_advance_ns(uint64_t ns);
 
 /* Visible steps taken so far in this schedule by all threads: the order of events, for a history. */
 uint64_t sched_step_count(void);

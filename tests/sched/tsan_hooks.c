@@ -17,9 +17,16 @@ void __tsan_init(void);
 void __tsan_func_entry(void *pc);
 void __tsan_func_exit(void);
 
-void __tsan_init(void) {}
-void __tsan_func_entry(void *pc) { (void)pc; }
-void __tsan_func_exit(void) {}
+void __tsan_init(void)
+{
+}
+void __tsan_func_entry(void *pc)
+{
+    (void)pc;
+}
+void __tsan_func_exit(void)
+{
+}
 
 /* ---- plain and volatile accesses ---- */
 
@@ -29,6 +36,7 @@ static void plain(const volatile void *address, bool is_write, const void *pc)
         sched_access(address, is_write, is_write ? "plain write" : "plain read", pc);
 }
 
+/* clang-format off */
 #define PLAIN(name, is_write) \
     void __tsan_##name(void *address); \
     void __tsan_##name(void *address) { plain(address, is_write, HERE); }
@@ -45,6 +53,7 @@ static void plain(const volatile void *address, bool is_write, const void *pc)
 #define VOLATILE_SIZES(name, is_write) \
     VOLATILE(name##1, is_write) VOLATILE(name##2, is_write) VOLATILE(name##4, is_write) VOLATILE(name##8, is_write) \
     VOLATILE(name##16, is_write)
+/* clang-format on */
 
 PLAIN_SIZES(read, false)
 PLAIN_SIZES(write, true)
@@ -62,14 +71,12 @@ void __tsan_write_range(void *address, unsigned long bytes);
 
 void __tsan_read_range(void *address, unsigned long bytes)
 {
-    if (bytes > 0)
-        plain(address, false, HERE);
+    if (bytes > 0) plain(address, false, HERE);
 }
 
 void __tsan_write_range(void *address, unsigned long bytes)
 {
-    if (bytes > 0)
-        plain(address, true, HERE);
+    if (bytes > 0) plain(address, true, HERE);
 }
 
 /* Newer clang calls these where it would call the C library. */
@@ -77,18 +84,34 @@ void *__tsan_memcpy(void *to, const void *from, unsigned long bytes);
 void *__tsan_memmove(void *to, const void *from, unsigned long bytes);
 void *__tsan_memset(void *to, int byte, unsigned long bytes);
 
-void *__tsan_memcpy(void *to, const void *from, unsigned long bytes) { return __builtin_memcpy(to, from, bytes); }
-void *__tsan_memmove(void *to, const void *from, unsigned long bytes) { return __builtin_memmove(to, from, bytes); }
-void *__tsan_memset(void *to, int byte, unsigned long bytes) { return __builtin_memset(to, byte, bytes); }
+void *__tsan_memcpy(void *to, const void *from, unsigned long bytes)
+{
+    return __builtin_memcpy(to, from, bytes);
+}
+void *__tsan_memmove(void *to, const void *from, unsigned long bytes)
+{
+    return __builtin_memmove(to, from, bytes);
+}
+void *__tsan_memset(void *to, int byte, unsigned long bytes)
+{
+    return __builtin_memset(to, byte, bytes);
+}
 
 /* ---- atomic accesses ---- */
 
 void __tsan_atomic_thread_fence(int mo);
 void __tsan_atomic_signal_fence(int mo);
 
-void __tsan_atomic_thread_fence(int mo) { (void)mo; }
-void __tsan_atomic_signal_fence(int mo) { (void)mo; }
+void __tsan_atomic_thread_fence(int mo)
+{
+    (void)mo;
+}
+void __tsan_atomic_signal_fence(int mo)
+{
+    (void)mo;
+}
 
+/* clang-format off */
 #define ATOMIC_ACCESS(bits, type) \
     type __tsan_atomic##bits##_load(const volatile type *a, int mo); \
     void __tsan_atomic##bits##_store(volatile type *a, type v, int mo); \
@@ -159,6 +182,7 @@ void __tsan_atomic_signal_fence(int mo) { (void)mo; }
     ATOMIC_COMPARE(bits, type, compare_exchange_strong) \
     ATOMIC_COMPARE(bits, type, compare_exchange_weak) \
     ATOMIC_COMPARE_VALUE(bits, type)
+/* clang-format on */
 
 ATOMIC(8, uint8_t)
 ATOMIC(16, uint16_t)

@@ -16,7 +16,7 @@
 #define HERE __builtin_return_address(0)
 
 /* __wrap_NAME stands in for NAME, which is still there as __real_NAME. */
-#define WRAPPED(type, name, ...) \
+#define WRAPPED(type, name, ...)     \
     type __real_##name(__VA_ARGS__); \
     type __wrap_##name(__VA_ARGS__); \
     type __wrap_##name(__VA_ARGS__)
@@ -25,8 +25,7 @@
 
 WRAPPED(int, pthread_create, pthread_t *idp, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {
-    if (!sched_is_on())
-        return __real_pthread_create(idp, attr, start, arg);
+    if (!sched_is_on()) return __real_pthread_create(idp, attr, start, arg);
     *idp = (pthread_t)sched_thread_new(start, arg) + 1;
     return 0;
 }
@@ -35,16 +34,14 @@ WRAPPED(int, pthread_join, pthread_t id, void **resultp)
 {
     int other = (int)id - 1;
 
-    if (!sched_is_on())
-        return __real_pthread_join(id, resultp);
+    if (!sched_is_on()) return __real_pthread_join(id, resultp);
     if (other < 0 || other >= sched_thread_count() || sched_thread(other)->was_joined || other == sched_self())
         sched_end(SCHED_MISUSE, "join of a thread that cannot be joined");
     sched_thread(sched_self())->joined = other;
     sched_point(THREAD_JOINING, "pthread_join", HERE);
     sched_learned(sched_self(), sched_thread(other)->history);
     sched_thread(other)->was_joined = true;
-    if (resultp != NULL)
-        *resultp = sched_thread(other)->result;
+    if (resultp != NULL) *resultp = sched_thread(other)->result;
     return 0;
 }
 
@@ -55,8 +52,7 @@ WRAPPED(pthread_t, pthread_self, void)
 
 WRAPPED(int, sched_yield, void)
 {
-    if (!sched_is_on())
-        return __real_sched_yield();
+    if (!sched_is_on()) return __real_sched_yield();
     sched_point(THREAD_YIELDED, "sched_yield", HERE);
     return 0;
 }
@@ -91,8 +87,7 @@ static void unlock(struct sched_object *m, const void *pc)
 
 WRAPPED(int, pthread_mutex_init, pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
 {
-    if (!sched_is_on())
-        return __real_pthread_mutex_init(mutex, attr);
+    if (!sched_is_on()) return __real_pthread_mutex_init(mutex, attr);
     sched_changed(objects_reinit(mutex, OBJECT_MUTEX));
     return 0;
 }
@@ -102,13 +97,10 @@ WRAPPED(int, pthread_mutex_destroy, pthread_mutex_t *mutex)
 {
     struct sched_object *m;
 
-    if (!sched_is_on())
-        return __real_pthread_mutex_destroy(mutex);
-    if (sched_is_concurrent())
-        sched_point(THREAD_READY, "pthread_mutex_destroy", HERE);
+    if (!sched_is_on()) return __real_pthread_mutex_destroy(mutex);
+    if (sched_is_concurrent()) sched_point(THREAD_READY, "pthread_mutex_destroy", HERE);
     m = sched_object(mutex, OBJECT_MUTEX);
-    if (m->owner != SCHED_NOBODY)
-        sched_end(SCHED_MISUSE, "a locked mutex is destroyed (pc 0x%lx)", sched_pc(HERE));
+    if (m->owner != SCHED_NOBODY) sched_end(SCHED_MISUSE, "a locked mutex is destroyed (pc 0x%lx)", sched_pc(HERE));
     for (int id = 0; id < sched_thread_count(); id++) {
         if (sched_thread(id)->state == THREAD_WAITING && sched_thread(id)->mutex == m)
             sched_end(SCHED_MISUSE, "a mutex is destroyed while thread %c waits with it (pc 0x%lx)", 'a' + id,
@@ -121,8 +113,7 @@ WRAPPED(int, pthread_mutex_destroy, pthread_mutex_t *mutex)
 
 WRAPPED(int, pthread_mutex_lock, pthread_mutex_t *mutex)
 {
-    if (!sched_is_on())
-        return __real_pthread_mutex_lock(mutex);
+    if (!sched_is_on()) return __real_pthread_mutex_lock(mutex);
     lock(sched_object(mutex, OBJECT_MUTEX), "pthread_mutex_lock", HERE);
     return 0;
 }
@@ -131,8 +122,7 @@ WRAPPED(int, pthread_mutex_trylock, pthread_mutex_t *mutex)
 {
     struct sched_object *m;
 
-    if (!sched_is_on())
-        return __real_pthread_mutex_trylock(mutex);
+    if (!sched_is_on()) return __real_pthread_mutex_trylock(mutex);
     sched_point(THREAD_READY, "pthread_mutex_trylock", HERE);
     m = sched_object(mutex, OBJECT_MUTEX);
     if (m->owner == SCHED_NOBODY) {
@@ -145,8 +135,7 @@ WRAPPED(int, pthread_mutex_trylock, pthread_mutex_t *mutex)
 
 WRAPPED(int, pthread_mutex_unlock, pthread_mutex_t *mutex)
 {
-    if (!sched_is_on())
-        return __real_pthread_mutex_unlock(mutex);
+    if (!sched_is_on()) return __real_pthread_mutex_unlock(mutex);
     unlock(sched_object(mutex, OBJECT_MUTEX), HERE);
     return 0;
 }
@@ -155,8 +144,7 @@ WRAPPED(int, pthread_mutex_unlock, pthread_mutex_t *mutex)
 
 WRAPPED(int, pthread_cond_init, pthread_cond_t *cond, const pthread_condattr_t *attr)
 {
-    if (!sched_is_on())
-        return __real_pthread_cond_init(cond, attr);
+    if (!sched_is_on()) return __real_pthread_cond_init(cond, attr);
     sched_changed(objects_reinit(cond, OBJECT_COND));
     return 0;
 }
@@ -167,8 +155,7 @@ static unsigned waiters_of(const struct sched_object *c, int waiters[SCHED_THREA
     unsigned count = 0;
 
     for (int id = 0; id < sched_thread_count(); id++) {
-        if (sched_thread(id)->state == THREAD_WAITING && sched_thread(id)->object == c)
-            waiters[count++] = id;
+        if (sched_thread(id)->state == THREAD_WAITING && sched_thread(id)->object == c) waiters[count++] = id;
     }
     return count;
 }
@@ -178,10 +165,8 @@ WRAPPED(int, pthread_cond_destroy, pthread_cond_t *cond)
     int waiters[SCHED_THREADS_MAX];
     struct sched_object *c;
 
-    if (!sched_is_on())
-        return __real_pthread_cond_destroy(cond);
-    if (sched_is_concurrent())
-        sched_point(THREAD_READY, "pthread_cond_destroy", HERE);
+    if (!sched_is_on()) return __real_pthread_cond_destroy(cond);
+    if (sched_is_concurrent()) sched_point(THREAD_READY, "pthread_cond_destroy", HERE);
     c = sched_object(cond, OBJECT_COND);
     if (waiters_of(c, waiters) > 0)
         sched_end(SCHED_MISUSE, "a condition variable is destroyed while thread %c waits (pc 0x%lx)", 'a' + waiters[0],
@@ -203,10 +188,10 @@ static int wait_in(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct ti
     m = sched_object(mutex, OBJECT_MUTEX);
     unlock(m, pc);
     sched_changed(c);
-    me->object = c;
-    me->mutex = m;
-    me->wake = 0;
-    me->is_timed = until != NULL;
+    me->object      = c;
+    me->mutex       = m;
+    me->wake        = 0;
+    me->is_timed    = until != NULL;
     me->deadline_ns = until == NULL ? 0 : (uint64_t)until->tv_sec * 1000000000u + (uint64_t)until->tv_nsec;
     sched_point(THREAD_WAITING, "pthread_cond_wait", pc);
     if (m->kind != OBJECT_MUTEX)
@@ -217,23 +202,20 @@ static int wait_in(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct ti
 
 WRAPPED(int, pthread_cond_wait, pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
-    if (!sched_is_on())
-        return __real_pthread_cond_wait(cond, mutex);
+    if (!sched_is_on()) return __real_pthread_cond_wait(cond, mutex);
     return wait_in(cond, mutex, NULL, HERE);
 }
 
 WRAPPED(int, pthread_cond_timedwait, pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until)
 {
-    if (!sched_is_on())
-        return __real_pthread_cond_timedwait(cond, mutex, until);
+    if (!sched_is_on()) return __real_pthread_cond_timedwait(cond, mutex, until);
     return wait_in(cond, mutex, until, HERE);
 }
 
 WRAPPED(int, pthread_cond_clockwait, pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock,
         const struct timespec *until)
 {
-    if (!sched_is_on())
-        return __real_pthread_cond_clockwait(cond, mutex, clock, until);
+    if (!sched_is_on()) return __real_pthread_cond_clockwait(cond, mutex, clock, until);
     return wait_in(cond, mutex, until, HERE);
 }
 
@@ -242,8 +224,8 @@ static void wake(int id)
     struct sched_thread *t = sched_thread(id);
 
     sched_learned(id, sched_thread(sched_self())->history);
-    t->wake = 0;
-    t->state = THREAD_LOCKING;
+    t->wake   = 0;
+    t->state  = THREAD_LOCKING;
     t->object = t->mutex;
 }
 
@@ -253,14 +235,12 @@ WRAPPED(int, pthread_cond_signal, pthread_cond_t *cond)
     struct sched_object *c;
     unsigned count;
 
-    if (!sched_is_on())
-        return __real_pthread_cond_signal(cond);
+    if (!sched_is_on()) return __real_pthread_cond_signal(cond);
     sched_point(THREAD_READY, "pthread_cond_signal", HERE);
     c = sched_object(cond, OBJECT_COND);
     sched_changed(c);
     count = waiters_of(c, waiters);
-    if (count > 0)
-        wake(waiters[sched_choose(count)]);
+    if (count > 0) wake(waiters[sched_choose(count)]);
     return 0;
 }
 
@@ -270,14 +250,12 @@ WRAPPED(int, pthread_cond_broadcast, pthread_cond_t *cond)
     struct sched_object *c;
     unsigned count;
 
-    if (!sched_is_on())
-        return __real_pthread_cond_broadcast(cond);
+    if (!sched_is_on()) return __real_pthread_cond_broadcast(cond);
     sched_point(THREAD_READY, "pthread_cond_broadcast", HERE);
     c = sched_object(cond, OBJECT_COND);
     sched_changed(c);
     count = waiters_of(c, waiters);
-    for (unsigned i = 0; i < count; i++)
-        wake(waiters[i]);
+    for (unsigned i = 0; i < count; i++) wake(waiters[i]);
     return 0;
 }
 
@@ -288,24 +266,21 @@ WRAPPED(int, clock_gettime, clockid_t clock, struct timespec *now)
 {
     uint64_t ns;
 
-    if (!sched_is_on())
-        return __real_clock_gettime(clock, now);
-    ns = sched_now_ns();
-    now->tv_sec = (time_t)(ns / 1000000000u);
+    if (!sched_is_on()) return __real_clock_gettime(clock, now);
+    ns           = sched_now_ns();
+    now->tv_sec  = (time_t)(ns / 1000000000u);
     now->tv_nsec = (long)(ns % 1000000000u);
     return 0;
 }
 
 _Noreturn WRAPPED(void, __assert_fail, const char *text, const char *file, unsigned line, const char *function)
 {
-    if (!sched_is_on())
-        __real___assert_fail(text, file, line, function);
+    if (!sched_is_on()) __real___assert_fail(text, file, line, function);
     sched_fail("%s:%u: %s: assertion failed: %s", file, line, function, text);
 }
 
 _Noreturn WRAPPED(void, abort, void)
 {
-    if (!sched_is_on())
-        __real_abort();
+    if (!sched_is_on()) __real_abort();
     sched_fail("abort() called (pc 0x%lx)", sched_pc(HERE));
 }
