@@ -257,8 +257,11 @@ bool hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes)
 
 uint64_t hpr_dir_files_locked(const struct hpr_dir *dir)
 {
-    if (dir->end.number) return dir->end.number - dir->oldest + 1;
-    return dir->unwanted > dir->oldest ? dir->unwanted - dir->oldest : 0;
+    uint64_t files = dir->numbers_seen > dir->oldest ? dir->numbers_seen - dir->oldest : 0;
+
+    for (size_t i = 0; i < dir->squatters_seen; i++)
+        files -= dir->squatters[i] >= dir->oldest && dir->squatters[i] < dir->numbers_seen;
+    return files + dir->has_cut_short;
 }
 
 /* ---- writing ---- */
@@ -266,6 +269,22 @@ uint64_t hpr_dir_files_locked(const struct hpr_dir *dir)
 static struct hpr_queue_file *frame_file(struct hpr_dir *dir)
 {
     return dir->fresh.fd >= 0 ? &dir->fresh : &dir->active;
+}
+
+/* What a failed frame left in a file of its own, that could not be cut off then. */
+static int cut_off_waste(struct hpr_dir *dir)
+{
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    int fd, res;
+
+    if (dir->waste == 0) return 0;
+    hpr_queue_file_name(name, dir->waste);
+    fd = dir->io->open_at(dir->io->ctx, dir->fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0 && fd != -ENOENT) return fd;
+    res = fd < 0 ? 0 : dir->io->truncate(dir->io->ctx, fd, 0);
+    if (fd >= 0) (void)dir->io->close(dir->io->ctx, fd);
+    if (res == 0) dir->waste = 0;
+    return res;
 }
 
 /* A name that is taken by a file not ours is passed over; there are not many, or somebody is at work here who should not. */
@@ -280,8 +299,7 @@ static int create_fresh(struct hpr_dir *dir, uint64_t first_seq)
     header.record_offset = dir->writer_records;
     header.stream_offset = dir->writer_written + (dir->active.fd >= 0 ? HPR_FOOTER_BYTES : 0);
     if ((res = remove_cut_short(dir)) < 0) return res;
-    if (dir->waste != 0 && (res = remove_file(dir, dir->waste, 0)) < 0) return res;
-    dir->waste = 0;
+    if ((res = cut_off_waste(dir)) < 0) return res;
     for (;;) {
         header.number = dir->next_number;
         res           = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
@@ -410,6 +428,8 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
 
     dir->written        = dir->writer_written;
     dir->squatters_seen = dir->squatter_count;
+    dir->numbers_seen   = dir->next_number;
+    dir->has_cut_short  = dir->fresh.fd < 0 && dir->fresh.number != 0;
     if (dir->active.fd >= 0)
         dir->end = (struct hpr_dir_end){ dir->active.number, dir->active.start, dir->active.bytes,
                                          dir->active_first_seq, dir->active_record_offset };

@@ -43,13 +43,15 @@ struct hpr_dir {
     uint64_t unwanted; /* [back] number below which no file is wanted: those from `oldest` on are still to be removed */
     uint64_t unwanted_offset; /* [back] where the stream begins when they are, 0: not known */
     struct hpr_dir_end end;   /* [back] the active file as the reader may see it */
+    uint64_t numbers_seen;    /* [back] next_number, as published */
+    bool has_cut_short;       /* [back] the file of that number is there: its creation failed half-way */
     uint64_t abandoned;       /* [back] number of an active file that is not to be written any more, 0: none */
 
     struct hpr_queue_file active; /* [writer] none at first, and after it was discarded */
     struct hpr_queue_file fresh;  /* [writer] the next active file while its first frame is written */
     uint64_t next_number;         /* [writer] */
     uint64_t waste;            /* [writer] file with a frame whose write failed, that could neither be removed nor cut
-                                     off; no new file is made before it is gone. 0: none */
+                                     off; no new file is made before that is done. 0: none */
     bool active_is_abandoned;  /* [writer] the reader has given it up */
     bool has_written;          /* [writer] some of the frame that was begun */
     uint64_t writer_written;   /* [writer] end of the stream, ahead of `written` until published */
@@ -109,7 +111,7 @@ void hpr_dir_enter_writer_locked(struct hpr_dir *dir);
 /* With `back` held, after a roll-back that left waste of at most BYTES: count them as written. */
 void hpr_dir_count_waste(struct hpr_dir *dir, uint64_t bytes);
 
-/* With `back` held, after a commit: let the others see it. Returns the bytes written. */
+/* With `back` held, after a commit or a roll-back: let the others see it. Returns the bytes written. */
 uint64_t hpr_dir_publish_locked(struct hpr_dir *dir);
 
 /* ---- removing; with `back` held ---- */

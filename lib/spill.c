@@ -187,11 +187,12 @@ static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h
 static bool account_failure(struct hpr_spill *sp, uint64_t promise, bool has_waste, const struct hopper_error *err)
 {
     sp->write_errors += err->sys_errno != 0;
-    if (!has_waste) return false;
-    sp->dir->promised -= promise;
-    hpr_dir_count_waste(sp->dir, promise);
+    if (has_waste) {
+        sp->dir->promised -= promise;
+        hpr_dir_count_waste(sp->dir, promise);
+    }
     (void)hpr_dir_publish_locked(sp->dir);
-    return true;
+    return has_waste;
 }
 
 /* Write the oldest block, which is packed; the caller has become the writer. */

@@ -132,6 +132,34 @@ START_TEST(garbage_in_the_lock_file_is_not_believed)
 }
 END_TEST
 
+/* While the channel runs: the name is passed over, its file neither counted nor removed. */
+START_TEST(a_file_put_under_the_next_name_stays_and_is_not_counted_as_ours)
+{
+    static const char path[] = CHAN_PATH "/00000000000000000003.hq";
+    struct hopper_stats stats;
+    hopper_status st;
+    void *data;
+    size_t len;
+
+    chan_open(&c);
+    chan_fill_to_disk(&c, 1000);
+    ck_assert_int_eq(mem_write_file(c.mem, path, "mine", 4), 0);
+    c.is_tampered = true;
+    chan_fill(&c, 1000, UINT64_MAX, &st);
+    chan_stats(&c, &stats);
+    ck_assert_uint_gt(stats.disk_files, 4);
+    ck_assert_uint_eq(stats.disk_files, (uint64_t)chan_queue_files(&c) - 1);
+    chan_take(&c, c.sent);
+    ck_assert_uint_eq(c.checker.lost, 0);
+    chan_stats(&c, &stats);
+    ck_assert_uint_eq(stats.disk_files, (uint64_t)chan_queue_files(&c) - 1);
+    ck_assert_int_eq(mem_read_file(c.mem, path, &data, &len), 0);
+    ck_assert_uint_eq(len, 4);
+    free(data);
+    chan_finish(&c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hostile");
@@ -145,6 +173,7 @@ int main(void)
     tcase_add_loop_test(tc, a_directory_planted_under_a_name_of_ours_does_not_hang, 0, 6);
     tcase_add_loop_test(tc, a_hard_link_planted_under_a_name_of_ours_does_not_reach_the_file, 0, 6);
     tcase_add_test(tc, garbage_in_the_lock_file_is_not_believed);
+    tcase_add_test(tc, a_file_put_under_the_next_name_stays_and_is_not_counted_as_ours);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }

@@ -262,7 +262,6 @@ static bool run_one(const struct scenario *scenario, const struct fault_plan *pl
 
     chan_init_flags(&c, MEM_SINGLE_THREAD);
     scenario->set(&c.options);
-    c.is_tampered = (plan->kinds & FAULT_UNLINK) != 0;
     fault_arm(c.fault, plan);
     st = chan_try_open(&c);
     if (st == HOPPER_OK) {
