@@ -16,7 +16,9 @@
 
 #include "error.h"
 
-#define READ_STEP 4096 /* what is passed over where the device cannot be read */
+/* What is passed over where the device cannot be read: twice as much each time, until something can be read again. */
+#define READ_STEP     4096
+#define READ_STEP_MAX (1 << 20)
 
 static bool is_passing(int res)
 {
@@ -149,6 +151,28 @@ static enum hpr_verdict judge_at(struct hpr_replay *rp, uint64_t offset, struct 
     return *resp < 0 ? HPR_VERDICT_BAD : hpr_frame_get(bytes, got, &place, header, &footer);
 }
 
+/* Read for the search from *ATP on, up to LIMIT: a buffer full, or if that cannot be read what is left of one step, so that
+ * a bad place does not hide the good ones before it; else from behind it. Returns the bytes read, 0 when there are none. */
+static size_t read_on(struct hpr_replay *rp, uint64_t *atp, uint64_t limit)
+{
+    size_t step   = READ_STEP, got;
+    bool is_small = false;
+
+    while (*atp < limit) {
+        const size_t rest = READ_STEP - (size_t)(*atp % READ_STEP);
+        size_t want       = rp->stored_bytes;
+
+        if (is_small) want = hpr_min_size(want, rest < 8 ? rest + READ_STEP : rest);
+        if (read_at(rp, rp->stored, (size_t)hpr_min_u64(want, limit - *atp), *atp, &got) == 0) return got;
+        if (is_small) {
+            *atp += rest + step - READ_STEP;
+            step = hpr_min_size(step * 2, READ_STEP_MAX);
+        }
+        is_small = true;
+    }
+    return 0;
+}
+
 /* Move to the next good header behind the present offset; false: there is none before LIMIT. */
 static bool find_header(struct hpr_replay *rp, uint64_t limit)
 {
@@ -156,14 +180,9 @@ static bool find_header(struct hpr_replay *rp, uint64_t limit)
     struct hpr_frame_header header;
 
     while (at < limit) {
-        size_t want = (size_t)hpr_min_u64(rp->stored_bytes, limit - at);
-        size_t got, mark;
-        int res = read_at(rp, rp->stored, want, at, &got);
+        size_t got = read_on(rp, &at, limit), mark;
+        int res;
 
-        if (res < 0) {
-            at = at / READ_STEP * READ_STEP + READ_STEP;
-            continue;
-        }
         if (got < 8) return false;
         for (mark = find_mark(rp->stored, got, 4); mark < got; mark = find_mark(rp->stored, got, mark + 1)) {
             if (judge_at(rp, at + mark - 4, &header, &res) != HPR_VERDICT_BAD) {

@@ -174,6 +174,96 @@ START_TEST(a_device_that_reads_nothing_any_more_loses_the_files_and_not_the_memo
 }
 END_TEST
 
+/* ---- bad places on the device: reads stop before them, and fail in them, as the kernel does it ---- */
+
+static struct {
+    const struct hopper_io *io;
+    uint64_t begin[3], end[3]; /* the same in each file */
+    uint64_t failures;
+} bad;
+
+static ssize_t pread_with_bad_places(void *ctx, int fd, void *buf, size_t len, uint64_t offset)
+{
+    (void)ctx;
+    for (int i = 0; i < 3; i++) {
+        if (offset >= bad.end[i] || offset + len <= bad.begin[i]) continue;
+        if (offset >= bad.begin[i]) {
+            bad.failures++;
+            return -EIO;
+        }
+        len = (size_t)(bad.begin[i] - offset);
+    }
+    return bad.io->pread(bad.io->ctx, fd, buf, len, offset);
+}
+
+/* A channel on a device that will have bad places, of blocks large enough that one read covers several frames. */
+static void open_on_bad_device(struct hopper_platform *platform)
+{
+    memset(&bad, 0, sizeof bad);
+    chan_init(&c);
+    bad.io                 = &c.options.platform->io;
+    *platform              = *c.options.platform;
+    platform->io.pread     = pread_with_bad_places;
+    c.options.platform     = platform;
+    c.options.memory_bytes = 2 << 20;
+    c.options.disk_bytes   = 64 << 20;
+    c.options.file_bytes   = 16 << 20;
+    chan_open(&c);
+}
+
+/* Frames of ten records each, some 10 KB. */
+static void write_small_frames(int count)
+{
+    struct hopper_stats stats;
+
+    chan_fill_to_disk(&c, LEN);
+    for (int i = 0; i < count * 10; i++) {
+        ck_assert_int_eq(chan_send(&c, LEN), HOPPER_OK);
+        if (i % 10 == 9) ck_assert_int_eq(hopper_flush(c.snd), HOPPER_OK);
+    }
+    chan_stats(&c, &stats);
+    ck_assert_uint_ge(stats.pending_disk, (uint64_t)count * 10);
+}
+
+/* The first place takes a frame's header away, so that the next is looked for; the second one costs its own frame and not
+ * those before it, which one large read would have brought; after the long one the search is as close as before. */
+START_TEST(bad_places_do_not_cost_the_frames_between_them)
+{
+    struct hopper_platform platform;
+
+    open_on_bad_device(&platform);
+    write_small_frames(60);
+    for (uint64_t i = 0; i < 3; i++) bad.begin[i] = (4 + i * 10) * 10240 / 4096 * 4096;
+    bad.end[0] = bad.begin[0] + 12288; /* more than a frame: a header is in it */
+    bad.end[1] = bad.begin[1] + 65536;
+    bad.end[2] = bad.begin[2] + 12288;
+    drain_lost(HOPPER_GAP_UNREADABLE, 100, 130);
+    ck_assert_uint_gt(bad.failures, 0);
+}
+END_TEST
+
+START_TEST(a_dead_device_is_not_asked_for_each_page)
+{
+    struct hopper_platform platform;
+    hopper_status st;
+    int files;
+
+    open_on_bad_device(&platform);
+    chan_fill(&c, 16000, UINT64_MAX, &st);
+    ck_assert_int_eq(st, HOPPER_EFULL);
+    files = chan_queue_files(&c);
+    ck_assert_int_ge(files, 4);
+    bad.end[0] = UINT64_MAX / 2;
+    chan_drain(&c, &st);
+    ck_assert_int_eq(st, HOPPER_EAGAIN);
+    ck_assert_uint_ge(c.checker.lost_by[HOPPER_GAP_UNREADABLE], 3000);
+    ck_assert_uint_le(bad.failures,
+                      (uint64_t)files * 80); /* 16 MiB: nine steps to 1 MiB, then 15 more, each tried twice */
+    memset(bad.end, 0, sizeof bad.end);
+    chan_finish(&c);
+}
+END_TEST
+
 START_TEST(a_copy_of_another_file_in_place_of_one_is_not_believed)
 {
     char from[300], to[300];
@@ -340,6 +430,7 @@ int main(void)
 {
     Suite *suite   = suite_create("gaps");
     TCase *tc      = tcase_create("gaps");
+    TCase *device  = tcase_create("device");
     TCase *dropped = tcase_create("dropped");
 
     tcase_add_checked_fixture(tc, set_up, NULL);
@@ -363,6 +454,9 @@ int main(void)
     tcase_add_test(tc, interrupted_reads_lose_nothing);
     tcase_add_loop_test(tc, no_memory_or_descriptor_for_a_moment_is_told_and_loses_nothing, 0, 3);
     suite_add_tcase(suite, tc);
+    tcase_add_test(device, bad_places_do_not_cost_the_frames_between_them);
+    tcase_add_test(device, a_dead_device_is_not_asked_for_each_page);
+    suite_add_tcase(suite, device);
     tcase_add_test(dropped, what_went_to_the_file_before_a_failed_one_is_counted_as_dropped_with_it);
     suite_add_tcase(suite, dropped);
     return suite_run(suite);
