@@ -99,6 +99,7 @@ static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiv
     st = hpr_replay_next(&rcv->replay, &end, rcv->next_seq, &frame, &rcv->error);
     atomic_store_explicit(&ch->read_errors, rcv->replay.read_errors, memory_order_relaxed);
     hpr_mutex_lock(&ch->deque.back);
+    if (ch->options.when_full == HOPPER_FULL_DROP_OLDEST) hpr_replay_pause(&rcv->replay); /* see there */
     if (st == HOPPER_OK && frame.first_seq < sp->drop_floor_seq) return HOPPER_EAGAIN; /* dropped while it was read */
     if (st == HOPPER_END) {
         claim_frame(ch, rcv, hpr_min_u64(end.seq, due_seq), 0, dropped_total, frame.reason);

@@ -52,7 +52,8 @@ struct hpr_replay_frame {
 hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end *end, uint64_t seq,
                               struct hpr_replay_frame *frame, struct hopper_error *err);
 
-/* Hold no descriptor while there is nothing to read; goes on at the same place. */
+/* Hold no descriptor while there is nothing to read; goes on at the same place. Also after each frame where files are
+ * dropped under the reader: a file that is held keeps its space, on a full device all that senders wait for. */
 void hpr_replay_pause(struct hpr_replay *rp);
 
 void hpr_replay_close(struct hpr_replay *rp);

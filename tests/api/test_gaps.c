@@ -426,6 +426,33 @@ START_TEST(what_went_to_the_file_before_a_failed_one_is_counted_as_dropped_with_
 }
 END_TEST
 
+/* The receiver has read a frame of a file and is busy elsewhere; the file is dropped. On a full device its space is needed
+ * at once, and a descriptor would keep it. */
+START_TEST(a_receiver_that_is_busy_keeps_no_dropped_file_on_a_full_device)
+{
+    struct hopper_stats stats;
+
+    chan_init(&c);
+    c.options.disk_bytes = 64 << 20;
+    c.options.file_bytes = 16 << 20;
+    c.options.when_full  = HOPPER_FULL_DROP_OLDEST;
+    chan_open(&c);
+    mem_set_capacity(c.mem, 100000); /* one file */
+    chan_fill_to_disk(&c, LEN);
+    for (int i = 0; i < 20; i++) ck_assert_int_eq(chan_send(&c, LEN), HOPPER_OK);
+    ck_assert_int_eq(hopper_flush(c.snd), HOPPER_OK);
+    chan_stats(&c, &stats);
+    chan_take(&c, c.sent - stats.pending_disk + 1);
+    chan_stats(&c, &stats);
+    ck_assert_uint_gt(stats.pending_disk, 10);
+    do {
+        ck_assert_int_eq(chan_send(&c, LEN), HOPPER_OK);
+        chan_stats(&c, &stats);
+    } while (stats.gap_records[HOPPER_GAP_DROPPED_OLDEST] < 200);
+    drain_lost(HOPPER_GAP_DROPPED_OLDEST, 200, c.sent);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite   = suite_create("gaps");
@@ -458,6 +485,7 @@ int main(void)
     tcase_add_test(device, a_dead_device_is_not_asked_for_each_page);
     suite_add_tcase(suite, device);
     tcase_add_test(dropped, what_went_to_the_file_before_a_failed_one_is_counted_as_dropped_with_it);
+    tcase_add_test(dropped, a_receiver_that_is_busy_keeps_no_dropped_file_on_a_full_device);
     suite_add_tcase(suite, dropped);
     return suite_run(suite);
 }
