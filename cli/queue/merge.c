@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* See merge.h. Each source shows the first thing that it has at or behind `next`; the lowest sequence number is taken. A
+ * hole before it is told as a gap when something must have been there: damage was met, records were dropped by policy, or
+ * the channel keeps every record in what was read. */
+#include "merge.h"
+
+#include "say.h"
+#include "tally.h"
+
+bool merge_init(struct merge *m, const struct place *place, uint64_t from)
+{
+    struct hpr_passed passed;
+
+    memset(m, 0, sizeof *m);
+    m->place          = place;
+    m->frame_payload  = payload_new();
+    m->memory_payload = payload_new();
+    m->dropped_total  = UINT64_MAX;
+    if (!m->frame_payload || !m->memory_payload) {
+        say("no memory");
+        return false;
+    }
+    scan_init(&m->scan, place, m->frame_payload);
+    m->has_memory = tally_trusts_memory(place);
+    if (m->has_memory) ring_walk_init(&m->ring, &place->memory);
+    tally_passed(place, &passed);
+    if (from > passed.seq && passed.seq > 0) m->next = passed.seq + 1; /* from there on holes mean something */
+    if (place->state_part == PART_GOOD && place->state.is_closed) m->end = place->state.next_seq;
+    return true;
+}
+
+void merge_fini(struct merge *m)
+{
+    if (m->frame_payload) scan_fini(&m->scan);
+    payload_free(m->frame_payload);
+    payload_free(m->memory_payload);
+}
+
+/* ---- what each source has next ---- */
+
+static void find_frame(struct merge *m)
+{
+    while (!m->has_frame && scan_next(&m->scan, &m->frame)) {
+        const struct scan_event *ev = &m->frame;
+
+        if (ev->kind == SCAN_REFUSED) {
+            if (ev->fault == FAULT_VERSION) m->is_newer = true;
+            if (ev->fault == FAULT_UNREADABLE || ev->fault == FAULT_VERSION || ev->fault == FAULT_HEADER)
+                m->unreadable++;
+            if (ev->fault != FAULT_GONE && ev->fault != FAULT_CHANNEL) m->damage = fault_word(ev->fault);
+        } else if (ev->kind == SCAN_DAMAGE || (ev->kind == SCAN_FRAME && ev->fault != FAULT_NONE)) {
+            m->damage = fault_word(ev->fault);
+        }
+        m->has_frame = scan_has_records(ev) && ev->frame.first_seq + ev->good > m->next;
+    }
+}
+
+static void find_entry(struct merge *m)
+{
+    while (m->has_memory && !m->has_entry && ring_walk_next(&m->ring, &m->entry))
+        m->has_entry = m->entry.kind != RING_ELSEWHERE && m->entry.seq + m->entry.seqs > m->next;
+    if (m->has_memory && m->ring.is_broken && !m->has_entry) m->damage = fault_word(FAULT_MEMORY);
+}
+
+static const struct hpr_memory_old_block *find_block(struct merge *m)
+{
+    const struct hpr_memory_old *old = &m->place->memory;
+
+    for (; m->has_memory && m->block < old->block_count; m->block++) {
+        const struct hpr_memory_old_block *block = &old->blocks[m->block];
+
+        if (block->first_seq + block->records > m->next) return block;
+    }
+    return NULL;
+}
+
+/* ---- holes ---- */
+
+/* Before SEQ, where the dropped total is DROPPED (UINT64_MAX: not known), something is missing. True: PIECE tells of it. */
+static bool tell_hole(struct merge *m, uint64_t seq, uint64_t dropped, struct merge_piece *piece)
+{
+    uint64_t hole = m->next > 0 && seq > m->next ? seq - m->next : 0, of_policy = 0;
+    bool is_loss = m->damage || m->place->survive == HOPPER_SURVIVE_POWER_LOSS || m->has_memory;
+
+    if (hole > 0 && dropped != UINT64_MAX && m->dropped_total != UINT64_MAX && dropped > m->dropped_total)
+        of_policy = hpr_min_u64(dropped - m->dropped_total, hole);
+    if (dropped != UINT64_MAX) m->dropped_total = dropped;
+    if (of_policy > 0 || (hole > 0 && is_loss)) {
+        *piece = (struct merge_piece){ MERGE_GAP, m->next, hole, m->damage ? m->damage : "missing" };
+        if (of_policy > 0 && of_policy == hole) piece->why = "dropped-newest";
+        if (of_policy > 0 && !is_loss) { /* the rest went through memory and is nobody's loss */
+            piece->count = of_policy;
+            piece->why   = "dropped-newest";
+        }
+    }
+    m->damage = NULL;
+    m->next   = seq;
+    return of_policy > 0 || (hole > 0 && is_loss);
+}
+
+/* ---- taking ---- */
+
+static void set_piece(struct merge *m, struct merge_piece *piece, uint64_t first, uint64_t count,
+                      struct payload *payload)
+{
+    uint64_t seq = hpr_max_u64(first, m->next);
+
+    m->skip      = seq - first;
+    m->current   = payload;
+    m->is_single = false;
+    *piece       = (struct merge_piece){ MERGE_RECORDS, seq, first + count - seq, NULL };
+    m->next      = first + count;
+}
+
+static bool take_frame(struct merge *m, struct merge_piece *piece)
+{
+    const struct hpr_frame_header *h = &m->frame.frame;
+
+    if (tell_hole(m, hpr_max_u64(h->first_seq, m->next), h->dropped_total, piece)) return true;
+    payload_rewind(m->frame_payload);
+    set_piece(m, piece, h->first_seq, m->frame.good, m->frame_payload);
+    if (m->frame.fault != FAULT_NONE) m->damage = fault_word(m->frame.fault); /* for what it should have had behind */
+    m->has_frame = false;
+    return true;
+}
+
+static bool take_entry(struct merge *m, struct merge_piece *piece)
+{
+    const struct ring_entry *e = &m->entry;
+
+    if (tell_hole(m, hpr_max_u64(e->seq, m->next), UINT64_MAX, piece)) return true;
+    if (e->kind == RING_DROPPED) {
+        *piece  = (struct merge_piece){ MERGE_GAP, m->next, e->seq + e->seqs - m->next, "dropped-newest" };
+        m->next = e->seq + e->seqs;
+    } else {
+        bool is_good = payload_use_single(m->memory_payload, m->place->io, m->place->memory.fd, e->offset, e->bytes,
+                                          e->kind == RING_NUMBERED, &m->single);
+
+        set_piece(m, piece, e->seq, 1, m->memory_payload);
+        m->is_single = true;
+        if (!is_good) *piece = (struct merge_piece){ MERGE_GAP, e->seq, 1, fault_word(FAULT_MEMORY) };
+    }
+    m->has_entry = false;
+    return true;
+}
+
+static bool take_block(struct merge *m, const struct hpr_memory_old_block *block, struct merge_piece *piece)
+{
+    if (tell_hole(m, hpr_max_u64(block->first_seq, m->next), block->dropped_total, piece)) return true;
+    payload_use(m->memory_payload, m->place->io, m->place->memory.fd, block->offset, block->bytes);
+    set_piece(m, piece, block->first_seq, block->records, m->memory_payload);
+    m->block++;
+    return true;
+}
+
+bool merge_next(struct merge *m, struct merge_piece *piece)
+{
+    const struct hpr_memory_old_block *block;
+    uint64_t frame, entry, of_block;
+
+    find_frame(m);
+    find_entry(m);
+    block    = find_block(m);
+    frame    = m->has_frame ? hpr_max_u64(m->frame.frame.first_seq, m->next) : UINT64_MAX;
+    entry    = m->has_entry ? hpr_max_u64(m->entry.seq, m->next) : UINT64_MAX;
+    of_block = block ? hpr_max_u64(block->first_seq, m->next) : UINT64_MAX;
+    if (m->has_frame && frame <= entry && frame <= of_block) return take_frame(m, piece);
+    if (m->has_entry && entry <= of_block) return take_entry(m, piece);
+    if (block) return take_block(m, block, piece);
+    if (m->end > m->next && m->next > 0) return tell_hole(m, m->end, UINT64_MAX, piece);
+    return false;
+}
+
+bool merge_record(struct merge *m, struct payload_record *rec)
+{
+    if (m->is_single) {
+        *rec = m->single;
+        return true;
+    }
+    for (; m->skip > 0; m->skip--)
+        if (!payload_record(m->current, rec)) return false;
+    return payload_record(m->current, rec);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The records of a queue in one order, from where they are: queue files, and in a channel that survives a crash the ring
+ * and the blocks in MEMORY. The three are merged by sequence number; what is there twice comes once.
+ */
+#ifndef QUEUE_MERGE_H
+#define QUEUE_MERGE_H
+
+#include "ring_walk.h"
+#include "scan.h"
+
+enum merge_kind {
+    MERGE_RECORDS, /* `count` records from `seq` on: read them by merge_record() */
+    MERGE_GAP      /* `count` records from `seq` on are not there; `why` */
+};
+
+struct merge_piece {
+    enum merge_kind kind;
+    uint64_t seq;
+    uint64_t count;
+    const char *why;
+};
+
+struct merge {
+    const struct place *place;
+    struct scan scan;
+    struct payload *frame_payload;
+    struct payload *memory_payload;
+    bool has_memory;
+    struct ring_walk ring;
+    size_t block; /* index of the next one */
+
+    struct scan_event frame; /* the next frame, when has_frame */
+    bool has_frame;
+    bool is_frame_current; /* its records are being read */
+    struct ring_entry entry;
+    bool has_entry;
+
+    const char *damage;     /* why something since the last records was passed over, NULL: nothing was */
+    uint64_t dropped_total; /* by the last frame; UINT64_MAX: not known */
+    uint64_t next;          /* sequence number expected next; 0: not known */
+    uint64_t end;           /* what is known to have been accepted ends before it; 0: not known */
+
+    struct payload *current; /* of the records at hand */
+    struct payload_record single;
+    bool is_single;
+    uint64_t skip; /* records at its front that are not wanted */
+    bool is_newer;
+    uint64_t unreadable; /* files */
+};
+
+/* False: no memory, which is said. FROM: the first sequence number that is wanted. */
+bool merge_init(struct merge *m, const struct place *place, uint64_t from);
+void merge_fini(struct merge *m);
+
+bool merge_next(struct merge *m, struct merge_piece *piece);
+
+/* The next of the records at hand; its bytes by payload_bytes(m->current). False: it cannot be read any more. */
+bool merge_record(struct merge *m, struct payload_record *rec);
+
+#endif

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/* See place.h. The channel's id comes from STATE, else from MEMORY, else from the first queue file with a good header. */
+#include "place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "options.h" /* HPR_LOCK_FILE_BYTES */
+#include "queue_file.h"
+#include "say.h"
+
+/* ---- files ---- */
+
+int place_open_file(const struct place *place, const char *name, uint64_t *bytesp)
+{
+    const struct hopper_io *io = place->io;
+    struct hopper_io_stat st;
+    int fd, res;
+
+    *bytesp = 0;
+    res     = io->stat_at(io->ctx, place->fd, name, &st); /* first: to open a device may do something */
+    if (res < 0) return res;
+    if (st.kind != HOPPER_IO_FILE) return -ENOTSUP;
+    fd = io->open_at(io->ctx, place->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0) return fd;
+    res = io->stat(io->ctx, fd, &st);
+    if (res == 0 && st.kind == HOPPER_IO_FILE) {
+        *bytesp = st.bytes;
+        return fd;
+    }
+    hpr_io_close(io, fd);
+    return res < 0 ? res : -ENOTSUP;
+}
+
+int place_open_number(const struct place *place, uint64_t number, uint64_t *bytesp)
+{
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+
+    hpr_queue_file_name(name, number);
+    return place_open_file(place, name, bytesp);
+}
+
+bool place_has_kept(const struct place *place, uint64_t number)
+{
+    char name[PLACE_KEPT_NAME_BYTES];
+    struct hopper_io_stat st;
+
+    hpr_queue_file_name(name, number);
+    memcpy(name + strlen(name), PLACE_KEPT_SUFFIX, sizeof PLACE_KEPT_SUFFIX);
+    return place->io->stat_at(place->io->ctx, place->fd, name, &st) == 0 && st.kind == HOPPER_IO_FILE;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+bool place_has_number(const struct place *place, uint64_t number)
+{
+    return place->count > 0 && bsearch(&number, place->numbers, place->count, sizeof number, compare_numbers) != NULL;
+}
+
+static bool is_kept_name(const char *name)
+{
+    size_t len = strlen(name), suffix = sizeof PLACE_KEPT_SUFFIX - 1;
+    char base[HPR_QUEUE_FILE_NAME_BYTES];
+    uint64_t number;
+
+    if (len != sizeof base - 1 + suffix || strcmp(name + len - suffix, PLACE_KEPT_SUFFIX) != 0) return false;
+    memcpy(base, name, sizeof base - 1);
+    base[sizeof base - 1] = '\0';
+    return hpr_queue_file_parse_name(base, &number);
+}
+
+static bool is_our_name(const char *name)
+{
+    static const char *const names[] = { PLACE_LOCK_NAME, HPR_STATE_NAME, HPR_MEMORY_NAME, HPR_MEMORY_SPARE_NAME };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
+static int take_name(void *arg, const char *name)
+{
+    struct place *place = arg;
+    uint64_t number;
+
+    if (!hpr_queue_file_parse_name(name, &number)) {
+        if (is_kept_name(name)) place->kept++;
+        else if (!is_our_name(name)) place->others++;
+        return 0;
+    }
+    if (place->count == place->room) {
+        size_t room       = place->room * 2 + 64;
+        uint64_t *numbers = realloc(place->numbers, room * sizeof *numbers);
+
+        if (!numbers) return -ENOMEM;
+        place->numbers = numbers;
+        place->room    = room;
+    }
+    place->numbers[place->count++] = number;
+    return 0;
+}
+
+int place_list(struct place *place)
+{
+    int res;
+
+    place->count = place->kept = place->others = 0;
+    res                                        = place->io->list(place->io->ctx, place->fd, take_name, place);
+    if (res < 0) {
+        say_failure(res, "%s: cannot list the directory", place->path);
+        return res;
+    }
+    if (place->count > 0) qsort(place->numbers, place->count, sizeof place->numbers[0], compare_numbers);
+    return 0;
+}
+
+/* ---- the owner ---- */
+
+/* The platform's table can only take the lock. To ask who holds it without taking it needs open file description locks;
+ * where the system has none the answer is "unknown". */
+static enum place_owner ask_lock(int fd)
+{
+#ifdef F_OFD_GETLK
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0, .l_pid = 0 };
+    int res;
+
+    do res = fcntl(fd, F_OFD_GETLK, &whole);
+    while (res < 0 && errno == EINTR);
+    if (res < 0) return PLACE_UNKNOWN;
+    return whole.l_type == F_UNLCK ? PLACE_FREE : PLACE_OWNED;
+#else
+    (void)fd;
+    return PLACE_UNKNOWN;
+#endif
+}
+
+void place_ask_owner(struct place *place)
+{
+    char text[HPR_LOCK_FILE_BYTES + 1] = "";
+    uint64_t bytes;
+    size_t got;
+    int fd;
+
+    place->owner     = PLACE_FREE;
+    place->owner_pid = 0;
+    fd               = place_open_file(place, PLACE_LOCK_NAME, &bytes);
+    if (fd == -ENOENT) return;
+    place->owner = PLACE_UNKNOWN;
+    if (fd < 0) return;
+    place->owner = ask_lock(fd);
+    if (place->owner != PLACE_FREE && hpr_io_read(place->io, fd, text, sizeof text - 1, 0, &got) == 0 &&
+        strncmp(text, "pid ", 4) == 0)
+        place->owner_pid = strtol(text + 4, NULL, 10);
+    hpr_io_close(place->io, fd);
+}
+
+/* ---- STATE and MEMORY ---- */
+
+static enum place_part part_of(enum hpr_file_verdict verdict, int res)
+{
+    if (res == -ENOENT) return PART_ABSENT;
+    switch (verdict) {
+    case HPR_FILE_OURS: return PART_GOOD;
+    case HPR_FILE_NEWER: return PART_NEWER;
+    case HPR_FILE_DAMAGED:
+    case HPR_FILE_FOREIGN: break;
+    }
+    return res < 0 && res != -ENOTSUP ? PART_UNREADABLE : PART_DAMAGED;
+}
+
+static unsigned count_state_slots(const struct place *place, int fd)
+{
+    unsigned char bytes[HPR_STATE_SLOT_BYTES];
+    struct hpr_state state;
+    unsigned good = 0;
+    size_t got;
+
+    for (uint64_t slot = 0; slot < HPR_STATE_SLOTS; slot++)
+        if (hpr_io_read(place->io, fd, bytes, sizeof bytes, slot * (HPR_STATE_FILE_BYTES / HPR_STATE_SLOTS), &got) ==
+                0 &&
+            hpr_state_get(bytes, got, &state) == HPR_FILE_OURS)
+            good++;
+    return good;
+}
+
+static void look_at_state(struct place *place)
+{
+    enum hpr_file_verdict verdict = HPR_FILE_FOREIGN;
+    uint64_t bytes;
+    int fd = place_open_file(place, HPR_STATE_NAME, &bytes), res = fd;
+
+    place->state_slots = 0;
+    memset(&place->state, 0, sizeof place->state);
+    if (fd >= 0) {
+        verdict            = hpr_state_read(place->io, fd, &place->state, &res);
+        place->state_slots = count_state_slots(place, fd);
+        hpr_io_close(place->io, fd);
+    }
+    place->state_part = part_of(verdict, res);
+}
+
+static void look_at_memory(struct place *place)
+{
+    enum hpr_file_verdict verdict = HPR_FILE_FOREIGN;
+    uint64_t bytes;
+    int fd = place_open_file(place, HPR_MEMORY_NAME, &bytes), res = fd;
+
+    hpr_memory_old_close(&place->memory);
+    if (fd >= 0) {
+        hpr_io_close(place->io, fd);
+        verdict = hpr_memory_old_open(&place->memory, place->io, place->fd, &res);
+    }
+    place->memory_part = part_of(verdict, res);
+}
+
+static bool take_id_of_file(struct place *place, uint64_t number)
+{
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    struct hpr_file_header header;
+    enum hpr_file_verdict verdict = HPR_FILE_FOREIGN;
+    uint64_t size;
+    size_t got;
+    int fd = place_open_number(place, number, &size);
+
+    if (fd < 0) return false;
+    if (hpr_io_read(place->io, fd, bytes, sizeof bytes, 0, &got) == 0)
+        verdict = hpr_frame_get_file_header(bytes, got, &header);
+    hpr_io_close(place->io, fd);
+    if (verdict != HPR_FILE_OURS || header.number != number) return false;
+    memcpy(place->channel_id, header.channel_id, sizeof header.channel_id);
+    place->survive = header.survive;
+    place->content = header.content;
+    return true;
+}
+
+static void find_id(struct place *place)
+{
+    place->has_id = place->state_part == PART_GOOD;
+    if (place->has_id) {
+        memcpy(place->channel_id, place->state.channel_id, sizeof place->channel_id);
+        place->survive = place->state.survive;
+        place->content = place->state.content;
+        return;
+    }
+    for (size_t i = 0; i < place->count && !place->has_id; i++)
+        place->has_id = take_id_of_file(place, place->numbers[i]);
+    if (place->has_id || place->memory_part != PART_GOOD) return;
+    memcpy(place->channel_id, place->memory.shape.channel_id, sizeof place->channel_id);
+    place->survive = HOPPER_SURVIVE_CRASH;
+    place->content = HPR_CONTENT_BYTES;
+    place->has_id  = true;
+}
+
+int place_look(struct place *place)
+{
+    int res = place_list(place);
+
+    place_ask_owner(place);
+    look_at_state(place);
+    look_at_memory(place);
+    find_id(place);
+    return res;
+}
+
+/* ---- which directory ---- */
+
+struct candidates {
+    struct place *place;
+    size_t count;
+    char name[256];
+    bool is_channel; /* the directory itself */
+};
+
+static bool looks_like_channel(const char *name)
+{
+    uint64_t number;
+
+    return hpr_queue_file_parse_name(name, &number) || is_our_name(name);
+}
+
+static int find_sign(void *arg, const char *name)
+{
+    (void)arg;
+    return looks_like_channel(name) ? 1 : 0;
+}
+
+static int open_below(const struct place *place, const char *name)
+{
+    return place->io->open_at(place->io->ctx, place->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+}
+
+static int take_candidate(void *arg, const char *name)
+{
+    struct candidates *c       = arg;
+    const struct hopper_io *io = c->place->io;
+    struct hopper_io_stat st;
+    int fd, res;
+
+    if (looks_like_channel(name)) {
+        c->is_channel = true;
+        return 1;
+    }
+    if (strlen(name) >= sizeof c->name || io->stat_at(io->ctx, c->place->fd, name, &st) != 0 ||
+        st.kind != HOPPER_IO_DIR || (fd = open_below(c->place, name)) < 0)
+        return 0;
+    res = io->list(io->ctx, fd, find_sign, NULL);
+    hpr_io_close(io, fd);
+    if (res == 1) {
+        c->count++;
+        memcpy(c->name, name, strlen(name) + 1);
+    }
+    return 0;
+}
+
+/* From the directory that is open to the channel NAME in it. */
+static int go_below(struct place *place, const char *name)
+{
+    size_t len = strlen(place->path);
+    int fd     = open_below(place, name);
+
+    (void)snprintf(place->path + len, sizeof place->path - len, "%s%s", place->path[len - 1] == '/' ? "" : "/", name);
+    if (fd < 0) {
+        say_failure(fd, "%s: cannot open the directory", place->path);
+        return fd;
+    }
+    hpr_io_close(place->io, place->fd);
+    place->fd = fd;
+    return 0;
+}
+
+/* The directory itself when anything in it is a channel's, else the only one in it that has such things. */
+static int choose(struct place *place)
+{
+    struct candidates c = { .place = place };
+    int res             = place->io->list(place->io->ctx, place->fd, take_candidate, &c);
+
+    if (res < 0) {
+        say_failure(res, "%s: cannot list the directory", place->path);
+        return res;
+    }
+    if (c.is_channel) return 0;
+    if (c.count == 1) return go_below(place, c.name);
+    if (c.count == 0) say("%s: there is no queue in this directory", place->path);
+    else say("%s: there are %zu queues in this directory (choose one with --name)", place->path, c.count);
+    return -ENOENT;
+}
+
+int place_open(struct place *place, const char *dir, const char *name)
+{
+    int fd, res;
+
+    memset(place, 0, sizeof *place);
+    place->io        = &hopper_platform_posix()->io;
+    place->fd        = -1;
+    place->memory.io = place->io;
+    place->memory.fd = -1;
+    if (strlen(dir) + 300 > sizeof place->path) {
+        say("the name of the directory is too long");
+        return -ENAMETOOLONG;
+    }
+    memcpy(place->path, dir, strlen(dir) + 1);
+    fd = place->io->open_at(place->io->ctx, -1, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0) {
+        say_failure(fd, "%s: cannot open the directory", dir);
+        return fd;
+    }
+    place->fd = fd;
+    res       = name ? go_below(place, name) : choose(place);
+    return res < 0 ? res : place_look(place);
+}
+
+void place_close(struct place *place)
+{
+    hpr_memory_old_close(&place->memory);
+    hpr_io_close(place->io, place->fd);
+    place->fd = -1;
+    free(place->numbers);
+    place->numbers = NULL;
+    place->count = place->room = 0;
+}
