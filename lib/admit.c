@@ -19,22 +19,23 @@
 
 /* ---- placing one record ---- */
 
-/* Before the lock is dropped or a wait: the receiver sees what has been accepted up to now. */
-static void show_receiver(struct hpr_channel *ch)
+void hpr_admit_show_receiver(struct hpr_channel *ch)
 {
-    hpr_deque_publish_locked(&ch->deque);
+    hpr_channel_publish_locked(ch);
     hpr_channel_update_aside_locked(ch);
     hpr_deque_wake(&ch->deque);
 }
 
-static enum hpr_place ring_kind(const struct hpr_send *send)
+/* Items travel as they are, but where they are to survive: there packed, as bytes. */
+static bool is_item_in_ring(const struct hpr_channel *ch, const struct hpr_send *send)
 {
-    return send->source.type ? HPR_PLACE_ITEM : HPR_PLACE_RECORD;
+    return send->source.type && !hpr_channel_survives(ch);
 }
 
-static size_t ring_entry_bytes(const struct hpr_send *send)
+static size_t ring_entry_bytes(const struct hpr_channel *ch, const struct hpr_send *send)
 {
-    return hpr_ring_entry_bytes(ring_kind(send), send->source.type ? 0 : (size_t)send->source.len);
+    return is_item_in_ring(ch, send) ? hpr_ring_entry_bytes(HPR_PLACE_ITEM, 0)
+                                     : hpr_ring_entry_bytes(HPR_PLACE_RECORD, (size_t)send->source.len);
 }
 
 /* Room that the record needs in the ring, with the placements that have to go before it and any padding. UINT64_MAX when
@@ -42,7 +43,7 @@ static size_t ring_entry_bytes(const struct hpr_send *send)
 static uint64_t ring_need(const struct hpr_channel *ch, const struct hpr_send *send)
 {
     const struct hpr_deque *dq = &ch->deque;
-    size_t entry               = ring_entry_bytes(send);
+    size_t entry               = ring_entry_bytes(ch, send);
     size_t before              = (ch->overflow ? hpr_ring_entry_bytes(HPR_PLACE_DISK, 0) : 0) +
                     (ch->tail_gap ? hpr_ring_entry_bytes(HPR_PLACE_GAP, 0) : 0);
 
@@ -50,7 +51,7 @@ static uint64_t ring_need(const struct hpr_channel *ch, const struct hpr_send *s
     return hpr_ring_need(&dq->ring, &dq->tail, before + entry) + before + send->weight;
 }
 
-static bool put_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
+bool hpr_admit_put_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
 {
     struct hpr_deque *dq = &ch->deque;
     uint64_t need        = ring_need(ch, send);
@@ -65,13 +66,13 @@ static bool put_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
         hpr_deque_put_locked(dq, HPR_PLACE_GAP, ch->tail_gap, NULL, 0);
         ch->tail_gap = 0;
     }
-    if (send->source.type) hpr_deque_put_locked(dq, HPR_PLACE_ITEM, send->weight, send->source.item, send->weight);
+    if (is_item_in_ring(ch, send))
+        hpr_deque_put_locked(dq, HPR_PLACE_ITEM, send->weight, send->source.item, send->weight);
     else hpr_deque_put_locked(dq, HPR_PLACE_RECORD, send->source.len, send->source.data, 0);
     return true;
 }
 
-/* A record has gone to the spill, behind what was dropped before it. */
-static void note_overflow(struct hpr_channel *ch, struct hpr_send *send)
+void hpr_admit_note_overflow(struct hpr_channel *ch, struct hpr_send *send)
 {
     ch->overflow += ch->tail_gap + 1;
     ch->overflow_dropped += ch->tail_gap;
@@ -80,13 +81,13 @@ static void note_overflow(struct hpr_channel *ch, struct hpr_send *send)
     send->is_spilled = true;
 }
 
-/* The disk budget is spent, or the device is full: win room where nothing is wanted any more, or where the policy says so. */
-static enum hpr_result make_disk_room(struct hpr_channel *ch, const struct hpr_send *send)
+enum hpr_result hpr_admit_make_disk_room(struct hpr_channel *ch, const struct hpr_send *send)
 {
     uint64_t dropped;
     enum hpr_result res;
 
     if (hpr_dir_remove_unwanted_locked(&ch->dir) || hpr_spill_reclaim_locked(&ch->spill)) return HPR_AGAIN;
+    if (hpr_channel_survives(ch)) ch->wants_room = atomic_load(&ch->passed_seq) + 1 >= ch->spill.end_seq;
     if (ch->options.when_full != HOPPER_FULL_DROP_OLDEST || !send->may_drop) return HPR_FULL;
     res = hpr_spill_drop_oldest_locked(&ch->spill, &dropped);
     ch->gap_records[HOPPER_GAP_DROPPED_OLDEST] += dropped;
@@ -95,18 +96,21 @@ static enum hpr_result make_disk_room(struct hpr_channel *ch, const struct hpr_s
 
 static enum hpr_result append_small(struct hpr_channel *ch, struct hpr_send *send, struct hopper_error *err)
 {
-    enum hpr_result res = hpr_spill_append_locked(&ch->spill, ch->next_seq, ch->dropped_total, send->source.data,
-                                                  (size_t)send->source.len);
+    enum hpr_result res;
+
+    if (ch->memory.header) hpr_channel_publish_locked(ch); /* what is older survives first */
+    res = hpr_spill_append_locked(&ch->spill, ch->next_seq, ch->dropped_total, send->source.data,
+                                  (size_t)send->source.len);
 
     if (res == HPR_DONE) {
-        note_overflow(ch, send);
+        hpr_admit_note_overflow(ch, send);
         return HPR_DONE;
     }
-    if (res == HPR_FULL) return make_disk_room(ch, send);
-    show_receiver(ch);
+    if (res == HPR_FULL) return hpr_admit_make_disk_room(ch, send);
+    hpr_admit_show_receiver(ch);
     res = hpr_spill_work_locked(&ch->spill, err);
     if (res == HPR_FULL) /* the block that is to be written has spent its promise on waste */
-        return make_disk_room(ch, send);
+        return hpr_admit_make_disk_room(ch, send);
     return res == HPR_DONE ? HPR_WAIT : res;
 }
 
@@ -117,17 +121,17 @@ static enum hpr_result write_big(struct hpr_channel *ch, struct hpr_send *send, 
     enum hpr_result res;
 
     sp->is_exclusive = true;
-    show_receiver(ch);
+    hpr_admit_show_receiver(ch);
     hpr_spill_seal_locked(sp);
     do {
         if (sp->is_writing) res = HPR_WAIT;
         else if (sp->oldest) res = hpr_spill_work_locked(sp, err);
         else res = hpr_spill_write_big_locked(sp, ch->next_seq, ch->dropped_total, &send->source, err);
-        if (res == HPR_FULL) res = make_disk_room(ch, send);
+        if (res == HPR_FULL) res = hpr_admit_make_disk_room(ch, send);
         if (res == HPR_WAIT) hpr_cond_wait(sp->room, sp->back, UINT64_MAX);
     } while (res == HPR_AGAIN || res == HPR_WAIT);
     sp->is_exclusive = false;
-    if (res == HPR_DONE) note_overflow(ch, send);
+    if (res == HPR_DONE) hpr_admit_note_overflow(ch, send);
     hpr_cond_broadcast(sp->room);
     return res;
 }
@@ -137,7 +141,7 @@ static enum hpr_result measure_item(struct hpr_channel *ch, struct hpr_send *sen
 {
     hopper_status st;
 
-    show_receiver(ch);
+    hpr_admit_show_receiver(ch);
     hpr_mutex_unlock(&ch->deque.back);
     st = hpr_stream_measure(send->source.type, send->source.item, &send->source.len);
     hpr_mutex_lock(&ch->deque.back);
@@ -167,7 +171,7 @@ static enum hpr_result pack_item(struct hpr_channel *ch, struct hpr_send *send, 
     if (ch->scratch_is_busy) return HPR_WAIT;
     ch->scratch_is_busy = true;
     send->is_packed     = true;
-    show_receiver(ch);
+    hpr_admit_show_receiver(ch);
     hpr_mutex_unlock(&ch->deque.back);
     st = hpr_stream_pack(send->source.type, send->source.item, ch->scratch, (size_t)send->source.len);
     hpr_mutex_lock(&ch->deque.back);
@@ -194,13 +198,19 @@ static enum hpr_result place_locked(struct hpr_channel *ch, struct hpr_send *sen
     enum hpr_result res;
 
     if (HPR_UNLIKELY(ch->spill.is_exclusive)) return HPR_WAIT;
+    if (send->source.type && hpr_channel_survives(ch)) {
+        if (!send->is_measured) return measure_item(ch, send, err);
+        if (!send->is_packed && hpr_spill_is_small(&ch->spill, send->source.len)) return pack_item(ch, send, err);
+        if (!send->is_packed) return overflow_locked(ch, send, err);
+    }
     is_ring_first = ch->overflow == 0 || ch->spill.failed_errno != 0 || hpr_deque_is_half_free_locked(&ch->deque);
-    if (HPR_LIKELY(is_ring_first) && put_in_ring(ch, send)) return HPR_DONE;
+    if (HPR_LIKELY(is_ring_first) && hpr_admit_put_in_ring(ch, send)) return HPR_DONE;
     res = overflow_locked(ch, send, err);
-    if (res == HPR_FAILED && err->status == HOPPER_ENOSPC && make_disk_room(ch, send) == HPR_AGAIN) return HPR_AGAIN;
+    if (res == HPR_FAILED && err->status == HOPPER_ENOSPC && hpr_admit_make_disk_room(ch, send) == HPR_AGAIN)
+        return HPR_AGAIN;
     if (res == HPR_FAILED && (err->status == HOPPER_EPACK || err->status == HOPPER_ETOOBIG)) return res;
     /* the lock may have been dropped since the receiver was last seen */
-    if ((res == HPR_FULL || res == HPR_FAILED) && !ch->is_refusing && put_in_ring(ch, send)) return HPR_DONE;
+    if ((res == HPR_FULL || res == HPR_FAILED) && !ch->is_refusing && hpr_admit_put_in_ring(ch, send)) return HPR_DONE;
     return res;
 }
 
@@ -212,7 +222,7 @@ static void accept_locked(struct hpr_channel *ch, const struct hpr_send *send)
     ch->accepted_bytes += send->source.type && !send->is_spilled ? 0 : send->source.len;
 }
 
-static void drop_locked(struct hpr_channel *ch, struct hpr_send *send)
+void hpr_admit_drop(struct hpr_channel *ch, struct hpr_send *send)
 {
     ch->next_seq++;
     ch->tail_gap++;
@@ -233,7 +243,8 @@ static bool fits_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
  * for a thread at work, and with them those who wait here: they must not try again for that, or senders would wake each
  * other without end. A full device does not tell when it has room (ST is HOPPER_ENOSPC), nor one that would not remove a
  * file: it is tried now and then. */
-static void wait_for_change(struct hpr_channel *ch, const struct hpr_send *send, hopper_status st, uint64_t deadline_ns)
+void hpr_admit_wait_for_change(struct hpr_channel *ch, const struct hpr_send *send, hopper_status st,
+                               uint64_t deadline_ns)
 {
     struct hpr_deque *dq   = &ch->deque;
     const uint64_t gains   = ch->spill.gains;
@@ -251,7 +262,8 @@ static void wait_for_change(struct hpr_channel *ch, const struct hpr_send *send,
         if (st == HOPPER_EFULL)
             has_changed =
                 has_changed || hpr_dir_used_locked(&ch->dir) < used || hpr_spill_can_reclaim_locked(&ch->spill);
-    } while (!has_changed && !fits_in_ring(ch, send) && hpr_deque_time_left(dq, deadline_ns) > 0);
+        has_changed = has_changed || (ch->options.survive != HOPPER_SURVIVE_POWER_LOSS && fits_in_ring(ch, send));
+    } while (!has_changed && hpr_deque_time_left(dq, deadline_ns) > 0);
 }
 
 /* No room, as RES and ERR say. HOPPER_OK: waited, try again; else how the send ends. */
@@ -266,8 +278,8 @@ static hopper_status wait_for_room(struct hpr_channel *ch, struct hpr_send *send
         if (st == HOPPER_EFULL) (void)hpr_error_set(err, st, 0, NULL, NULL);
         return st;
     }
-    show_receiver(ch);
-    wait_for_change(ch, send, st, deadline_ns);
+    hpr_admit_show_receiver(ch);
+    hpr_admit_wait_for_change(ch, send, st, deadline_ns);
     return HOPPER_OK;
 }
 
@@ -301,14 +313,14 @@ static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, 
         }
         if (res == HPR_AGAIN) continue;
         if (res == HPR_WAIT) { /* for a thread that is at work, not for room */
-            show_receiver(ch);
+            hpr_admit_show_receiver(ch);
             hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX);
             continue;
         }
         st = wait_for_room(ch, send, res, deadline_ns, err);
         if (st == HOPPER_OK || ((st == HOPPER_EFULL || st == HOPPER_ENOSPC) && drops_late(ch, send))) continue;
         if (ch->options.when_full == HOPPER_FULL_DROP_NEWEST && (st == HOPPER_EFULL || st == HOPPER_ENOSPC)) {
-            drop_locked(ch, send);
+            hpr_admit_drop(ch, send);
             forget_tries(err);
             return HOPPER_OK;
         }
@@ -330,11 +342,16 @@ static inline bool send_plain_locked(struct hpr_channel *ch, const struct iovec 
 }
 
 hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *records, size_t count, uint64_t deadline_ns,
-                                size_t *acceptedp, struct hopper_error *err)
+                                size_t *acceptedp, uint64_t *seqp, struct hopper_error *err)
 {
     hopper_status st = HOPPER_OK;
     size_t i;
 
+    if (HPR_UNLIKELY(ch->options.survive == HOPPER_SURVIVE_POWER_LOSS)) {
+        const struct hpr_batch batch = { .records = records, .count = count };
+
+        return hpr_commit_send(ch, &batch, deadline_ns, acceptedp, seqp, err);
+    }
     hpr_mutex_lock(&ch->deque.back);
     for (i = 0; i < count; i++) {
         struct hpr_send send;
@@ -348,7 +365,8 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
         else st = send_locked(ch, &send, deadline_ns, err);
         if (HPR_UNLIKELY(st != HOPPER_OK)) break;
     }
-    hpr_deque_publish_locked(&ch->deque);
+    if (i > 0) *seqp = ch->next_seq - 1;
+    hpr_channel_publish_locked(ch);
     hpr_channel_update_aside_locked(ch);
     hpr_mutex_unlock(&ch->deque.back);
     hpr_deque_wake(&ch->deque);
@@ -356,18 +374,45 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
     return st;
 }
 
-hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns,
+/* Where each record is in a file before it is accepted. */
+static hopper_status commit_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns, uint64_t *seqp,
+                                 struct hopper_error *err)
+{
+    const struct hpr_batch batch = { .one = &send->source, .count = 1 };
+    enum hpr_result res          = HPR_AGAIN;
+    hopper_status st;
+    size_t accepted;
+
+    hpr_mutex_lock(&ch->deque.back);
+    do {
+        if (!send->is_measured) res = measure_item(ch, send, err);
+        else if (!hpr_spill_is_small(&ch->spill, send->source.len) || send->is_packed) res = HPR_DONE;
+        else res = pack_item(ch, send, err);
+        if (res == HPR_WAIT) hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX);
+    } while (res == HPR_AGAIN || res == HPR_WAIT);
+    hpr_mutex_unlock(&ch->deque.back);
+    st = res == HPR_DONE ? hpr_commit_send(ch, &batch, deadline_ns, &accepted, seqp, err) : err->status;
+    hpr_mutex_lock(&ch->deque.back);
+    release_scratch(ch, send);
+    hpr_mutex_unlock(&ch->deque.back);
+    if (st == HOPPER_OK) send->source.type->free(send->source.type->ctx, (void *)(uintptr_t)send->source.item);
+    return st;
+}
+
+hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns, uint64_t *seqp,
                              struct hopper_error *err)
 {
     bool is_library_item;
     hopper_status st;
 
+    if (ch->options.survive == HOPPER_SURVIVE_POWER_LOSS) return commit_item(ch, send, deadline_ns, seqp, err);
     hpr_mutex_lock(&ch->deque.back);
     st = send_locked(ch, send, deadline_ns, err);
+    if (st == HOPPER_OK) *seqp = ch->next_seq - 1;
     release_scratch(ch, send);
-    hpr_deque_publish_locked(&ch->deque);
+    hpr_channel_publish_locked(ch);
     hpr_channel_update_aside_locked(ch);
-    is_library_item = st == HOPPER_OK && (send->is_spilled || send->is_dropped);
+    is_library_item = st == HOPPER_OK && (send->is_spilled || send->is_dropped || hpr_channel_survives(ch));
     hpr_mutex_unlock(&ch->deque.back);
     hpr_deque_wake(&ch->deque);
     if (is_library_item) send->source.type->free(send->source.type->ctx, (void *)(uintptr_t)send->source.item);

@@ -17,10 +17,32 @@ struct hpr_send {
     bool is_dropped;  /* result: accepted and dropped by policy */
 };
 
-/* Accept records [0, COUNT) one after the other; *ACCEPTEDP of them. Blocks, results: hopper_send_until(). */
+/* Accept records [0, COUNT) one after the other; *ACCEPTEDP of them; *SEQP is the last one's sequence number, unchanged
+ * when there is none. Blocks, results: hopper_send_until(). */
 hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *records, size_t count, uint64_t deadline_ns,
-                                size_t *acceptedp, struct hopper_error *err);
-hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns,
+                                size_t *acceptedp, uint64_t *seqp, struct hopper_error *err);
+hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns, uint64_t *seqp,
                              struct hopper_error *err);
+
+/* ---- for commit.c, `back` held ---- */
+
+/* Before the lock is dropped or a wait: the receiver sees what has been accepted up to now. */
+void hpr_admit_show_receiver(struct hpr_channel *ch);
+
+/* Put SEND into the ring, behind the placements that have to go before it; false when there is no room. */
+bool hpr_admit_put_in_ring(struct hpr_channel *ch, const struct hpr_send *send);
+
+/* SEND has gone to the spill, behind what was dropped before it. */
+void hpr_admit_note_overflow(struct hpr_channel *ch, struct hpr_send *send);
+
+/* Count SEND as accepted and dropped by HOPPER_FULL_DROP_NEWEST. */
+void hpr_admit_drop(struct hpr_channel *ch, struct hpr_send *send);
+
+/* The disk budget is spent, or the device is full: win room where nothing is wanted any more, or where the policy says so. */
+enum hpr_result hpr_admit_make_disk_room(struct hpr_channel *ch, const struct hpr_send *send);
+
+/* Until something has changed that may let SEND in, which has failed with ST, or DEADLINE has passed. */
+void hpr_admit_wait_for_change(struct hpr_channel *ch, const struct hpr_send *send, hopper_status st,
+                               uint64_t deadline_ns);
 
 #endif

@@ -3,8 +3,13 @@
  * with the last of them. How records get in is admit.c's business, how they come back fetch.c's. */
 #include "channel.h"
 
+#include <errno.h>
+
 #include "annotate.h"
 #include "error.h"
+#include "recover.h"
+#include "restore.h"
+#include "settle.h"
 
 #define DEQUE_BYTES_MIN 4096 /* less is no budget to work with */
 
@@ -28,12 +33,18 @@ static hopper_status make_lane(struct hpr_channel *ch, size_t deflater_bytes)
     return HOPPER_OK;
 }
 
-static hopper_status make_block(struct hpr_channel *ch)
+/* Block I. Where memory is to survive, its records are in the mapped file. */
+static hopper_status make_block(struct hpr_channel *ch, size_t i)
 {
     struct hpr_block *block = hpr_arena_take(&ch->arena, sizeof *block);
 
-    if (!block || !(block->frame = hpr_arena_take(&ch->arena, HPR_FRAME_HEADER_BYTES + ch->plan.block_bytes)))
+    if (!block) return HOPPER_ENOMEM;
+    if (ch->memory.header) {
+        block->frame = hpr_memory_block_frame(&ch->memory, i);
+        block->kept  = &ch->memory.header->blocks[i];
+    } else if (!(block->frame = hpr_arena_take(&ch->arena, HPR_FRAME_HEADER_BYTES + ch->plan.block_bytes))) {
         return HOPPER_ENOMEM;
+    }
     block->raw            = block->frame + HPR_FRAME_HEADER_BYTES;
     block->next           = ch->spill.free_blocks;
     ch->spill.free_blocks = block;
@@ -53,8 +64,8 @@ static hopper_status make_spill(struct hpr_channel *ch)
     sp->block_bytes = ch->plan.block_bytes;
     sp->has_codec   = ch->plan.has_codec;
     sp->end_seq = sp->claimed_seq = 1;
+    sp->holds_written             = ch->options.survive == HOPPER_SURVIVE_POWER_LOSS;
     for (size_t i = 0; i < ch->plan.lanes && st == HOPPER_OK; i++) st = make_lane(ch, deflater_bytes);
-    for (size_t i = 0; i < ch->plan.blocks && st == HOPPER_OK; i++) st = make_block(ch);
     if (st == HOPPER_OK && ch->options.item_type && !(ch->scratch = hpr_arena_take(&ch->arena, ch->plan.block_bytes)))
         st = HOPPER_ENOMEM;
     return st;
@@ -74,6 +85,7 @@ static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receive
     rp->dir          = &ch->dir;
     rp->io           = ch->dir.io;
     rp->fd           = -1;
+    rp->void_seq     = UINT64_MAX;
     rp->raw_bytes    = ch->plan.read_raw_bytes;
     rp->raw          = hpr_arena_take(&ch->arena, rp->raw_bytes);
     rp->big          = ch->big;
@@ -86,32 +98,80 @@ static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receive
     return hpr_inflater_init(&rp->inflater, ch->plan.codec.window_bits, slab, inflater_bytes);
 }
 
-/* The deque gets what is left of memory_bytes when the handles' part is set aside, which the allocator gives. For bytes
- * all of it is ring. Items hold memory of their own: the ring of their pointers gets a quarter, the rest of the arena is
- * never touched, and what the items weigh is counted for it. */
-static hopper_status make_deque(struct hpr_channel *ch)
+/* What is left of memory_bytes when the handles' part, which the allocator gives, is set aside; 0: too little. */
+static size_t bytes_left(const struct hpr_channel *ch)
 {
     size_t left = ch->arena.bytes - ch->arena.used;
-    struct hpr_ring ring;
-    uint64_t limit;
 
-    if (left < ch->plan.handle_bytes + DEQUE_BYTES_MIN) return HOPPER_ENOMEM;
-    left       = (left - ch->plan.handle_bytes) & ~(size_t)(HPR_CACHE_LINE - 1);
-    ring.bytes = ch->options.item_type ? left / 4 & ~(size_t)(HPR_CACHE_LINE - 1) : left;
-    limit      = ch->options.item_type ? left - ring.bytes : left;
-    ring.base  = hpr_arena_take(&ch->arena, ring.bytes);
+    if (left < ch->plan.handle_bytes + DEQUE_BYTES_MIN) return 0;
+    return (left - ch->plan.handle_bytes) & ~(size_t)(HPR_CACHE_LINE - 1);
+}
+
+/* Ring and blocks in a file of all that is left, and more of it if what an earlier run left there needs more. */
+static hopper_status make_memory(struct hpr_channel *ch, const struct hpr_found *found, uint64_t *limitp,
+                                 struct hopper_error *err)
+{
+    uint64_t bytes  = bytes_left(ch) & ~(uint64_t)(HPR_MEMORY_HEADER_BYTES - 1);
+    uint64_t wanted = found->has_memory ? hpr_memory_old_ring_bytes(&found->old) : 0;
+    struct hpr_memory_shape shape;
+    int res;
+
+    hpr_memory_plan(&shape, bytes, ch->plan.block_bytes, (uint32_t)ch->plan.blocks);
+    *limitp = shape.ring_bytes;
+    if (shape.ring_bytes < DEQUE_BYTES_MIN) return hpr_error_set(err, HOPPER_ENOMEM, 0, "divide memory_bytes", NULL);
+    if (shape.ring_bytes < wanted) {
+        bytes += hpr_round_up((size_t)(wanted - shape.ring_bytes) + HPR_CACHE_LINE, HPR_MEMORY_HEADER_BYTES);
+        hpr_memory_plan(&shape, bytes, ch->plan.block_bytes, (uint32_t)ch->plan.blocks);
+    }
+    memcpy(shape.channel_id, ch->dir.channel_id, sizeof shape.channel_id);
+    res = hpr_memory_make(&ch->memory, ch->dir.io, ch->dir.fd, &shape);
+    ch->dir.kept_bytes += 2 * bytes;
+    if (res == -EOPNOTSUPP)
+        return hpr_error_set(err, HOPPER_EIO, EOPNOTSUPP, "preallocate and map MEMORY on the file system of",
+                             ch->dir.path);
+    return res < 0 ? hpr_error_io(err, res, "preallocate and map MEMORY in", ch->dir.path) : HOPPER_OK;
+}
+
+/* For bytes all of what is left is ring. Items hold memory of their own: the ring of their pointers gets a quarter, the
+ * rest of the arena is never touched, and what the items weigh is counted for it. (Where records survive, items are
+ * packed when they are sent, and count as bytes.) */
+static hopper_status make_deque(struct hpr_channel *ch, uint64_t limit)
+{
+    size_t left = bytes_left(ch);
+    struct hpr_ring ring;
+
+    if (ch->memory.header) {
+        ring.base                = (unsigned char *)ch->memory.header + ch->memory.header->shape.ring_offset;
+        ring.bytes               = (size_t)ch->memory.header->shape.ring_bytes;
+        ch->deque.kept_published = &ch->memory.header->published;
+    } else {
+        if (left == 0) return HOPPER_ENOMEM;
+        limit = ring.bytes = left;
+        if (ch->options.item_type && !hpr_channel_survives(ch)) {
+            ring.bytes = left / 4 & ~(size_t)(HPR_CACHE_LINE - 1);
+            limit      = left - ring.bytes;
+        }
+        ring.base = hpr_arena_take(&ch->arena, ring.bytes);
+    }
     ch->fixed_bytes =
         (size_t)(ch->options.memory_bytes - limit) - ch->plan.handle_bytes - ch->plan.blocks * ch->plan.block_bytes;
     return hpr_deque_init(&ch->deque, &ring, limit, ch->options.platform);
 }
 
 /* All memory is taken here. */
-static hopper_status make_parts(struct hpr_channel *ch, struct hopper_receiver **rcvp)
+static hopper_status make_parts(struct hpr_channel *ch, struct hopper_receiver **rcvp, const struct hpr_found *found,
+                                struct hopper_error *err)
 {
+    uint64_t limit = 0;
     hopper_status st;
 
-    if ((st = make_spill(ch)) != HOPPER_OK || (st = make_receiver(ch, rcvp)) != HOPPER_OK) return st;
-    return make_deque(ch);
+    if ((st = make_spill(ch)) != HOPPER_OK || (st = make_receiver(ch, rcvp)) != HOPPER_OK) goto failed;
+    if (ch->options.survive == HOPPER_SURVIVE_CRASH && (st = make_memory(ch, found, &limit, err)) != HOPPER_OK)
+        return st;
+    for (size_t i = 0; i < ch->plan.blocks && st == HOPPER_OK; i++) st = make_block(ch, i);
+    if (st == HOPPER_OK && (st = make_deque(ch, limit)) == HOPPER_OK) return HOPPER_OK;
+failed:
+    return hpr_error_set(err, st, 0, "get the channel's memory", NULL);
 }
 
 static void unmap_all(struct hpr_channel *ch)
@@ -119,89 +179,136 @@ static void unmap_all(struct hpr_channel *ch)
     struct hpr_arena arena = ch->arena; /* the channel is in it */
 
     if (ch->big) (void)arena.io->unmap(arena.io->ctx, ch->big, ch->plan.big_raw_bytes);
+    (void)hpr_memory_close(&ch->memory, false);
     hpr_arena_close(&arena);
 }
 
+/* DIR's place is in the channel from now on. */
 static hopper_status make_channel(const struct hopper_options *options, const struct hpr_plan *plan,
-                                  struct hpr_channel **chp, struct hopper_receiver **rcvp)
+                                  const struct hpr_dir *dir, struct hpr_channel **chp, struct hopper_error *err)
 {
     const struct hopper_io *io = &options->platform->io;
     struct hpr_arena arena;
     struct hpr_channel *ch;
-    hopper_status st;
 
-    if ((st = hpr_arena_open(&arena, io, (size_t)options->memory_bytes)) != HOPPER_OK) return st;
+    if (hpr_arena_open(&arena, io, (size_t)options->memory_bytes) != HOPPER_OK)
+        return hpr_error_set(err, HOPPER_ENOMEM, 0, "get the channel's memory", NULL);
     ch          = hpr_arena_take(&arena, sizeof *ch);
     ch->arena   = arena;
     ch->options = *options;
     ch->plan    = *plan;
+    ch->dir     = *dir;
     if (options->item_type) {
         ch->item_type         = *options->item_type;
         ch->options.item_type = &ch->item_type;
     }
-    ch->next_seq = 1;
+    ch->next_seq       = 1;
+    ch->missing_reason = HOPPER_GAP_CORRUPT;
+    ch->memory.fd      = -1;
     HPR_IS_ATOMIC(&ch->acknowledged);
     HPR_IS_ATOMIC(&ch->delivered_seq);
     HPR_IS_ATOMIC(&ch->read_errors);
-    if (plan->big_raw_bytes > 0 && !(ch->big = io->map(io->ctx, -1, plan->big_raw_bytes))) st = HOPPER_ENOMEM;
-    ch->dir.io = io;
-    if (st == HOPPER_OK) st = make_parts(ch, rcvp);
-    if (st != HOPPER_OK) {
+    HPR_IS_ATOMIC(&ch->passed_seq);
+    if (plan->big_raw_bytes > 0 && !(ch->big = io->map(io->ctx, -1, plan->big_raw_bytes))) {
         unmap_all(ch);
-        return st;
+        return hpr_error_set(err, HOPPER_ENOMEM, 0, "get the channel's memory", NULL);
     }
     *chp = ch;
     return HOPPER_OK;
 }
 
-static struct hopper_sender *make_sender(struct hpr_channel *ch)
+static struct hopper_sender *make_sender(const struct hopper_options *options)
 {
-    const struct hopper_allocator *al = &ch->options.platform->allocator;
+    const struct hopper_allocator *al = &options->platform->allocator;
     struct hopper_sender *snd         = al->alloc(al->ctx, sizeof *snd);
 
-    if (snd) {
-        memset(snd, 0, sizeof *snd);
-        snd->channel = ch;
-    }
+    if (snd) memset(snd, 0, sizeof *snd);
     return snd;
 }
 
-hopper_status hpr_channel_open(const char *dir, const char *name, const struct hopper_options *options,
+/* Blocks that a killed run had filled are taken over as they are. */
+static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found)
+{
+    if (!found->has_memory) return;
+    for (size_t i = 0; i < found->old.block_count; i++)
+        plan->block_bytes = hpr_max_size(plan->block_bytes, found->old.blocks[i].bytes);
+    plan->blocks         = hpr_max_size(plan->blocks, found->old.block_count);
+    plan->read_raw_bytes = hpr_max_size(plan->read_raw_bytes, plan->block_bytes);
+}
+
+/* The channel with all its memory, in DIR, going on from what was FOUND there. */
+static hopper_status make_all(const struct hopper_options *options, struct hpr_plan *plan, const struct hpr_dir *dir,
+                              const struct hpr_found *found, struct hpr_channel **chp, struct hopper_receiver **rcvp,
+                              struct hopper_error *err)
+{
+    struct hpr_channel *ch;
+    hopper_status st;
+
+    plan_for_found(plan, found);
+    if ((st = make_channel(options, plan, dir, &ch, err)) != HOPPER_OK) return st;
+    if ((st = make_parts(ch, rcvp, found, err)) != HOPPER_OK) goto no_parts;
+    if (hpr_channel_survives(ch) && (st = hpr_restore(ch, *rcvp, found, err)) != HOPPER_OK) goto failed;
+    if ((st = hpr_commit_open(ch, err)) != HOPPER_OK) goto failed;
+    *chp = ch;
+    return HOPPER_OK;
+failed:
+    hpr_deque_fini(&ch->deque);
+no_parts:
+    unmap_all(ch);
+    return st;
+}
+
+static hopper_status open_dir(struct hpr_dir *dir, const char *path, const char *name,
+                              const struct hopper_options *options, const struct hpr_plan *plan,
+                              struct hpr_found *found, struct hopper_error *err)
+{
+    hopper_status st = hpr_dir_open(dir, path, name, options, plan, err);
+
+    memset(found, 0, sizeof *found);
+    if (st != HOPPER_OK || options->survive == HOPPER_SURVIVE_NOTHING) return st;
+    if ((st = hpr_recover_scan(dir, found, err)) != HOPPER_OK) hpr_dir_close(dir);
+    return st;
+}
+
+hopper_status hpr_channel_open(const char *path, const char *name, const struct hopper_options *options,
                                struct hopper_sender **sndp, struct hopper_receiver **rcvp, struct hopper_error *err)
 {
     struct hopper_receiver *rcv = NULL;
     struct hpr_channel *ch      = NULL;
     struct hopper_sender *snd;
     struct hopper_options known;
+    struct hpr_dir dir;
+    struct hpr_found found;
     struct hpr_plan plan;
     hopper_status st;
 
+    memset(&dir, 0, sizeof dir);
     if ((st = hpr_options_import(&known, options, err)) != HOPPER_OK) return st;
     if ((st = hpr_options_check_name(name, err)) != HOPPER_OK) return st;
     hpr_options_plan(&known, &plan);
-    if ((st = make_channel(&known, &plan, &ch, &rcv)) != HOPPER_OK)
-        return hpr_error_set(err, st, 0, "get the channel's memory", NULL);
-    if (!(snd = make_sender(ch))) {
-        st = hpr_error_set(err, HOPPER_ENOMEM, 0, "get memory for a sender", NULL);
-        goto failed;
+    if ((st = open_dir(&dir, path, name, &known, &plan, &found, err)) != HOPPER_OK) return st;
+    if (!(snd = make_sender(&known))) st = hpr_error_set(err, HOPPER_ENOMEM, 0, "get memory for a sender", NULL);
+    else st = make_all(&known, &plan, &dir, &found, &ch, &rcv, err);
+    if (found.has_memory) hpr_memory_old_close(&found.old);
+    if (st != HOPPER_OK) {
+        known.platform->allocator.free(known.platform->allocator.ctx, snd);
+        hpr_dir_close(&dir);
+        return st;
     }
-    if ((st = hpr_dir_open(&ch->dir, dir, name, &known, &plan, err)) != HOPPER_OK) goto failed;
+    snd->channel         = ch;
     ch->senders          = 1;
     ch->receiver_is_open = true;
     *sndp                = snd;
     *rcvp                = rcv;
     return HOPPER_OK;
-failed:
-    known.platform->allocator.free(known.platform->allocator.ctx, snd);
-    hpr_deque_fini(&ch->deque);
-    unmap_all(ch);
-    return st;
 }
 
 /* ---- closing ---- */
 
 static void destroy(struct hpr_channel *ch)
 {
+    hpr_commit_close(ch);
+    if (hpr_channel_survives(ch)) hpr_settle_close(ch);
     hpr_dir_close(&ch->dir);
     hpr_deque_fini(&ch->deque);
     unmap_all(ch);
@@ -223,6 +330,7 @@ hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err
     hopper_status st     = HOPPER_OK;
     uint64_t until;
 
+    if (ch->options.survive == HOPPER_SURVIVE_POWER_LOSS) return hpr_commit_flush(ch, err);
     hpr_mutex_lock(&ch->deque.back);
     until = ch->next_seq;
     hpr_spill_seal_locked(sp);
@@ -241,7 +349,16 @@ hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err
 
 /* ---- the word to the receiver ---- */
 
+/* In this order: a number that survives says nothing of a record that does not. */
+void hpr_channel_publish_locked(struct hpr_channel *ch)
+{
+    hpr_deque_publish_locked(&ch->deque);
+    if (HPR_LIKELY(!ch->memory.header)) return;
+    atomic_store_explicit(&ch->memory.header->dropped_total, ch->dropped_total, memory_order_release);
+    atomic_store_explicit(&ch->memory.header->next_seq, ch->next_seq, memory_order_release);
+}
+
 void hpr_channel_update_aside_locked(struct hpr_channel *ch)
 {
-    hpr_deque_set_aside_locked(&ch->deque, ch->overflow > 0 || ch->tail_gap > 0 || ch->senders == 0);
+    hpr_deque_set_aside_locked(&ch->deque, ch->overflow > 0 || ch->tail_gap > 0 || ch->senders == 0 || ch->wants_room);
 }

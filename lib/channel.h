@@ -18,11 +18,14 @@
 #define HPR_CHANNEL_H
 
 #include "arena.h"
+#include "commit.h"
 #include "deque.h"
 #include "dir.h"
+#include "memory.h"
 #include "options.h"
 #include "replay.h"
 #include "spill.h"
+#include "state.h"
 
 struct hpr_channel {
     struct hopper_options options;     /* [const after open] */
@@ -35,6 +38,9 @@ struct hpr_channel {
     struct hpr_deque deque;
     struct hpr_dir dir;
     struct hpr_spill spill;
+    struct hpr_memory memory; /* [const after open]; HOPPER_SURVIVE_CRASH */
+    struct hpr_commit commit; /* HOPPER_SURVIVE_POWER_LOSS */
+    struct hpr_state state;   /* [receiver], and whoever closes the last handle */
 
     uint64_t next_seq;         /* [back] of the next record accepted */
     uint64_t overflow;         /* [back] sequence numbers gone to the spill since the last Disk(n) */
@@ -50,18 +56,23 @@ struct hpr_channel {
     uint64_t overflowed;                    /* [back] */
     uint64_t accepted_bytes;                /* [back] */
     uint64_t senders;                       /* [back] open sender handles; as many as plan.handle_bytes allows */
-    bool is_refusing;                       /* [back] the receiver is closing or closed: nothing is accepted any more */
-    bool receiver_is_open;                  /* [back] its handle holds the channel */
+    uint64_t duplicates;                    /* [back] */
+    uint32_t missing_reason; /* [const after open] enum hopper_gap: for what is missing and nothing else tells why */
+    bool wants_room;         /* [back] a sender that found no room on disk asks the receiver to look for some */
+    bool is_refusing;        /* [back] the receiver is closing or closed: nothing is accepted any more */
+    bool receiver_is_open;   /* [back] its handle holds the channel */
 
     /* on a line of their own: each receive writes here, each send above */
     alignas(HPR_CACHE_LINE) _Atomic uint64_t acknowledged; /* [atomic: written by the receiver] records */
     _Atomic uint64_t delivered_seq; /* [atomic: written by the receiver] of the last record or gap handed out */
     _Atomic uint64_t read_errors;   /* [atomic: written by the receiver] */
+    _Atomic uint64_t passed_seq;    /* [atomic: written by the receiver] all up to it is acknowledged */
 };
 
 struct hopper_sender {
     struct hpr_channel *channel;
     struct hopper_error error; /* [this sender's thread] */
+    uint64_t last_seq;         /* [this sender's thread] of the last record accepted */
 };
 
 struct hpr_gap {
@@ -70,6 +81,13 @@ struct hpr_gap {
 };
 
 #define HPR_GAPS_MAX 3 /* dropped-oldest, lost, dropped-newest: at one place, in this order */
+
+struct hpr_gap_noted { /* a gap that was handed out and is not acknowledged yet */
+    uint64_t end_seq;  /* behind it */
+    struct hpr_gap gap;
+};
+
+#define HPR_GAPS_NOTED_MAX 64
 
 struct hopper_receiver { /* [receiver] */
     struct hpr_channel *channel;
@@ -90,7 +108,19 @@ struct hopper_receiver { /* [receiver] */
     size_t gap_count;
     size_t gap_next;
 
-    uint64_t handed_out; /* records of the last receive, not acknowledged yet */
+    uint64_t handed_out; /* records of the last receive, not acknowledged yet; channels that survive nothing */
+
+    /* channels that survive; settle.c */
+    uint64_t recovered_end;      /* sequence numbers below it were accepted by an earlier run */
+    struct hpr_passed passed;    /* what is acknowledged */
+    struct hpr_cursor kept_from; /* of the ring: the first entry that is not acknowledged */
+    uint64_t kept_seq;           /* its sequence number */
+    uint64_t kept_dropped;       /* dropped_total there */
+    struct hpr_block *held;      /* blocks that were handed out whole, oldest first, not acknowledged yet */
+    struct hpr_gap_noted noted[HPR_GAPS_NOTED_MAX];
+    size_t noted_count;
+    bool has_unknown_dropped;        /* dropped_seen says nothing until the first frame tells */
+    struct hopper_recovery recovery; /* [const after open] */
 };
 
 hopper_status hpr_channel_open(const char *dir, const char *name, const struct hopper_options *options,
@@ -101,6 +131,14 @@ void hpr_channel_release_locked(struct hpr_channel *ch);
 
 /* Write all blocks to files. Results: hopper_flush(). */
 hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err);
+
+static inline bool hpr_channel_survives(const struct hpr_channel *ch)
+{
+    return ch->options.survive != HOPPER_SURVIVE_NOTHING;
+}
+
+/* What has been accepted up to now is seen by the receiver, and survives. */
+void hpr_channel_publish_locked(struct hpr_channel *ch);
 
 /* Tell the receiver whether something beside the ring waits for it; after each change of what that may be. */
 void hpr_channel_update_aside_locked(struct hpr_channel *ch);

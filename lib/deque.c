@@ -78,6 +78,8 @@ void hpr_deque_publish_locked(struct hpr_deque *dq)
     HPR_ASSERT_HELD(&dq->back);
     if (atomic_load_explicit(&dq->published, memory_order_relaxed) != dq->tail.pos) {
         HPR_ORDERS_BEFORE(&dq->published);
+        /* first: the receiver's place, which survives as well, is never ahead of it */
+        if (dq->kept_published) atomic_store_explicit(dq->kept_published, dq->tail.pos, memory_order_release);
         atomic_store(&dq->published, dq->tail.pos);
     }
 }
@@ -156,13 +158,8 @@ void hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry)
     dq->taken += dq->head.pos - before + (entry->kind == HPR_PLACE_ITEM ? entry->value : 0);
 }
 
-void hpr_deque_give_back(struct hpr_deque *dq)
+static void set_freed(struct hpr_deque *dq, uint64_t freed)
 {
-    uint64_t freed;
-
-    if (dq->taken == 0) return;
-    freed     = atomic_load_explicit(&dq->freed, memory_order_relaxed) + dq->taken;
-    dq->taken = 0;
     HPR_ORDERS_BEFORE(&dq->freed);
     atomic_store(&dq->freed, freed);
     if (HPR_LIKELY(freed < atomic_load(&dq->wake_at))) return;
@@ -170,6 +167,20 @@ void hpr_deque_give_back(struct hpr_deque *dq)
     atomic_store(&dq->wake_at, UINT64_MAX);
     hpr_cond_broadcast(&dq->room);
     hpr_mutex_unlock(&dq->back);
+}
+
+void hpr_deque_give_back(struct hpr_deque *dq)
+{
+    uint64_t taken = dq->taken;
+
+    if (taken == 0) return;
+    dq->taken = 0;
+    set_freed(dq, atomic_load_explicit(&dq->freed, memory_order_relaxed) + taken);
+}
+
+void hpr_deque_give_back_to(struct hpr_deque *dq, uint64_t pos)
+{
+    if (pos > atomic_load_explicit(&dq->freed, memory_order_relaxed)) set_freed(dq, pos);
 }
 
 static bool is_ready(struct hpr_deque *dq)

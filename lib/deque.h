@@ -40,6 +40,7 @@ struct hpr_deque {
     uint64_t put;                                  /* [back] bytes and weights ever put */
     uint64_t freed_seen;                           /* [back] last known value of freed */
     uint64_t limit;                                /* [const after open] the most that bytes and weights may come to */
+    _Atomic uint64_t *kept_published;              /* [const after open] a copy of `published` that survives, or NULL */
 
     alignas(
         HPR_CACHE_LINE) _Atomic uint64_t published; /* tail.pos that the receiver may read up to; written under back */
@@ -69,7 +70,7 @@ void hpr_deque_fini(struct hpr_deque *dq);
 /* The most that one entry may take of the ring, padding aside, or weigh. */
 static inline size_t hpr_deque_entry_limit(const struct hpr_deque *dq)
 {
-    return dq->ring.bytes / 4;
+    return hpr_min_size(dq->ring.bytes, (size_t)dq->limit) / 4;
 }
 static inline uint64_t hpr_deque_weight_limit(const struct hpr_deque *dq)
 {
@@ -152,6 +153,9 @@ static inline bool hpr_deque_take_plain(struct hpr_deque *dq, const void **datap
 
 /* Give back the room of all entries taken so far and wake senders that wait for it. */
 void hpr_deque_give_back(struct hpr_deque *dq);
+
+/* The same for entries below ring position POS only, where nothing has weight. */
+void hpr_deque_give_back_to(struct hpr_deque *dq, uint64_t pos);
 
 /* Sleep until there is an entry or something aside, or DEADLINE has passed: then false. */
 bool hpr_deque_sleep(struct hpr_deque *dq, uint64_t deadline_ns);

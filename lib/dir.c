@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,6 +62,7 @@ static hopper_status open_own(struct hpr_dir *dir, const char *path, const char 
     if (parent == -ENOENT) return hpr_error_set(err, HOPPER_ENOENT, ENOENT, "open directory", path);
     if (parent < 0) return hpr_error_io(err, parent, "open directory", path);
     res = io->mkdir_at(io->ctx, parent, name, 0700);
+    if (res == 0 && dir->survive != HOPPER_SURVIVE_NOTHING) res = io->fsync(io->ctx, parent);
     if (res == 0 || res == -EEXIST)
         res = io->open_at(io->ctx, parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     (void)io->close(io->ctx, parent);
@@ -190,7 +192,8 @@ static hopper_status clear_earlier_run(struct hpr_dir *dir, struct hopper_error 
     struct hopper_io_stat st;
     int res;
 
-    if (dir->io->stat_at(dir->io->ctx, dir->fd, "STATE", &st) == 0)
+    if (dir->io->stat_at(dir->io->ctx, dir->fd, "STATE", &st) == 0 ||
+        dir->io->stat_at(dir->io->ctx, dir->fd, "MEMORY", &st) == 0)
         return hpr_error_set(err, HOPPER_EMISMATCH, 0, "remove a queue that survives restarts", dir->path);
     res = dir->io->list(dir->io->ctx, dir->fd, clear_one, &c);
     if (c.status != HOPPER_OK) return c.status;
@@ -205,15 +208,18 @@ hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *na
 
     dir->io    = &options->platform->io;
     dir->clock = &options->platform->clock;
-    dir->fd = dir->lock_fd = -1;
-    dir->disk_bytes        = options->disk_bytes;
-    dir->file_bytes        = plan->file_bytes;
-    dir->content           = options->item_type ? HPR_CONTENT_ITEMS : HPR_CONTENT_BYTES;
+    dir->fd = dir->lock_fd = dir->state_fd = -1;
+    dir->survive                           = (uint8_t)options->survive;
+    atomic_init(&dir->removable_seq, UINT64_MAX);
+    dir->disk_bytes = options->disk_bytes;
+    dir->file_bytes = plan->file_bytes;
+    dir->content    = options->item_type ? HPR_CONTENT_ITEMS : HPR_CONTENT_BYTES;
     dir->active = dir->fresh = HPR_QUEUE_FILE_NONE;
     dir->next_number         = 1;
     (void)snprintf(dir->path, sizeof dir->path, "%s/%s", path, name);
     if ((st = open_own(dir, path, name, err)) != HOPPER_OK) goto failed;
     if ((st = take_lock(dir, err)) != HOPPER_OK) goto failed;
+    if (dir->survive != HOPPER_SURVIVE_NOTHING) return HOPPER_OK;
     if ((st = clear_earlier_run(dir, err)) != HOPPER_OK) goto failed;
     res = dir->io->random(dir->io->ctx, dir->channel_id, sizeof dir->channel_id);
     if (res < 0) {
@@ -232,8 +238,10 @@ failed:
 void hpr_dir_close(struct hpr_dir *dir)
 {
     if (dir->fd < 0) return;
-    (void)hpr_dir_discard_all_locked(dir);
+    if (dir->survive == HOPPER_SURVIVE_NOTHING) (void)hpr_dir_discard_all_locked(dir);
+    else hpr_queue_file_close(&dir->active, dir->io);
     (void)remove_cut_short(dir);
+    hpr_io_close(dir->io, dir->state_fd);
     (void)dir->io->truncate(dir->io->ctx, dir->lock_fd, 0);
     hpr_io_close(dir->io, dir->lock_fd);
     hpr_io_close(dir->io, dir->fd);
@@ -245,7 +253,8 @@ void hpr_dir_close(struct hpr_dir *dir)
 uint64_t hpr_dir_used_locked(const struct hpr_dir *dir)
 {
     /* the footer of the active file is owed from the moment the file is there */
-    return HPR_LOCK_FILE_BYTES + dir->written - dir->removed + dir->promised + (dir->end.number ? HPR_FOOTER_BYTES : 0);
+    return HPR_LOCK_FILE_BYTES + dir->kept_bytes + dir->written - dir->removed + dir->promised +
+           (dir->end.number ? HPR_FOOTER_BYTES : 0);
 }
 
 bool hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes)
@@ -288,11 +297,9 @@ static int cut_off_waste(struct hpr_dir *dir)
 }
 
 /* A name that is taken by a file not ours is passed over; there are not many, or somebody is at work here who should not. */
-static int create_fresh(struct hpr_dir *dir, uint64_t first_seq)
+int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq)
 {
-    struct hpr_file_header header = { .survive   = HOPPER_SURVIVE_NOTHING,
-                                      .content   = dir->content,
-                                      .first_seq = first_seq };
+    struct hpr_file_header header = { .survive = dir->survive, .content = dir->content, .first_seq = first_seq };
     int res;
 
     memcpy(header.channel_id, dir->channel_id, sizeof header.channel_id);
@@ -303,6 +310,7 @@ static int create_fresh(struct hpr_dir *dir, uint64_t first_seq)
     for (;;) {
         header.number = dir->next_number;
         res           = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
+        if (res == 0) dir->fresh_first_seq = first_seq;
         if (res != -EEXIST || dir->squatter_count == HPR_SQUATTERS_MAX) return res;
         dir->squatters[dir->squatter_count++] = dir->next_number++;
     }
@@ -320,6 +328,12 @@ static int mend_active(struct hpr_dir *dir)
     return res;
 }
 
+static bool has_room(const struct hpr_dir *dir, uint64_t frame_bytes)
+{
+    return dir->active.fd >= 0 && !dir->active.is_broken && !dir->active_is_spent &&
+           dir->active.bytes + frame_bytes + HPR_FOOTER_BYTES <= dir->file_bytes;
+}
+
 hopper_status hpr_dir_begin_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t first_seq,
                                   struct hopper_error *err)
 {
@@ -329,14 +343,14 @@ hopper_status hpr_dir_begin_frame(struct hpr_dir *dir, uint64_t frame_bytes, uin
     dir->has_written = false;
     if ((res = mend_active(dir)) < 0)
         return hpr_error_io(err, res, "cut off what a failed write left in a queue file in", dir->path);
-    if (dir->active.fd >= 0 && !dir->active.is_broken &&
-        dir->active.bytes + frame_bytes + HPR_FOOTER_BYTES <= dir->file_bytes)
-        return HOPPER_OK;
-    res = create_fresh(dir, first_seq);
-    if (res == 0) {
-        dir->fresh_first_seq = first_seq;
-        return HOPPER_OK;
+    if (has_room(dir, frame_bytes)) return HOPPER_OK;
+    if (dir->survive == HOPPER_SURVIVE_POWER_LOSS) { /* all files but the active one are on the device */
+        hopper_status st = hpr_dir_sync(dir, err);
+
+        if (st != HOPPER_OK) return st;
     }
+    res = hpr_dir_create_fresh(dir, first_seq);
+    if (res == 0) return HOPPER_OK;
     hpr_queue_file_name(name, dir->next_number);
     lock_path(path, sizeof path, dir, name);
     return hpr_error_io(err, res, "create queue file", path);
@@ -375,14 +389,23 @@ void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t re
             *seal_errorp = hpr_queue_file_seal(&dir->active, dir->io, dir->channel_id);
             dir->writer_written += HPR_FOOTER_BYTES; /* also when there is none: places in the stream are fixed */
         }
-        dir->active               = dir->fresh;
-        dir->active_is_abandoned  = false;
-        dir->active_first_seq     = dir->fresh_first_seq;
-        dir->active_record_offset = dir->writer_records;
-        dir->fresh                = HPR_QUEUE_FILE_NONE;
-        dir->next_number++;
+        hpr_dir_adopt_fresh(dir);
     }
     dir->writer_records += records;
+}
+
+void hpr_dir_adopt_fresh(struct hpr_dir *dir)
+{
+    dir->active               = dir->fresh;
+    dir->active_is_abandoned  = false;
+    dir->active_is_spent      = false;
+    dir->active_first_seq     = dir->fresh_first_seq;
+    dir->active_record_offset = dir->writer_records;
+    dir->fresh                = HPR_QUEUE_FILE_NONE;
+    dir->synced_bytes = dir->synced_records = dir->synced_last_seq = 0;
+    dir->has_unsynced_names                                        = true;
+    if (dir->unsynced == 0) dir->unsynced = dir->active.number;
+    dir->next_number++;
 }
 
 bool hpr_dir_roll_back_frame(struct hpr_dir *dir)
@@ -424,7 +447,7 @@ void hpr_dir_count_waste(struct hpr_dir *dir, uint64_t bytes)
 
 uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
 {
-    uint64_t bytes = dir->writer_written - dir->written;
+    uint64_t bytes = dir->writer_written > dir->written ? dir->writer_written - dir->written : 0;
 
     dir->written        = dir->writer_written;
     dir->squatters_seen = dir->squatter_count;
@@ -434,6 +457,16 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
         dir->end = (struct hpr_dir_end){ dir->active.number, dir->active.start, dir->active.bytes,
                                          dir->active_first_seq, dir->active_record_offset };
     return bytes;
+}
+
+void hpr_dir_note_removable_locked(struct hpr_dir *dir, uint64_t end_seq)
+{
+    uint64_t now = atomic_load_explicit(&dir->removable_seq, memory_order_relaxed);
+
+    if (dir->survive == HOPPER_SURVIVE_NOTHING) return;
+    if (dir->oldest < dir->end.number) now = hpr_min_u64(now, dir->end.first_seq);
+    else now = dir->end.bytes >= dir->file_bytes / 2 ? end_seq : UINT64_MAX;
+    atomic_store_explicit(&dir->removable_seq, now, memory_order_release);
 }
 
 /* ---- removing ---- */

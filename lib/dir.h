@@ -33,6 +33,10 @@ struct hpr_dir {
     uint64_t file_bytes;                      /* [const after open] */
     uint8_t channel_id[HPR_CHANNEL_ID_BYTES]; /* [const after open] */
     uint8_t content;                          /* [const after open] enum hpr_content */
+    uint8_t survive;                          /* [const after open] enum hopper_survive */
+    uint64_t kept_bytes;                      /* [const after open] STATE, MEMORY and its spare */
+    int state_fd;                             /* [const after open] -1: none */
+    bool state_is_new;                        /* [const after open] */
     char path[256];                           /* [const after open] for messages */
 
     uint64_t written;  /* [back] end of the stream */
@@ -62,13 +66,24 @@ struct hpr_dir {
     uint64_t squatters[HPR_SQUATTERS_MAX]; /* [writer] numbers whose names were taken by files not ours */
     size_t squatter_count;                 /* [writer] */
     size_t squatters_seen;                 /* [back] those of them that the remover may look at */
+
+    uint64_t synced_bytes;    /* [writer] of the active file: up to here it is on the device */
+    uint64_t synced_records;  /* [writer] records in them */
+    uint64_t synced_last_seq; /* [writer] of the last of these */
+    bool active_is_spent;     /* [writer] syncing the active file failed once: nothing more is written to it */
+    bool has_unsynced_names;  /* [writer] files were made since the directory was last synced */
+    uint64_t unsynced;        /* [writer] number of the first file that may hold what is not on the device, 0: none */
+    _Atomic uint64_t syncs;   /* [atomic: written by the writer] */
+    _Atomic uint64_t removable_seq; /* [atomic: written under back] of a channel that survives: when all below it is
+                                       acknowledged, files may go. UINT64_MAX: none for now */
 };
 
-/* Open DIR/NAME, make it if need be, lock it and clear it of what an earlier volatile run left. */
+/* Open DIR/NAME, make it if need be, lock it, and for a channel that survives nothing clear it of what an earlier such run
+ * left. */
 hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *name,
                            const struct hopper_options *options, const struct hpr_plan *plan, struct hopper_error *err);
 
-/* Remove all queue files that this object made, give the lock back. */
+/* Remove all queue files unless they are to survive, give the lock back. */
 void hpr_dir_close(struct hpr_dir *dir);
 
 /* ---- the budget; all with `back` held ---- */
@@ -102,6 +117,10 @@ void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t re
 /* Take back what was written of the frame. True: it could not be, and stays on the disk as waste. */
 bool hpr_dir_roll_back_frame(struct hpr_dir *dir);
 
+/* For dir_sync.c: create the next file (a negated errno or 0), and make it the active one. */
+int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq);
+void hpr_dir_adopt_fresh(struct hpr_dir *dir);
+
 /* With `back` held: write no more to the active file, the next frame goes to a new one. */
 void hpr_dir_abandon_locked(struct hpr_dir *dir);
 
@@ -113,6 +132,27 @@ void hpr_dir_count_waste(struct hpr_dir *dir, uint64_t bytes);
 
 /* With `back` held, after a commit or a roll-back: let the others see it. Returns the bytes written. */
 uint64_t hpr_dir_publish_locked(struct hpr_dir *dir);
+
+/* With `back` held, of a channel that survives, all records below END_SEQ being in files: say when files may go. */
+void hpr_dir_note_removable_locked(struct hpr_dir *dir, uint64_t end_seq);
+
+/* ---- syncing; by the writer, `back` not held ---- */
+
+/* Bring to the device what was committed, and the names of new files. */
+hopper_status hpr_dir_sync(struct hpr_dir *dir, struct hopper_error *err);
+
+/* After hpr_dir_sync() has failed: write the frames that it was about again, to a fresh file, which becomes the active one,
+ * and sync that. On failure they are where they were, in a file that is not written to any more. */
+hopper_status hpr_dir_rewrite_unsynced(struct hpr_dir *dir, struct hopper_error *err);
+
+/* Forget the committed frames that are not on the device: cut the active file back to what is. */
+void hpr_dir_forget_unsynced(struct hpr_dir *dir);
+
+/* Bytes of files that hpr_dir_rewrite_unsynced() may make. */
+uint64_t hpr_dir_unsynced_bytes(const struct hpr_dir *dir);
+
+/* At close, nobody being the writer: bring all that this run wrote to the device. */
+int hpr_dir_sync_all(struct hpr_dir *dir);
 
 /* ---- removing; with `back` held ---- */
 

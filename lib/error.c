@@ -35,6 +35,7 @@ static const char *const gaps[HOPPER_GAP_REASONS] = {
     [HOPPER_GAP_VANISHED]       = "vanished",
     [HOPPER_GAP_UNREADABLE]     = "unreadable",
     [HOPPER_GAP_UNPACK]         = "unpack",
+    [HOPPER_GAP_MACHINE_DOWN]   = "machine-down",
 };
 
 static bool is_known(hopper_status status)

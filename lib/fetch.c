@@ -6,11 +6,15 @@
 
 #include <stdatomic.h>
 
+#include "record.h"
+#include "settle.h"
+
 #define DISCARD_BYTES (UINT64_C(1) << 20) /* files that are done with go at once when they hold this much */
 
 hopper_status hpr_fetch_aside(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
     hopper_status st = HOPPER_OK;
+    bool wants_room  = false;
 
     hpr_mutex_lock(&ch->deque.back);
     if (hpr_deque_has_entry(&ch->deque)) {
@@ -26,12 +30,27 @@ hopper_status hpr_fetch_aside(struct hpr_channel *ch, struct hopper_receiver *rc
         rcv->gap_next  = 0;
         rcv->dropped_seen += ch->tail_gap;
         ch->tail_gap = 0;
+    } else if (ch->wants_room) {
+        ch->wants_room = false;
+        wants_room     = true;
     } else if (ch->senders == 0) {
         st = HOPPER_END;
     }
     hpr_channel_update_aside_locked(ch);
     hpr_mutex_unlock(&ch->deque.back);
+    if (wants_room) hpr_settle_files(rcv, true);
     return st;
+}
+
+/* What a machine that stopped took with it looks like a file that was cut short, or like nothing at all. */
+static uint32_t reason_for(const struct hpr_channel *ch, const struct hopper_receiver *rcv, uint32_t reason)
+{
+    bool is_earlier_run = rcv->next_seq < rcv->recovered_end;
+
+    if (reason == HOPPER_GAP_NONE) return is_earlier_run ? ch->missing_reason : HOPPER_GAP_CORRUPT;
+    if (reason == HOPPER_GAP_TRUNCATED && is_earlier_run && ch->missing_reason == HOPPER_GAP_MACHINE_DOWN)
+        return HOPPER_GAP_MACHINE_DOWN;
+    return reason;
 }
 
 static void add_gap(struct hopper_receiver *rcv, uint64_t lost, uint32_t reason)
@@ -45,17 +64,21 @@ static void claim_frame(struct hpr_channel *ch, struct hopper_receiver *rcv, uin
                         uint64_t dropped_total, uint32_t reason)
 {
     struct hpr_spill *sp = &ch->spill;
-    uint64_t missing     = seq - rcv->next_seq;
+    uint64_t missing     = seq > rcv->next_seq ? seq - rcv->next_seq : 0; /* else a part of it was handed out before */
     uint64_t floor       = hpr_min_u64(sp->drop_floor_seq, seq);
     uint64_t oldest      = floor > rcv->next_seq ? floor - rcv->next_seq : 0;
     uint64_t newest, lost;
 
-    dropped_total  = hpr_min_u64(dropped_total, rcv->due_dropped_total);
-    newest         = dropped_total > rcv->dropped_seen ? dropped_total - rcv->dropped_seen : 0;
-    newest         = hpr_min_u64(newest, missing - oldest);
-    lost           = missing - oldest - newest;
+    records -= (uint32_t)(rcv->next_seq + missing - seq);
+    records = (uint32_t)hpr_min_u64(records, rcv->due - missing); /* memory may have the rest */
+    if (rcv->has_unknown_dropped && dropped_total > rcv->dropped_seen) rcv->dropped_seen = dropped_total;
+    rcv->has_unknown_dropped = false;
+    dropped_total            = hpr_min_u64(dropped_total, rcv->due_dropped_total);
+    newest                   = dropped_total > rcv->dropped_seen ? dropped_total - rcv->dropped_seen : 0;
+    newest                   = hpr_min_u64(newest, missing - oldest);
+    lost                     = missing - oldest - newest;
     rcv->gap_count = rcv->gap_next = 0;
-    reason                         = reason == HOPPER_GAP_NONE ? HOPPER_GAP_CORRUPT : reason;
+    reason                         = reason_for(ch, rcv, reason);
     add_gap(rcv, oldest, HOPPER_GAP_DROPPED_OLDEST);
     add_gap(rcv, lost, reason);
     add_gap(rcv, newest, HOPPER_GAP_DROPPED_NEWEST);
@@ -63,8 +86,20 @@ static void claim_frame(struct hpr_channel *ch, struct hopper_receiver *rcv, uin
     hpr_spill_claim_locked(sp, lost);
     rcv->dropped_seen += newest;
     rcv->due -= missing + records;
-    sp->claimed_seq    = seq + records;
+    sp->claimed_seq    = rcv->next_seq + missing + records;
     rcv->frame_records = records;
+}
+
+/* The first records of the frame at hand that were handed out before are passed over. */
+static void skip_to_next(struct hopper_receiver *rcv, uint64_t first_seq)
+{
+    for (; first_seq < rcv->next_seq; first_seq++) {
+        const unsigned char *data;
+        size_t bytes, taken = hpr_record_get(rcv->frame, rcv->frame_bytes, &data, &bytes);
+
+        rcv->frame += taken; /* 0: put_from_frame() will find that out */
+        rcv->frame_bytes -= taken;
+    }
 }
 
 /* Behind the receiver: files that it has left are removed, and all of them when nothing in them is wanted any more. */
@@ -76,7 +111,8 @@ static void clean_up_locked(struct hpr_channel *ch, struct hopper_receiver *rcv)
     bool is_at_end = rp->number >= dir->end.number;
 
     if (rp->number > dir->end.number)
-        hpr_dir_abandon_locked(dir); /* the active file cannot be read: write no more to it */
+        hpr_dir_abandon_locked(dir);      /* the active file cannot be read: write no more to it */
+    if (hpr_channel_survives(ch)) return; /* settle.c removes what is acknowledged */
     if (rp->number > dir->oldest)
         (void)hpr_dir_remove_below_locked(dir, &ch->deque.back, is_at_end ? dir->end.number : rp->number,
                                           is_at_end ? dir->end.start : rp->start);
@@ -106,21 +142,38 @@ static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiv
         st = HOPPER_OK;
     } else if (st == HOPPER_OK) {
         claim_frame(ch, rcv, frame.first_seq, frame.records, frame.dropped_total, frame.reason);
-        hpr_spill_claim_locked(sp, frame.records);
+        hpr_spill_claim_locked(sp, rcv->frame_records);
         rcv->frame       = frame.data;
         rcv->frame_bytes = frame.bytes;
+        skip_to_next(rcv, frame.first_seq);
     }
     if (st == HOPPER_OK) clean_up_locked(ch, rcv);
     return st;
+}
+
+/* A block that is handed out is kept until it is acknowledged, which may be far behind: there would be none left. So it
+ * goes to a file first. False: that cannot be had now. */
+static bool write_first(struct hpr_channel *ch)
+{
+    struct hopper_error ignored; /* counted in write_errors; and the record is handed out all the same */
+
+    if (!ch->spill.oldest) hpr_spill_seal_locked(&ch->spill);
+    switch (hpr_spill_work_locked(&ch->spill, &ignored)) {
+    case HPR_AGAIN: return true;
+    case HPR_WAIT: hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX); return true;
+    default: return false;
+    }
 }
 
 /* From memory, where the block has not reached the disk. */
 static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
     struct hpr_block *block;
+    enum hpr_result res;
 
-    enum hpr_result res = hpr_spill_take_block_locked(&ch->spill, &block);
-
+    if (ch->options.acknowledge == HOPPER_ACKNOWLEDGE_EXPLICIT && hpr_channel_survives(ch) && write_first(ch))
+        return HOPPER_EAGAIN;
+    res = hpr_spill_take_block_locked(&ch->spill, &block);
     assert(res != HPR_AGAIN); /* what is due is in files or in blocks */
     if (res != HPR_DONE) {
         hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX); /* it is being written just now */
@@ -130,6 +183,7 @@ static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *
     rcv->block       = block;
     rcv->frame       = block->raw;
     rcv->frame_bytes = block->raw_bytes;
+    skip_to_next(rcv, block->first_seq);
     return HOPPER_OK;
 }
 

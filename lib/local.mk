@@ -11,21 +11,29 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/bytes.h \
 	%D%/channel.c %D%/channel.h \
 	%D%/codec.c %D%/codec.h \
+	%D%/commit.c %D%/commit.h \
 	%D%/deque.c %D%/deque.h \
 	%D%/dir.c %D%/dir.h \
+	%D%/dir_sync.c \
 	%D%/error.c %D%/error.h \
 	%D%/fetch.c %D%/fetch.h \
 	%D%/frame.c %D%/frame.h \
 	%D%/io.c %D%/io.h \
+	%D%/memory.c %D%/memory.h \
+	%D%/memory_old.c %D%/memory_old.h \
 	%D%/options.c %D%/options.h \
 	%D%/platform_posix.c \
 	%D%/queue_file.c %D%/queue_file.h \
 	%D%/receiver.c \
 	%D%/record.c %D%/record.h \
+	%D%/recover.c %D%/recover.h \
 	%D%/replay.c %D%/replay.h \
+	%D%/restore.c %D%/restore.h \
 	%D%/ring.c %D%/ring.h \
 	%D%/sender.c \
+	%D%/settle.c %D%/settle.h \
 	%D%/spill.c %D%/spill.h \
+	%D%/state.c %D%/state.h \
 	%D%/stats.c \
 	%D%/stream.c %D%/stream.h \
 	%D%/sync.c %D%/sync.h \

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "frame.h"
 #include "record.h"
+#include "state.h"
 
 #define FILE_BYTES_MIN   4096
 #define BLOCK_BYTES_MIN  1024
@@ -14,7 +15,8 @@
 #define BLOCKS_MIN       3 /* one open, one on its way to disk, one in the receiver's hands */
 #define BLOCKS_MAX       16
 #define NAME_CHARS_MAX   200
-#define HANDLE_BYTES_MIN 8192 /* some 27 senders */
+#define SYNC_MS_MAX      86400000U /* a day */
+#define HANDLE_BYTES_MIN 8192      /* some 27 senders */
 
 /* Room on disk that no record can use: LOCK, a file header, a footer, a frame header, a record's own header. */
 #define DISK_OVERHEAD_BYTES 512
@@ -65,6 +67,30 @@ static hopper_status check_platform(const struct hopper_platform *p, struct hopp
     return HOPPER_OK;
 }
 
+/* Dropping the oldest records would break the promise that each accepted one survives. */
+static hopper_status check_survive(const struct hopper_options *o, struct hopper_error *err)
+{
+    if (o->survive > HOPPER_SURVIVE_POWER_LOSS) return bad(err, "use options.survive (unknown value)");
+    if (o->acknowledge > HOPPER_ACKNOWLEDGE_EXPLICIT) return bad(err, "use options.acknowledge (unknown value)");
+    if (o->sync > HOPPER_SYNC_DEMAND) return bad(err, "use options.sync (unknown value)");
+    if (o->sync != HOPPER_SYNC_GROUP && o->survive != HOPPER_SURVIVE_POWER_LOSS)
+        return bad(err, "use options.sync (only with HOPPER_SURVIVE_POWER_LOSS)");
+    if (o->sync == HOPPER_SYNC_INTERVAL ? o->sync_ms < 1 || o->sync_ms > SYNC_MS_MAX : o->sync_ms != 0)
+        return bad(err, "use options.sync_ms (1 to 86400000 with HOPPER_SYNC_INTERVAL, else 0)");
+    if (o->survive != HOPPER_SURVIVE_NOTHING && o->when_full == HOPPER_FULL_DROP_OLDEST)
+        return bad(err, "use options.when_full (HOPPER_FULL_DROP_OLDEST only with HOPPER_SURVIVE_NOTHING)");
+    if (o->disk_bytes < HOPPER_DISK_BYTES_MIN + hpr_options_kept_bytes(o))
+        return bad(err, "use options.disk_bytes (at least twice memory_bytes and HOPPER_DISK_BYTES_MIN)");
+    return HOPPER_OK;
+}
+
+uint64_t hpr_options_kept_bytes(const struct hopper_options *o)
+{
+    uint64_t state = o->survive == HOPPER_SURVIVE_NOTHING ? 0 : HPR_STATE_FILE_BYTES;
+
+    return o->survive == HOPPER_SURVIVE_CRASH ? state + 2 * o->memory_bytes : state;
+}
+
 hopper_status hpr_options_import(struct hopper_options *out, const struct hopper_options *in, struct hopper_error *err)
 {
     hopper_status st;
@@ -81,11 +107,11 @@ hopper_status hpr_options_import(struct hopper_options *out, const struct hopper
         return bad(err, "use options.file_bytes (at least 4096)");
     if (out->record_bytes_max > HPR_RECORD_BYTES_LIMIT || out->record_bytes_max > SIZE_MAX / 4)
         return bad(err, "use options.record_bytes_max (4294963199 at the most)");
-    if (out->survive != HOPPER_SURVIVE_NOTHING) return bad(err, "use options.survive (unknown value)");
     if (out->when_full > HOPPER_FULL_DROP_OLDEST) return bad(err, "use options.when_full (unknown value)");
     if (out->compression > HOPPER_COMPRESSION_NONE)
         return bad(err, "use options.compression (1 to 9 or HOPPER_COMPRESSION_NONE)");
-    if (out->reserved != 0) return bad(err, "use options.reserved (must be 0)");
+    if (out->reserved != 0 || out->reserved2 != 0) return bad(err, "use options.reserved (must be 0)");
+    if ((st = check_survive(out, err)) != HOPPER_OK) return st;
     if ((st = check_platform(out->platform, err)) != HOPPER_OK) return st;
     return check_item_type(out->item_type, err);
 }
@@ -115,15 +141,16 @@ static size_t clamp_size(uint64_t n, size_t least, size_t most)
 
 void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
 {
-    uint64_t block = hpr_min_u64(hpr_min_u64(o->memory_bytes / 32, o->disk_bytes / 16), o->file_bytes / 4);
+    const uint64_t disk = o->disk_bytes - hpr_options_kept_bytes(o);
+    uint64_t block      = hpr_min_u64(hpr_min_u64(o->memory_bytes / 32, disk / 16), o->file_bytes / 4);
     uint64_t packed_max;
 
     memset(plan, 0, sizeof *plan);
     plan->block_bytes      = clamp_size(hpr_floor_pow2(block), BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
     plan->blocks           = clamp_size(o->memory_bytes / 8 / plan->block_bytes, BLOCKS_MIN, BLOCKS_MAX);
     plan->lanes            = o->memory_bytes >= UINT64_C(16) << 20 ? 4 : o->memory_bytes >= UINT64_C(4) << 20 ? 2 : 1;
-    plan->file_bytes       = hpr_min_u64(o->file_bytes, o->disk_bytes / 4);
-    plan->record_bytes_max = hpr_min_u64(o->record_bytes_max, o->disk_bytes - DISK_OVERHEAD_BYTES);
+    plan->file_bytes       = hpr_min_u64(o->file_bytes, disk / 4);
+    plan->record_bytes_max = hpr_min_u64(o->record_bytes_max, disk - DISK_OVERHEAD_BYTES);
     packed_max             = hpr_record_packed_bytes(plan->record_bytes_max);
     if (plan->record_bytes_max > o->memory_bytes / 4) {
         plan->read_raw_bytes = plan->block_bytes;

@@ -305,6 +305,12 @@ static int posix_unmap(void *ctx, void *addr, size_t bytes)
     return result(munmap(addr, bytes));
 }
 
+static int posix_sync_map(void *ctx, void *addr, size_t bytes)
+{
+    (void)ctx;
+    return result(msync(addr, bytes, MS_SYNC));
+}
+
 #if POSIX_HAS_EVENTFD
 static int posix_event_open(void *ctx)
 {
@@ -401,6 +407,29 @@ static long posix_process_id(void *ctx)
     return (long)getpid();
 }
 
+/* Linux tells it as a UUID in text; where nothing tells it, no two runs are of the same start of the machine. */
+static int posix_boot_id(void *ctx, void *id16)
+{
+    unsigned char *out = id16;
+    char text[64]      = "";
+    int fd             = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    unsigned digits    = 0;
+    ssize_t got;
+
+    if (fd < 0) return posix_random(ctx, id16, 16);
+    got = read(fd, text, sizeof text - 1);
+    (void)close(fd);
+    memset(out, 0, 16);
+    for (ssize_t i = 0; i < got && digits < 32; i++) {
+        const char *hex = "0123456789abcdef", *at = strchr(hex, text[i]);
+
+        if (text[i] == '\0' || !at) continue;
+        out[digits / 2] = (unsigned char)(out[digits / 2] << 4 | (at - hex));
+        digits++;
+    }
+    return digits == 32 ? 0 : posix_random(ctx, id16, 16);
+}
+
 /* ---- clock and allocator --------------------------------------------------------------------------------------- */
 
 static uint64_t posix_monotonic_ns(void *ctx)
@@ -458,11 +487,13 @@ static const struct hopper_platform posix_platform = {
         .lock = posix_lock,
         .map = posix_map,
         .unmap = posix_unmap,
+        .sync_map = posix_sync_map,
         .event_open = posix_event_open,
         .event_set = posix_event_set,
         .event_clear = posix_event_clear,
         .random = posix_random,
         .process_id = posix_process_id,
+        .boot_id = posix_boot_id,
     },
     .clock = {
         .size = sizeof(struct hopper_clock),

@@ -6,18 +6,26 @@
 #include "error.h"
 #include "fetch.h"
 #include "record.h"
+#include "settle.h"
 
 /* ---- handing out ---- */
 
+static uint32_t flags(const hopper_receiver *rcv)
+{
+    return rcv->next_seq < rcv->recovered_end ? HOPPER_RECORD_REDELIVERED : 0;
+}
+
 static void put_gap(hopper_receiver *rcv, struct hopper_record *rec, uint64_t lost, uint32_t reason)
 {
-    *rec = (struct hopper_record){ .data = NULL, .lost = lost, .seq = rcv->next_seq, .gap = reason };
+    *rec =
+        (struct hopper_record){ .data = NULL, .lost = lost, .seq = rcv->next_seq, .gap = reason, .flags = flags(rcv) };
+    if (hpr_channel_survives(rcv->channel)) hpr_settle_note_gap(rcv, lost, reason);
     rcv->next_seq += lost;
 }
 
 static void put_record(hopper_receiver *rcv, struct hopper_record *rec, const void *data, uint64_t len)
 {
-    *rec = (struct hopper_record){ .data = data, .len = len, .seq = rcv->next_seq };
+    *rec = (struct hopper_record){ .data = data, .len = len, .seq = rcv->next_seq, .flags = flags(rcv) };
     rcv->next_seq++;
     rcv->handed_out++;
 }
@@ -28,13 +36,22 @@ static void put_late_gap(hopper_receiver *rcv, struct hopper_record *rec, uint64
     put_gap(rcv, rec, lost, reason);
 }
 
+/* A record that stands in packed form: its bytes, or the item that they make. */
+static void put_packed(hopper_receiver *rcv, struct hopper_record *rec, const void *data, uint64_t len)
+{
+    const struct hopper_item_type *type = rcv->channel->options.item_type;
+    void *item                          = NULL;
+
+    if (!type) put_record(rcv, rec, data, len);
+    else if (type->unpack(type->ctx, data, (size_t)len, &item) == 0) put_record(rcv, rec, item, 0);
+    else put_late_gap(rcv, rec, 1, HOPPER_GAP_UNPACK);
+}
+
 /* The next record of the frame at hand. */
 static void put_from_frame(hopper_receiver *rcv, struct hopper_record *rec)
 {
-    const struct hopper_item_type *type = rcv->channel->options.item_type;
     const unsigned char *data;
     size_t bytes, taken = hpr_record_get(rcv->frame, rcv->frame_bytes, &data, &bytes);
-    void *item = NULL;
 
     if (taken == 0) { /* the checksum is right, so somebody wrote it like that */
         put_late_gap(rcv, rec, rcv->frame_records, HOPPER_GAP_CORRUPT);
@@ -44,9 +61,7 @@ static void put_from_frame(hopper_receiver *rcv, struct hopper_record *rec)
     rcv->frame += taken;
     rcv->frame_bytes -= taken;
     rcv->frame_records--;
-    if (!type) put_record(rcv, rec, data, bytes);
-    else if (type->unpack(type->ctx, data, bytes, &item) == 0) put_record(rcv, rec, item, 0);
-    else put_late_gap(rcv, rec, 1, HOPPER_GAP_UNPACK);
+    put_packed(rcv, rec, data, bytes);
 }
 
 /* As many records as stand in the ring one after the other, up to MAX. */
@@ -55,6 +70,7 @@ static size_t put_run(hopper_receiver *rcv, struct hopper_record *recs, size_t m
     struct hpr_deque *dq = &rcv->channel->deque;
     size_t n             = 0;
 
+    if (rcv->channel->options.item_type) return 0; /* items are unpacked one by one, if they are packed at all */
     while (n < max && hpr_deque_has_entry(dq)) {
         const void *data;
         uint64_t len;
@@ -72,7 +88,7 @@ static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
 
     hpr_deque_take(&rcv->channel->deque, &entry);
     switch (entry.kind) {
-    case HPR_PLACE_RECORD: put_record(rcv, rec, entry.data, entry.value); return true;
+    case HPR_PLACE_RECORD: put_packed(rcv, rec, entry.data, entry.value); return true;
     case HPR_PLACE_ITEM: put_record(rcv, rec, entry.item, 0); return true;
     case HPR_PLACE_GAP:
         rcv->dropped_seen += entry.value;
@@ -82,6 +98,9 @@ static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
         rcv->due               = entry.value;
         rcv->due_dropped_total = rcv->dropped_seen + entry.dropped;
         return false;
+    case HPR_PLACE_NUMBERED:
+        put_packed(rcv, rec, entry.data + HPR_RING_NUMBER_BYTES, entry.value - HPR_RING_NUMBER_BYTES);
+        return true;
     case HPR_PLACE_PAD: break;
     }
     assert(0 && "an entry of the ring");
@@ -121,11 +140,16 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
     return st == HOPPER_OK ? HOPPER_EAGAIN : st;
 }
 
-/* The caller is done with what it was handed. */
-static void settle(hopper_receiver *rcv)
+/* The caller is done with the views that it was handed; IS_ALL: and says that it is done with the records. */
+static void settle(hopper_receiver *rcv, bool is_all)
 {
     struct hpr_channel *ch = rcv->channel;
 
+    if (hpr_channel_survives(ch)) {
+        hpr_settle_views(rcv);
+        if (is_all || ch->options.acknowledge == HOPPER_ACKNOWLEDGE_AUTO) hpr_settle_until(rcv, rcv->next_seq - 1);
+        return;
+    }
     if (rcv->handed_out > 0) {
         uint64_t acknowledged = atomic_load_explicit(&ch->acknowledged, memory_order_relaxed);
 
@@ -161,7 +185,7 @@ hopper_status hopper_receive_batch(hopper_receiver *rcv, struct hopper_record *r
     if (countp) *countp = 0;
     if (!rcv || !recs || !countp || max == 0)
         return rcv ? hpr_error_set(&rcv->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
-    settle(rcv);
+    settle(rcv, false);
     do {
         st = collect(rcv, recs, max, countp);
         if (st == HOPPER_EAGAIN) st = wait_for_more(rcv, deadline_ns);
@@ -179,7 +203,36 @@ hopper_status hopper_receive(hopper_receiver *rcv, struct hopper_record *rec, ui
 
 void hopper_acknowledge(hopper_receiver *rcv)
 {
-    if (rcv) settle(rcv);
+    if (rcv) settle(rcv, true);
+}
+
+hopper_status hopper_acknowledge_until(hopper_receiver *rcv, uint64_t seq)
+{
+    if (!rcv) return HOPPER_EINVAL;
+    if (!hpr_channel_survives(rcv->channel) || rcv->channel->options.acknowledge != HOPPER_ACKNOWLEDGE_EXPLICIT)
+        return hpr_error_set(&rcv->error, HOPPER_EINVAL, 0, "acknowledge up to a record (acknowledging is automatic)",
+                             NULL);
+    if (seq >= rcv->next_seq)
+        return hpr_error_set(&rcv->error, HOPPER_EINVAL, 0, "acknowledge what was not received yet", NULL);
+    hpr_settle_views(rcv);
+    hpr_settle_until(rcv, seq);
+    return HOPPER_OK;
+}
+
+hopper_status hopper_recovery_report(const hopper_receiver *rcv, struct hopper_recovery *report)
+{
+    struct hopper_recovery r;
+    size_t size;
+
+    if (!rcv || !report || report->size < offsetof(struct hopper_recovery, was_closed) || report->size > 65536)
+        return HOPPER_EINVAL;
+    size = report->size;
+    r    = rcv->recovery;
+    if (!hpr_channel_survives(rcv->channel)) r.is_new = 1;
+    memset(report, 0, size);
+    r.size = size;
+    memcpy(report, &r, hpr_min_size(size, sizeof r));
+    return HOPPER_OK;
 }
 
 hopper_status hopper_receiver_fd(hopper_receiver *rcv, int *fdp)
@@ -200,7 +253,7 @@ static void free_items(struct hpr_channel *ch)
     const struct hopper_item_type *type = ch->options.item_type;
     struct hpr_entry entry;
 
-    while (type && hpr_deque_has_entry(&ch->deque)) {
+    while (type && !hpr_channel_survives(ch) && hpr_deque_has_entry(&ch->deque)) {
         hpr_deque_take(&ch->deque, &entry);
         if (entry.kind == HPR_PLACE_ITEM) type->free(type->ctx, entry.item);
     }
@@ -212,12 +265,13 @@ void hopper_receiver_close(hopper_receiver *rcv)
 
     if (!rcv) return;
     ch = rcv->channel;
-    settle(rcv);
+    settle(rcv, false);
+    if (hpr_channel_survives(ch)) hpr_settle_fill_state(ch, &rcv->passed, 0, 0);
     hpr_replay_close(&rcv->replay);
     hpr_mutex_lock(&ch->deque.back);
     ch->is_refusing = true;
-    if (rcv->block) hpr_spill_give_back_locked(&ch->spill, rcv->block);
-    rcv->block = NULL;
+    if (!hpr_channel_survives(ch) && rcv->block) hpr_spill_give_back_locked(&ch->spill, rcv->block);
+    rcv->block = NULL; /* where it survives, it waits for the next run */
     hpr_deque_publish_locked(&ch->deque);
     hpr_cond_broadcast(&ch->deque.room);
     hpr_mutex_unlock(&ch->deque.back);

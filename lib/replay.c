@@ -17,6 +17,7 @@
 #include "error.h"
 
 /* What is passed over where the device cannot be read: twice as much each time, until something can be read again. */
+#define LOOK_AHEAD    16 /* file numbers, some of which may be others' or spent */
 #define READ_STEP     4096
 #define READ_STEP_MAX (1 << 20)
 
@@ -32,6 +33,8 @@ static void note(struct hpr_replay *rp, uint32_t reason)
 
 static void leave_file(struct hpr_replay *rp)
 {
+    rp->void_seq         = UINT64_MAX;
+    rp->has_looked_ahead = false;
     hpr_io_close(rp->io, rp->fd);
     rp->fd     = -1;
     rp->offset = 0;
@@ -99,6 +102,31 @@ static void read_file_header(struct hpr_replay *rp)
         hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == rp->number &&
         memcmp(header.channel_id, rp->dir->channel_id, sizeof header.channel_id) == 0)
         rp->start = header.stream_offset;
+}
+
+/* Records whose syncing failed are written again to the next file, and may stand here as well: what the next file's header
+ * says it begins with does not count here any more. Known once the next file is there, so asked until then. */
+static void look_ahead(struct hpr_replay *rp, const struct hpr_replay_end *end)
+{
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    struct hpr_file_header header;
+    size_t got = 0;
+    int fd;
+
+    if (rp->dir->survive != HOPPER_SURVIVE_POWER_LOSS || rp->has_looked_ahead || rp->number >= end->file.number) return;
+    rp->has_looked_ahead = true;
+    for (uint64_t number = rp->number + 1; number <= hpr_min_u64(end->file.number, rp->number + LOOK_AHEAD); number++) {
+        hpr_queue_file_name(name, number);
+        fd = rp->io->open_at(rp->io->ctx, rp->dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+        if (fd < 0) continue;
+        if (hpr_io_read(rp->io, fd, bytes, sizeof bytes, 0, &got) == 0 &&
+            hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == number &&
+            memcmp(header.channel_id, rp->dir->channel_id, sizeof header.channel_id) == 0)
+            rp->void_seq = hpr_min_u64(rp->void_seq, header.first_seq);
+        hpr_io_close(rp->io, fd);
+        if (rp->void_seq != UINT64_MAX) return;
+    }
 }
 
 /* HOPPER_OK: open, or noted why not and left. */
@@ -244,13 +272,18 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
 {
     const uint64_t next = rp->offset + HPR_FRAME_HEADER_BYTES + h->stored_bytes;
     unsigned char *raw  = raw_buffer(rp, h->raw_bytes);
+    const bool is_kept  = rp->dir->survive != HOPPER_SURVIVE_NOTHING; /* memory may have parts of a frame as well */
 
-    if (h->first_seq < seq) { /* delivered or dropped already */
+    if (h->first_seq < seq && (!is_kept || h->first_seq + h->records <= seq)) { /* delivered or dropped already */
+        rp->offset = next;
+        return STEP_ON;
+    }
+    if (h->first_seq >= rp->void_seq) { /* written again in a later file */
         rp->offset = next;
         return STEP_ON;
     }
     if (h->first_seq >= end->due_seq && h->first_seq + h->records <= end->seq) return STEP_END; /* not its turn yet */
-    if (h->first_seq + h->records > hpr_min_u64(end->seq, end->due_seq) || !raw) {
+    if (h->first_seq + h->records > (is_kept ? end->seq : hpr_min_u64(end->seq, end->due_seq)) || !raw) {
         note(rp, HOPPER_GAP_CORRUPT);
         rp->offset = next;
         return STEP_ON;
@@ -268,7 +301,7 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
     case LOAD_SHORT: note(rp, HOPPER_GAP_TRUNCATED); return STEP_FILE_DONE;
     case LOAD_PASSING: return STEP_PASSING;
     }
-    rp->offset = next;
+    if (h->first_seq + h->records <= end->due_seq) rp->offset = next; /* else the rest of it may be due later */
     *frame     = (struct hpr_replay_frame){ raw, h->raw_bytes, h->first_seq, h->records, h->dropped_total, rp->reason };
     rp->reason = HOPPER_GAP_NONE;
     return STEP_FRAME;
@@ -334,6 +367,7 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
             if ((st = open_file(rp, err)) != HOPPER_OK) return st;
             continue;
         }
+        look_ahead(rp, end);
         step = step_in_file(rp, end, file_limit(rp, end), seq, frame, &res);
         if (step == STEP_FRAME) return HOPPER_OK;
         if (step == STEP_END) break;

@@ -20,11 +20,13 @@ struct hpr_replay {
     size_t stored_bytes;
     struct hpr_inflater inflater;
 
-    int fd;          /* -1: none open */
-    uint64_t number; /* of the file in which the next frame is looked for */
-    uint64_t start;  /* stream offset of its first byte, 0: not known */
-    uint64_t offset; /* of the next frame, 0: the file was not opened yet */
-    uint32_t reason; /* enum hopper_gap: why something since the last good frame was passed over */
+    int fd;                /* -1: none open */
+    uint64_t number;       /* of the file in which the next frame is looked for */
+    uint64_t start;        /* stream offset of its first byte, 0: not known */
+    uint64_t offset;       /* of the next frame, 0: the file was not opened yet */
+    uint32_t reason;       /* enum hopper_gap: why something since the last good frame was passed over */
+    uint64_t void_seq;     /* frames of this file from here on do not count */
+    bool has_looked_ahead; /* void_seq is known */
     uint64_t read_errors;
 };
 

@@ -15,7 +15,10 @@ enum hpr_place {
     HPR_PLACE_DISK = 2, /* value: so many sequence numbers are on disk or in blocks, next in order; the number of those
                              that HOPPER_FULL_DROP_NEWEST dropped follows */
     HPR_PLACE_GAP  = 3, /* value: so many records were dropped here (HOPPER_GAP_DROPPED_NEWEST) */
-    HPR_PLACE_PAD  = 4  /* value: bytes to skip to the ring's start, head included */
+    HPR_PLACE_PAD  = 4, /* value: bytes to skip to the ring's start, head included */
+    HPR_PLACE_NUMBERED =
+        5 /* a record of a producer that numbers its own; value: its bytes and those 16 before it, which
+                              are the producer's id and the number in format order */
 };
 
 struct hpr_ring {
@@ -39,10 +42,12 @@ struct hpr_entry {
 #define HPR_RING_HEAD_BYTES 8
 #define HPR_RING_VALUE_MAX  (UINT64_MAX >> 3)
 
+#define HPR_RING_NUMBER_BYTES 16
+
 /* Bytes of an entry of KIND with LEN bytes of record. */
 static inline size_t hpr_ring_entry_bytes(enum hpr_place kind, size_t len)
 {
-    if (kind == HPR_PLACE_RECORD) return HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
+    if (kind == HPR_PLACE_RECORD || kind == HPR_PLACE_NUMBERED) return HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
     return kind == HPR_PLACE_GAP ? HPR_RING_HEAD_BYTES : HPR_RING_HEAD_BYTES + 8;
 }
 

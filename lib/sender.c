@@ -95,7 +95,7 @@ hopper_status hopper_send_batch(hopper_sender *snd, const struct iovec *records,
         return snd ? hpr_error_set(&snd->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
     if (snd->channel->options.item_type)
         return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send bytes on a channel of items", NULL);
-    return hpr_admit_records(snd->channel, records, count, deadline_ns, acceptedp, &snd->error);
+    return hpr_admit_records(snd->channel, records, count, deadline_ns, acceptedp, &snd->last_seq, &snd->error);
 }
 
 /* An item counts at least so much that the entries of as many as the budget allows fit into their ring (make_deque()). */
@@ -113,7 +113,37 @@ hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline
     type = snd->channel->options.item_type;
     if (!type) return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send an item on a channel of bytes", NULL);
     send = (struct hpr_send){ .source = { .type = type, .item = item }, .weight = item_weight(type, item) };
-    return hpr_admit_item(snd->channel, &send, deadline_ns, &snd->error);
+    return hpr_admit_item(snd->channel, &send, deadline_ns, &snd->last_seq, &snd->error);
+}
+
+uint64_t hopper_sender_seq(const hopper_sender *snd)
+{
+    return snd ? snd->last_seq : 0;
+}
+
+uint64_t hopper_durable_seq(hopper_sender *snd)
+{
+    uint64_t seq = 0;
+
+    if (!snd) return 0;
+    if (snd->channel->options.survive == HOPPER_SURVIVE_POWER_LOSS)
+        return atomic_load_explicit(&snd->channel->commit.durable_seq, memory_order_acquire);
+    if (snd->channel->options.survive == HOPPER_SURVIVE_CRASH) {
+        hpr_mutex_lock(&snd->channel->deque.back);
+        seq = snd->channel->next_seq - 1;
+        hpr_mutex_unlock(&snd->channel->deque.back);
+    }
+    return seq;
+}
+
+hopper_status hopper_wait_durable(hopper_sender *snd, uint64_t seq, uint64_t deadline_ns)
+{
+    if (!snd) return HOPPER_EINVAL;
+    if (snd->channel->options.survive == HOPPER_SURVIVE_POWER_LOSS)
+        return hpr_commit_wait(snd->channel, seq, deadline_ns, &snd->error);
+    if (seq <= hopper_durable_seq(snd) && hpr_channel_survives(snd->channel)) return HOPPER_OK;
+    return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "wait for a record that was not accepted, or survives nothing",
+                         NULL);
 }
 
 hopper_status hopper_flush(hopper_sender *snd)

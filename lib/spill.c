@@ -25,6 +25,7 @@ static void unqueue_oldest(struct hpr_spill *sp)
 
 static void free_block(struct hpr_spill *sp, struct hpr_block *block)
 {
+    if (block->kept) hpr_memory_fill_block(block->kept, 0, 0);
     sp->dir->promised -= block->promise;
     block->promise  = 0;
     block->state    = HPR_BLOCK_FREE;
@@ -56,6 +57,33 @@ void hpr_spill_seal_locked(struct hpr_spill *sp)
     sp->open = NULL;
 }
 
+void hpr_spill_describe_kept(const struct hpr_block *block)
+{
+    if (!block->kept) return;
+    hpr_memory_fill_block(block->kept, 0, 0);
+    block->kept->first_seq     = block->first_seq;
+    block->kept->dropped_total = block->dropped_total;
+    block->kept->opened_ms     = block->opened_ms;
+    hpr_memory_fill_block(block->kept, block->records, block->raw_bytes);
+}
+
+struct hpr_block *hpr_spill_restore_block(struct hpr_spill *sp, uint64_t first_seq, uint32_t records, size_t raw_bytes)
+{
+    struct hpr_block *block = sp->free_blocks;
+
+    assert(block && raw_bytes <= sp->block_bytes);
+    sp->free_blocks = block->next;
+    sp->blocks_busy++;
+    block->state     = HPR_BLOCK_SEALED;
+    block->first_seq = first_seq;
+    block->records   = records;
+    block->raw_bytes = raw_bytes;
+    block->promise   = HPR_FRAME_PROMISE(sp->block_bytes);
+    sp->dir->promised += block->promise; /* its room was promised by the run that filled it */
+    queue_block(sp, block);
+    return block;
+}
+
 static enum hpr_result open_block(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total)
 {
     struct hpr_block *block = sp->free_blocks;
@@ -74,6 +102,7 @@ static enum hpr_result open_block(struct hpr_spill *sp, uint64_t seq, uint64_t d
     block->records       = 0;
     block->raw_bytes     = 0;
     sp->open             = block;
+    hpr_spill_describe_kept(block);
     return HPR_DONE;
 }
 
@@ -98,6 +127,7 @@ enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint
     if (len > 0) memcpy(block->raw + block->raw_bytes, data, len);
     block->raw_bytes += len;
     block->records++;
+    if (block->kept) hpr_memory_fill_block(block->kept, block->records, block->raw_bytes);
     return HPR_DONE;
 }
 
@@ -180,6 +210,7 @@ static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h
     sp->failed_errno = 0;
     sp->gains++;
     if (seal_error) sp->write_errors++;
+    hpr_dir_note_removable_locked(sp->dir, sp->end_seq);
 }
 
 /* What a frame that could not be written leaves: nothing, or waste on the disk that takes up what was promised. True when
@@ -193,6 +224,45 @@ static bool account_failure(struct hpr_spill *sp, uint64_t promise, bool has_was
     }
     (void)hpr_dir_publish_locked(sp->dir);
     return has_waste;
+}
+
+/* Its frame is part of a file now, which needs no promise any more. */
+static void hold_written(struct hpr_spill *sp, struct hpr_block *block)
+{
+    struct hpr_block **end = &sp->written;
+
+    sp->dir->promised -= block->promise;
+    block->promise = 0;
+    block->state   = HPR_BLOCK_WRITTEN;
+    block->next    = NULL;
+    while (*end) end = &(*end)->next;
+    *end = block;
+}
+
+void hpr_spill_free_written_locked(struct hpr_spill *sp)
+{
+    struct hpr_block *block = sp->written;
+
+    HPR_ASSERT_HELD(sp->back);
+    sp->written = block->next;
+    free_block(sp, block);
+}
+
+void hpr_spill_forget_all_locked(struct hpr_spill *sp)
+{
+    HPR_ASSERT_HELD(sp->back);
+    hpr_spill_seal_locked(sp);
+    while (sp->written) hpr_spill_free_written_locked(sp);
+    while (sp->oldest) {
+        struct hpr_block *block = sp->oldest;
+
+        assert(block->state == HPR_BLOCK_SEALED || block->state == HPR_BLOCK_PACKED);
+        if (block->state == HPR_BLOCK_PACKED) free_lane(sp, block->lane);
+        block->lane = NULL;
+        unqueue_oldest(sp);
+        free_block(sp, block);
+    }
+    hpr_cond_broadcast(sp->room);
 }
 
 /* Write the oldest block, which is packed; the caller has become the writer. */
@@ -228,7 +298,8 @@ static enum hpr_result write_oldest(struct hpr_spill *sp, struct hopper_error *e
     if (st == HOPPER_OK) {
         account_frame(sp, &lane->header, seal_error);
         unqueue_oldest(sp);
-        free_block(sp, block);
+        if (sp->holds_written) hold_written(sp, block);
+        else free_block(sp, block);
         return HPR_AGAIN;
     }
     block->state     = HPR_BLOCK_SEALED;
@@ -323,12 +394,14 @@ static bool is_all_claimed(const struct hpr_spill *sp)
 bool hpr_spill_can_reclaim_locked(const struct hpr_spill *sp)
 {
     HPR_ASSERT_HELD(sp->back);
-    return is_all_claimed(sp) && sp->dir->end.number != 0;
+    return sp->dir->survive == HOPPER_SURVIVE_NOTHING && is_all_claimed(sp) && sp->dir->end.number != 0;
 }
 
 bool hpr_spill_reclaim_locked(struct hpr_spill *sp)
 {
     HPR_ASSERT_HELD(sp->back);
+    if (sp->dir->survive != HOPPER_SURVIVE_NOTHING)
+        return false; /* settle.c does: what was read is not yet done with */
     if (!is_all_claimed(sp)) return false;
     return hpr_dir_discard_all_locked(sp->dir);
 }

@@ -14,6 +14,7 @@
 #define HPR_SPILL_H
 
 #include "dir.h"
+#include "memory.h"
 #include "stream.h"
 #include "sync.h"
 
@@ -24,6 +25,7 @@ enum hpr_block_state {
     HPR_BLOCK_PACKING, /* a thread compresses it, without the lock */
     HPR_BLOCK_PACKED,  /* waits for its turn to be written */
     HPR_BLOCK_WRITING, /* the writer writes it, without the lock */
+    HPR_BLOCK_WRITTEN, /* in a file, and kept until that is on the device (holds_written) */
     HPR_BLOCK_TAKEN    /* out of the queue, in the receiver's hands */
 };
 
@@ -35,11 +37,12 @@ struct hpr_block {
     uint64_t first_seq;         /* [back while open, then const] */
     uint64_t dropped_total;     /* as in struct hpr_frame_header */
     uint64_t opened_ms;
-    uint64_t promise;     /* [back] bytes of disk promised for it */
-    uint32_t records;     /* [back while open, then const] */
-    size_t raw_bytes;     /* [back while open, then const] */
-    unsigned char *frame; /* room for a frame header, then `raw` */
-    unsigned char *raw;   /* block_bytes */
+    uint64_t promise;              /* [back] bytes of disk promised for it */
+    uint32_t records;              /* [back while open, then const] */
+    size_t raw_bytes;              /* [back while open, then const] */
+    unsigned char *frame;          /* room for a frame header, then `raw` */
+    unsigned char *raw;            /* block_bytes */
+    struct hpr_memory_block *kept; /* [const after open] what survives a kill says of it; NULL: nothing does */
 };
 
 struct hpr_spill {
@@ -48,10 +51,12 @@ struct hpr_spill {
     struct hpr_cond *room;  /* [const after open] broadcast when a block, a lane or the writer's role is free */
     size_t block_bytes;     /* [const after open] */
     bool has_codec;         /* [const after open] */
+    bool holds_written;     /* [const after open] blocks that are written wait in `written` */
 
     struct hpr_block *open;        /* [back] NULL: none */
     struct hpr_block *oldest;      /* [back] the queue of blocks behind it is sealed */
     struct hpr_block *youngest;    /* [back] */
+    struct hpr_block *written;     /* [back] oldest first */
     struct hpr_block *free_blocks; /* [back] */
     struct hpr_lane *free_lanes;   /* [back] */
     size_t blocks_busy;            /* [back] not free */
@@ -96,6 +101,17 @@ enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint
 
 /* Whether a record of LEN bytes can go into a block. */
 bool hpr_spill_is_small(const struct hpr_spill *sp, uint64_t len);
+
+/* At open: put a block in the queue that an earlier run had filled; there is a free one. Its raw bytes are the caller's to
+ * fill in, also what it promises. */
+struct hpr_block *hpr_spill_restore_block(struct hpr_spill *sp, uint64_t first_seq, uint32_t records, size_t raw_bytes);
+
+/* Say all that survives of BLOCK. While its fill is 0 nobody looks at the rest. */
+void hpr_spill_describe_kept(const struct hpr_block *block);
+
+/* Free the oldest written block; and all blocks but those that nobody may take away, with what is in them. */
+void hpr_spill_free_written_locked(struct hpr_spill *sp);
+void hpr_spill_forget_all_locked(struct hpr_spill *sp);
 
 /* Close the open block, if there is one, so that it can be written or taken. */
 void hpr_spill_seal_locked(struct hpr_spill *sp);

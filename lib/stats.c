@@ -15,13 +15,21 @@ static void fill_records(struct hpr_channel *ch, struct hopper_stats *s)
         s->gap_records[i] = ch->gap_records[i];
         gone += ch->gap_records[i];
     }
-    s->pending_disk   = hpr_spill_records_on_disk(&ch->spill);
+    s->pending_disk   = ch->options.survive == HOPPER_SURVIVE_POWER_LOSS ? s->accepted - s->acknowledged - gone
+                                                                         : hpr_spill_records_on_disk(&ch->spill);
     s->pending_memory = s->accepted - s->acknowledged - gone - s->pending_disk;
     s->refused        = ch->refused;
     s->overflowed     = ch->overflowed;
     s->seq_accepted   = ch->next_seq - 1;
     s->seq_delivered  = atomic_load_explicit(&ch->delivered_seq, memory_order_relaxed);
     s->senders        = ch->senders;
+    s->duplicates     = ch->duplicates;
+    s->seq_acknowledged =
+        hpr_channel_survives(ch) ? atomic_load_explicit(&ch->passed_seq, memory_order_relaxed) : s->acknowledged;
+    if (ch->options.survive == HOPPER_SURVIVE_POWER_LOSS)
+        s->seq_durable = atomic_load_explicit(&ch->commit.durable_seq, memory_order_relaxed);
+    else if (ch->options.survive == HOPPER_SURVIVE_CRASH) s->seq_durable = ch->next_seq - 1;
+    s->syncs = atomic_load_explicit(&ch->dir.syncs, memory_order_relaxed);
 }
 
 static void fill_bytes(struct hpr_channel *ch, struct hopper_stats *s)

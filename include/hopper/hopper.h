@@ -57,12 +57,18 @@ typedef struct hopper_receiver hopper_receiver;
  * NAME: 1 to 200 characters of A-Z a-z 0-9 . _ - that is not "." or "..".
  * OPTIONS: NULL for the defaults. ERR: NULL, or filled in on failure.
  * With HOPPER_SURVIVE_NOTHING queue files that an earlier such run left behind are removed; any other file is left
- * alone. On failure *SNDP and *RCVP are NULL and nothing is held. Blocks on file operations only. Any thread.
+ * alone. With the other values of survive the channel goes on where the run before ended, also one that was killed, and
+ * hopper_recovery_report() tells what was found; this takes time by the number of files and the size of the last one.
+ * Budgets, compression and sync may be others than before; a budget that is less than what is queued makes sends full
+ * until enough has been received (memory that a killed run with a larger budget had filled is kept as it is, beyond
+ * memory_bytes, for this run). survive and the kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is held. Blocks on file operations only. Any thread.
  *   HOPPER_OK        both handles are the caller's, each to be closed
  *   HOPPER_EINVAL    DIR is NULL or empty, a bad name, or an option out of range (err->op says which)
  *   HOPPER_ENOENT    DIR does not exist
  *   HOPPER_EBUSY     another channel object has it open, in this process or another: err->owner_pid
- *   HOPPER_EMISMATCH the directory holds a queue that survives restarts, which these options would delete
+ *   HOPPER_EMISMATCH the directory holds a queue with another value of survive (which these options might destroy) or
+ *                    with the other kind of records (bytes, items); or files under our names that are not ours
+ *   HOPPER_ENOSPC    HOPPER_SURVIVE_CRASH: the memory file cannot be preallocated; nothing was changed
  *   HOPPER_EVERSION  a newer version of the format than this library knows
  *   HOPPER_ENOMEM    memory_bytes could not be had
  *   HOPPER_EIO       a file operation failed: err->sys_errno, err->op, err->path */
@@ -85,7 +91,8 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_sender_clone(hopper_sender *sn
 /* Close a handle; NULL is allowed. When the last sender is closed the receiver gets what is still waiting and then
  * HOPPER_END. When the receiver is closed, sends return HOPPER_ECLOSED, and senders that wait for room wake up with it;
  * undelivered items are freed. With the last handle of a channel everything is released, and the queue files of a
- * channel that survives nothing are removed. No other thread may be using the handle. Blocks on file operations only. */
+ * channel that survives nothing are removed; of another channel everything not acknowledged is brought to the device.
+ * hopper_receiver_close() acknowledges what was received when acknowledging is automatic, and nothing when it is explicit. No other thread may be using the handle. Blocks on file operations only. */
 HOPPER_API void hopper_sender_close(hopper_sender *snd);
 HOPPER_API void hopper_receiver_close(hopper_receiver *rcv);
 
@@ -124,6 +131,22 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_send_batch(hopper_sender *snd,
  *   HOPPER_ETOOBIG  the packed item is larger than record_bytes_max */
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline_ns);
 
+/* The sequence number of the last record that SND's sends had accepted, 0 when there was none. The thread that uses SND. */
+HOPPER_API uint64_t hopper_sender_seq(const hopper_sender *snd);
+
+/* The highest sequence number up to which all records survive what options.survive says: with HOPPER_SURVIVE_POWER_LOSS
+ * those that were synced, with HOPPER_SURVIVE_CRASH all accepted ones, else 0. Any thread. */
+HOPPER_API uint64_t hopper_durable_seq(hopper_sender *snd);
+
+/* Wait until hopper_durable_seq() is SEQ or more, syncing now if nobody is about to. Blocks on disk and other senders.
+ *   HOPPER_OK
+ *   HOPPER_EAGAIN  not before DEADLINE
+ *   HOPPER_EIO, HOPPER_ENOSPC   could not be synced, nor written again elsewhere: hopper_sender_error()
+ *   HOPPER_EINVAL  SND is NULL, SEQ was not accepted yet, or the channel survives nothing */
+HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_wait_durable(hopper_sender *snd, uint64_t seq, uint64_t deadline_ns);
+
+/* ---- flushing -------------------------------------------------------------------------------------------------- */
+
 /* Write everything that has overflowed up to now to queue files. Without it the last blocks wait in memory, where the
  * receiver finds them as well. Blocks on disk and other senders.
  *   HOPPER_OK      all that had overflowed is in files, or has been received meanwhile
@@ -142,10 +165,12 @@ struct hopper_record {
     };
     uint64_t seq; /* sequence number: 1 for the channel's first record, then without holes, gaps included */
     uint32_t gap; /* enum hopper_gap: HOPPER_GAP_NONE for a record, else why records are missing */
-    uint32_t flags; /* 0 */
+    uint32_t flags; /* HOPPER_RECORD_ bits */
 };
+#define HOPPER_RECORD_REDELIVERED 1U /* accepted by an earlier run, so it may have been received before */
 
-/* Take the next record. Bytes are a view that stays valid until the next receive on RCV or its close. An item becomes
+/* Take the next record. Bytes are a view that stays valid until the next receive on RCV or its close
+ * (HOPPER_ACKNOWLEDGE_EXPLICIT: the same). An item becomes
  * the caller's. Coming back for more acknowledges what the call before returned. Waits for senders until DEADLINE;
  * blocks on disk where records have overflowed, also with HOPPER_NOW.
  *   HOPPER_OK      *REC is a record, or a gap (rec->gap != HOPPER_GAP_NONE)
@@ -162,8 +187,21 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_receive(hopper_receiver *rcv, 
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_receive_batch(hopper_receiver *rcv, struct hopper_record *recs,
                                                                 size_t max, uint64_t deadline_ns, size_t *countp);
 
-/* Acknowledge everything received so far without taking more: its views are no longer valid. Never blocks for senders. */
+/* Acknowledge everything received so far without taking more: its views are no longer valid. Never blocks for senders.
+ * In a channel that survives, what is acknowledged does not come again after a kill; after a power loss it may. Files that
+ * hold nothing else are removed, which works on a full disk as well. */
 HOPPER_API void hopper_acknowledge(hopper_receiver *rcv);
+
+/* Acknowledge up to and including the record (or gap) with sequence number SEQ, for HOPPER_ACKNOWLEDGE_EXPLICIT: views of
+ * what is acknowledged are no longer valid. Less than what is acknowledged already changes nothing.
+ *   HOPPER_OK
+ *   HOPPER_EINVAL  RCV is NULL, SEQ was not received yet, or acknowledging is automatic */
+HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_acknowledge_until(hopper_receiver *rcv, uint64_t seq);
+
+/* What opening the channel found; for one that survives nothing all 0 but is_new. Any thread that may use RCV.
+ *   HOPPER_OK, HOPPER_EINVAL (NULL, or a size that makes no sense) */
+HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_recovery_report(const hopper_receiver *rcv,
+                                                                  struct hopper_recovery *report);
 
 /* A descriptor that poll() reports readable while something can be received (a record, a gap or the end), for event
  * loops. When it is readable, call hopper_receive_batch(..., HOPPER_NOW, ...) until it returns HOPPER_EAGAIN: that

@@ -6,9 +6,36 @@
 struct msgpack_packer;  /* msgpack-c's; <msgpack.h> is needed only by those who write a pack function */
 struct hopper_platform; /* <hopper/platform.h> */
 
-/* What a channel's records survive. */
+/* What a channel's records survive; docs/durability.md states each promise in full.
+ *
+ *                               clean close   kill -9           power loss          cost of a send
+ *   HOPPER_SURVIVE_NOTHING      -             -                 -                   memory speed
+ *   HOPPER_SURVIVE_CRASH        everything    every accepted    what had reached    memory speed
+ *                                             record            the disk
+ *   HOPPER_SURVIVE_POWER_LOSS   everything    every accepted    every accepted      one fdatasync for each group of
+ *                                             record            record              senders (enum hopper_sync)
+ *
+ * "Accepted" means that a send returned HOPPER_OK. A channel opened again with the same value goes on where the one before
+ * ended: what was not acknowledged is received again, in order, before what is new (enum hopper_acknowledge). */
 enum hopper_survive {
-    HOPPER_SURVIVE_NOTHING = 0 /* the directory is emptied of an earlier run's queue files at open; memory speed */
+    HOPPER_SURVIVE_NOTHING    = 0, /* the directory is emptied of an earlier run's queue files at open */
+    HOPPER_SURVIVE_CRASH      = 1, /* memory is a mapped file, preallocated at open; counts in disk_bytes, twice */
+    HOPPER_SURVIVE_POWER_LOSS = 2  /* every record is in a queue file, and synced, before its send returns */
+};
+
+/* When a channel of HOPPER_SURVIVE_POWER_LOSS syncs its files. With the latter two a send returns when its record is in a
+ * queue file, which survives a kill; what survives a power loss is told by hopper_durable_seq() and hopper_wait_durable(). */
+enum hopper_sync {
+    HOPPER_SYNC_GROUP    = 0, /* before a send returns; senders that come meanwhile share the next sync */
+    HOPPER_SYNC_INTERVAL = 1, /* every sync_ms, by a thread of the channel */
+    HOPPER_SYNC_DEMAND   = 2  /* when hopper_wait_durable() or hopper_flush() asks for it */
+};
+
+/* When a record that was received counts as done with. In a channel that survives, only then is its room given back, and
+ * only what is not acknowledged comes again after a restart. */
+enum hopper_acknowledge {
+    HOPPER_ACKNOWLEDGE_AUTO     = 0, /* by the next receive (or hopper_acknowledge(), or closing after either) */
+    HOPPER_ACKNOWLEDGE_EXPLICIT = 1  /* by hopper_acknowledge() and hopper_acknowledge_until() only */
 };
 
 /* What a send does when neither memory nor disk has room. */
@@ -57,7 +84,8 @@ struct hopper_options {
     size_t size; /* set by the initialiser; do not touch */
 
     uint64_t memory_bytes;     /* bytes; default HOPPER_MEMORY_BYTES_DEFAULT, at least HOPPER_MEMORY_BYTES_MIN */
-    uint64_t disk_bytes;       /* bytes; default HOPPER_DISK_BYTES_DEFAULT, at least HOPPER_DISK_BYTES_MIN */
+    uint64_t disk_bytes;       /* bytes; default HOPPER_DISK_BYTES_DEFAULT, at least HOPPER_DISK_BYTES_MIN, and with
+                                  HOPPER_SURVIVE_CRASH twice memory_bytes more */
     uint64_t file_bytes;       /* bytes; default HOPPER_FILE_BYTES_DEFAULT, at least 4096; a queue file is sealed before
                                   it grows beyond this, or beyond a quarter of disk_bytes if that is less; a record too
                                   large for that gets a file of its own */
@@ -73,8 +101,13 @@ struct hopper_options {
     const struct hopper_item_type *item_type; /* NULL: records are bytes. Copied at open */
     const struct hopper_platform  *platform;  /* NULL: the system's files, clock and allocator. Used until the channel
                                                  is gone */
+
+    uint32_t sync;        /* enum hopper_sync; other than 0 only with HOPPER_SURVIVE_POWER_LOSS */
+    uint32_t sync_ms;     /* HOPPER_SYNC_INTERVAL: milliseconds, 1 to 86,400,000; else 0 */
+    uint32_t acknowledge; /* enum hopper_acknowledge */
+    uint32_t reserved2;   /* 0 */
 };
-#define HOPPER_OPTIONS_INIT { sizeof(struct hopper_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define HOPPER_OPTIONS_INIT { sizeof(struct hopper_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #define HOPPER_MEMORY_BYTES_DEFAULT (UINT64_C(1) << 20)   /* 1 MiB, as the original */
 #define HOPPER_MEMORY_BYTES_MIN     (UINT64_C(128) << 10) /* 128 KiB */

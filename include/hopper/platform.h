@@ -61,11 +61,13 @@ struct hopper_io {
     /* memory, events, the process */
     void *(*map)(void *ctx, int fd, size_t bytes); /* FD -1: private zeroed memory; else shared; NULL on failure */
     int (*unmap)(void *ctx, void *addr, size_t bytes);
+    int (*sync_map)(void *ctx, void *addr, size_t bytes); /* of a shared mapping: to the device; as msync(2), MS_SYNC */
     int (*event_open)(void *ctx);          /* a descriptor that poll() reports readable while it is set */
     int (*event_set)(void *ctx, int fd);   /* set it; setting twice is the same as once */
     int (*event_clear)(void *ctx, int fd); /* clear it */
     int (*random)(void *ctx, void *buf, size_t len);
     long (*process_id)(void *ctx);
+    int (*boot_id)(void *ctx, void *id16); /* 16 bytes that are others after each start of the machine */
 };
 
 struct hopper_clock {

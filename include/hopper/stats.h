@@ -13,7 +13,9 @@ enum hopper_gap {
     HOPPER_GAP_VANISHED       = 5, /* a queue file is no longer there */
     HOPPER_GAP_UNREADABLE     = 6, /* a queue file or a part of it could not be read */
     HOPPER_GAP_UNPACK         = 7, /* an item's unpack function refused the bytes */
-    HOPPER_GAP_REASONS        = 8  /* number of values; grows in later versions, up to HOPPER_GAP_SLOTS */
+    HOPPER_GAP_MACHINE_DOWN   = 8, /* in memory, or not yet on the device, when the machine stopped; the count is a lower
+                                      bound, the only one that is not exact */
+    HOPPER_GAP_REASONS        = 9  /* number of values; grows in later versions, up to HOPPER_GAP_SLOTS */
 };
 #define HOPPER_GAP_SLOTS 16
 
@@ -22,7 +24,8 @@ HOPPER_API const char *hopper_gap_name(unsigned gap);
 
 /* At every instant:
  *   accepted = acknowledged + pending_memory + pending_disk + the sum of gap_records
- * All counts are of this channel since it was opened. */
+ * All counts are of this channel since it was opened; in a channel that survives, those of records (accepted to
+ * gap_records) are for the life of its directory. */
 struct hopper_stats {
     size_t size; /* set by HOPPER_STATS_INIT; do not touch */
 
@@ -56,8 +59,35 @@ struct hopper_stats {
     uint64_t seq_accepted;  /* of the last accepted record, 0 when there was none */
     uint64_t seq_delivered; /* of the last record or gap handed out, 0 when there was none */
     uint64_t senders;       /* sender handles that are open */
+
+    /* channels that survive */
+    uint64_t seq_acknowledged; /* all up to it are acknowledged or passed gaps */
+    uint64_t seq_durable;      /* all up to it survive what options.survive says */
+    uint64_t duplicates;       /* hopper_send_numbered(): numbers that had been taken before, not stored again */
+    uint64_t syncs;            /* fdatasync and fsync calls that succeeded */
 };
+
+/* What opening a channel that survives has found. REPORT->size: start from HOPPER_RECOVERY_INIT. */
+struct hopper_recovery {
+    size_t size; /* set by HOPPER_RECOVERY_INIT; do not touch */
+
+    uint64_t is_new;         /* 1: the directory held no queue */
+    uint64_t was_closed;     /* 1: the run before had closed the channel; 0: it was killed, or the machine stopped */
+    uint64_t seq_first;      /* of the first record that will be received again */
+    uint64_t seq_next;       /* the next record accepted gets this one */
+    uint64_t records;        /* seq_next - seq_first: to be received again, gaps included */
+    uint64_t memory_records; /* of them: taken over from the memory of a killed run */
+    uint64_t memory_lost;    /* HOPPER_SURVIVE_CRASH after a power loss: at least so many were in memory and are gone */
+    uint64_t files;          /* queue files found */
+    uint64_t file_bytes;     /* sum of their sizes */
+    uint64_t files_foreign;  /* files under names of queue files that are not of this channel, left alone */
+    uint64_t torn_file;      /* number of the file with an incomplete tail that was cut off, 0: none */
+    uint64_t torn_bytes;     /* bytes cut off: writes that no send had returned for */
+    uint64_t state_was_lost; /* 1: no good STATE though there were files: acknowledged records may come again */
+    uint64_t scanned_bytes;  /* read to find the end */
+};
+#define HOPPER_RECOVERY_INIT { sizeof(struct hopper_recovery), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define HOPPER_STATS_INIT \
-    { sizeof(struct hopper_stats), 0, 0, 0, 0, { 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(struct hopper_stats), 0, 0, 0, 0, { 0 }, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* See dir.h. What is on the device, of a channel that survives a power loss: the active file up to synced_bytes, and all
+ * files before it. A sync that fails says that what it was about may be gone for ever, even if a later one succeeds: the
+ * file is not written to any more, and what was not on the device yet is written again to a fresh file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+
+#include "dir.h"
+#include "error.h"
+
+#define COPY_BYTES 16384
+
+static void count_sync(struct hpr_dir *dir)
+{
+    atomic_fetch_add_explicit(&dir->syncs, 1, memory_order_relaxed);
+}
+
+static void note_synced(struct hpr_dir *dir)
+{
+    dir->synced_bytes       = dir->active.bytes;
+    dir->synced_records     = dir->active.records;
+    dir->synced_last_seq    = dir->active.last_seq;
+    dir->has_unsynced_names = false;
+    dir->unsynced           = 0;
+}
+
+/* FD's data, then the names. */
+static int sync_file(struct hpr_dir *dir, int fd)
+{
+    int res = dir->io->fdatasync(dir->io->ctx, fd);
+
+    if (res < 0) return res;
+    count_sync(dir);
+    if (!dir->has_unsynced_names) return 0;
+    res = dir->io->fsync(dir->io->ctx, dir->fd);
+    if (res == 0) count_sync(dir);
+    return res;
+}
+
+hopper_status hpr_dir_sync(struct hpr_dir *dir, struct hopper_error *err)
+{
+    int res;
+
+    if (dir->active.fd < 0 || dir->active.bytes <= dir->synced_bytes) return HOPPER_OK;
+    if ((res = sync_file(dir, dir->active.fd)) < 0) {
+        dir->active_is_spent = true;
+        return hpr_error_io(err, res, "sync the queue file being written in", dir->path);
+    }
+    note_synced(dir);
+    return HOPPER_OK;
+}
+
+/* ---- writing again ---- */
+
+static uint64_t first_unsynced(const struct hpr_dir *dir)
+{
+    return hpr_max_u64(dir->synced_bytes, HPR_FILE_HEADER_BYTES);
+}
+
+uint64_t hpr_dir_unsynced_bytes(const struct hpr_dir *dir)
+{
+    if (dir->active.fd < 0 || dir->active.bytes <= first_unsynced(dir)) return 0;
+    return dir->active.bytes - first_unsynced(dir) + HPR_FILE_HEADER_BYTES + HPR_FOOTER_BYTES;
+}
+
+static int read_whole(const struct hpr_dir *dir, void *out, size_t len, uint64_t at)
+{
+    size_t got;
+    int res = hpr_io_read(dir->io, dir->active.fd, out, len, at, &got);
+
+    return res < 0 ? res : got < len ? -EIO : 0;
+}
+
+static int get_header(const struct hpr_dir *dir, uint64_t at, struct hpr_frame_header *h)
+{
+    const struct hpr_frame_place place = { dir->channel_id, dir->active.number, at };
+    unsigned char bytes[HPR_FRAME_HEADER_BYTES];
+    struct hpr_footer footer;
+    int res = read_whole(dir, bytes, sizeof bytes, at);
+
+    if (res < 0) return res;
+    return hpr_frame_get(bytes, sizeof bytes, &place, h, &footer) == HPR_VERDICT_FRAME ? 0 : -EIO;
+}
+
+/* The frame at AT of the active file to the end of the fresh one. What cannot be read as it was written fails. */
+static int copy_frame(struct hpr_dir *dir, uint64_t at, const struct hpr_frame_header *h)
+{
+    const struct hpr_frame_place place = { dir->channel_id, dir->fresh.number, dir->fresh.bytes };
+    unsigned char buf[COPY_BYTES];
+    uint64_t done = 0;
+    uint32_t crc  = 0;
+    int res;
+
+    hpr_frame_put_header(buf, h, &place);
+    if ((res = hpr_queue_file_write(&dir->fresh, dir->io, buf, HPR_FRAME_HEADER_BYTES, 0)) < 0) return res;
+    while (done < h->stored_bytes) {
+        size_t piece = (size_t)hpr_min_u64(h->stored_bytes - done, sizeof buf);
+
+        if ((res = read_whole(dir, buf, piece, at + HPR_FRAME_HEADER_BYTES + done)) < 0) return res;
+        crc = hpr_crc32(crc, buf, piece);
+        res = hpr_queue_file_write(&dir->fresh, dir->io, buf, piece, HPR_FRAME_HEADER_BYTES + done);
+        if (res < 0) return res;
+        done += piece;
+    }
+    if (crc != h->payload_crc) return -EIO;
+    hpr_queue_file_commit(&dir->fresh, HPR_FRAME_HEADER_BYTES + done, h->records, h->first_seq + h->records - 1);
+    return 0;
+}
+
+static int copy_frames(struct hpr_dir *dir)
+{
+    struct hpr_frame_header h;
+    uint64_t at = first_unsynced(dir);
+    int res;
+
+    if ((res = get_header(dir, at, &h)) < 0 || (res = hpr_dir_create_fresh(dir, h.first_seq)) < 0) return res;
+    while (res == 0 && at < dir->active.bytes) {
+        if ((res = get_header(dir, at, &h)) == 0) res = copy_frame(dir, at, &h);
+        at += HPR_FRAME_HEADER_BYTES + (uint64_t)h.stored_bytes;
+    }
+    dir->has_unsynced_names = true;
+    return res == 0 ? sync_file(dir, dir->fresh.fd) : res;
+}
+
+static void give_up_fresh(struct hpr_dir *dir)
+{
+    if (dir->fresh.fd < 0) return;
+    dir->has_written = true;
+    if (hpr_dir_roll_back_frame(dir)) hpr_dir_count_waste(dir, dir->active.bytes); /* at least as much as was copied */
+}
+
+/* Cut off what is not on the device; when that fails too, it is tried again before anything is written. */
+static void cut_active(struct hpr_dir *dir)
+{
+    uint64_t end = first_unsynced(dir);
+
+    dir->writer_records -= dir->active.records - dir->synced_records;
+    dir->active.bytes    = end;
+    dir->active.records  = dir->synced_records;
+    dir->active.last_seq = dir->synced_last_seq;
+    hpr_queue_file_roll_back(&dir->active, dir->io);
+}
+
+void hpr_dir_forget_unsynced(struct hpr_dir *dir)
+{
+    uint64_t before = dir->active.bytes;
+
+    if (dir->active.fd < 0 || before <= first_unsynced(dir)) return;
+    cut_active(dir);
+    if (!dir->active.is_broken) dir->writer_written -= before - dir->active.bytes;
+}
+
+hopper_status hpr_dir_rewrite_unsynced(struct hpr_dir *dir, struct hopper_error *err)
+{
+    uint64_t records = dir->active.records - dir->synced_records;
+    int res;
+
+    if (dir->active.fd < 0 || dir->active.bytes <= first_unsynced(dir)) return HOPPER_OK;
+    dir->writer_records -= records; /* they count in the file that is made now */
+    res = copy_frames(dir);
+    dir->writer_records += records;
+    if (res < 0) {
+        give_up_fresh(dir);
+        return hpr_error_io(err, res, "write again what could not be synced in", dir->path);
+    }
+    cut_active(dir); /* the reader goes by the numbers in the fresh file's header, should this fail */
+    hpr_queue_file_close(&dir->active, dir->io);
+    dir->writer_written += HPR_FOOTER_BYTES + dir->fresh.bytes;
+    hpr_dir_adopt_fresh(dir);
+    dir->writer_records += records;
+    note_synced(dir);
+    return HOPPER_OK;
+}
+
+/* ---- at close ---- */
+
+int hpr_dir_sync_all(struct hpr_dir *dir)
+{
+    struct hopper_error error;
+    int first = 0;
+
+    if (dir->survive == HOPPER_SURVIVE_POWER_LOSS && hpr_dir_sync(dir, &error) != HOPPER_OK &&
+        hpr_dir_rewrite_unsynced(dir, &error) != HOPPER_OK)
+        return -error.sys_errno;
+    for (uint64_t number = dir->unsynced; number != 0 && number < dir->next_number; number++) {
+        char name[HPR_QUEUE_FILE_NAME_BYTES];
+        int fd, res;
+
+        hpr_queue_file_name(name, number);
+        fd = dir->io->open_at(dir->io->ctx, dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+        if (fd == -ENOENT) continue;
+        res = fd < 0 ? fd : dir->io->fdatasync(dir->io->ctx, fd);
+        hpr_io_close(dir->io, fd);
+        if (res < 0 && first == 0) first = res;
+        if (res == 0) count_sync(dir);
+    }
+    if (first == 0) first = dir->io->fsync(dir->io->ctx, dir->fd);
+    if (first == 0) dir->unsynced = 0;
+    return first;
+}

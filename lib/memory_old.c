@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* See memory_old.h. Nothing here is believed: sizes must fit the file and each other, positions the ring, entries each
+ * other. What fails is left out, from there on. */
+#include "memory_old.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+static const unsigned char magic[8] = { 0x89, 'H', 'Q', 'M', '\r', '\n', 0x1a, '\n' };
+
+static bool fits(uint64_t offset, uint64_t bytes, uint64_t file_bytes)
+{
+    return offset <= file_bytes && bytes <= file_bytes - offset;
+}
+
+static bool is_shape_sensible(const struct hpr_memory_shape *s, uint64_t file_bytes)
+{
+    return s->file_bytes <= file_bytes && s->ring_bytes % 8 == 0 && s->ring_bytes > 0 &&
+           fits(s->ring_offset, s->ring_bytes, file_bytes) && s->blocks <= HPR_MEMORY_BLOCKS_MAX &&
+           s->block_bytes <= file_bytes && s->block_stride <= file_bytes &&
+           s->block_stride >= HPR_FRAME_HEADER_BYTES + s->block_bytes &&
+           fits(s->blocks_offset, s->blocks * s->block_stride, file_bytes);
+}
+
+static enum hpr_file_verdict judge_shape(const struct hpr_memory_shape *s, size_t got, uint64_t file_bytes)
+{
+    if (got < sizeof magic || memcmp(s->magic, magic, sizeof magic) != 0) return HPR_FILE_FOREIGN;
+    if (got < HPR_MEMORY_HEADER_BYTES || s->byte_order != 0x01020304) return HPR_FILE_DAMAGED;
+    if (s->version > HPR_MEMORY_VERSION) return HPR_FILE_NEWER;
+    if (s->crc != hpr_crc32(0, s, offsetof(struct hpr_memory_shape, crc))) return HPR_FILE_DAMAGED;
+    return is_shape_sensible(s, file_bytes) ? HPR_FILE_OURS : HPR_FILE_DAMAGED;
+}
+
+static bool is_place_sensible(const struct hpr_memory_old *old)
+{
+    const struct hpr_passed *p = &old->place.passed;
+    uint64_t sum               = p->records;
+
+    for (size_t i = 0; i < HOPPER_GAP_SLOTS; i++)
+        if (HPR_ADD_OVERFLOWS(sum, p->gap_records[i], &sum)) return false;
+    return sum == p->seq && old->published >= old->place.start &&
+           old->published - old->place.start <= old->shape.ring_bytes && old->place.start % 8 == 0 &&
+           old->published % 8 == 0 && old->place.start_seq > p->seq && p->dropped_total <= p->seq &&
+           old->place.start_dropped >= p->dropped_total && old->place.start_dropped < old->place.start_seq;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct hpr_memory_old_block *x = a, *y = b;
+
+    return (x->first_seq > y->first_seq) - (x->first_seq < y->first_seq);
+}
+
+static void take_blocks(struct hpr_memory_old *old, struct hpr_memory_header *h)
+{
+    for (size_t i = 0; i < old->shape.blocks; i++) {
+        const struct hpr_memory_block *block = &h->blocks[i];
+        uint64_t fill                        = atomic_load(&h->blocks[i].fill);
+        struct hpr_memory_old_block found    = {
+               .records       = (uint32_t)(fill >> 32),
+               .bytes         = (uint32_t)fill,
+               .first_seq     = block->first_seq,
+               .dropped_total = block->dropped_total,
+               .opened_ms     = block->opened_ms,
+               .offset        = old->shape.blocks_offset + i * old->shape.block_stride + HPR_FRAME_HEADER_BYTES,
+        };
+
+        if (found.records == 0 || found.bytes > old->shape.block_bytes || found.bytes / 2 < found.records ||
+            found.first_seq == 0 || found.first_seq > UINT64_MAX - found.records)
+            continue;
+        old->blocks[old->block_count++] = found;
+    }
+    qsort(old->blocks, old->block_count, sizeof old->blocks[0], by_seq);
+}
+
+static enum hpr_file_verdict read_header(struct hpr_memory_old *old, int *resp)
+{
+    union {
+        struct hpr_memory_header header;
+        unsigned char bytes[HPR_MEMORY_HEADER_BYTES];
+    } page = { .bytes = { 0 } };
+    unsigned char boot_id[16];
+    struct hopper_io_stat st;
+    enum hpr_file_verdict verdict;
+    size_t got = 0;
+
+    *resp = old->io->stat(old->io->ctx, old->fd, &st);
+    if (*resp == 0 && st.kind != HOPPER_IO_FILE) return HPR_FILE_FOREIGN;
+    if (*resp == 0) *resp = hpr_io_read(old->io, old->fd, page.bytes, sizeof page.bytes, 0, &got);
+    if (*resp == 0) *resp = old->io->boot_id(old->io->ctx, boot_id);
+    if (*resp < 0) return HPR_FILE_DAMAGED;
+    old->shape = page.header.shape;
+    verdict    = judge_shape(&old->shape, got, st.bytes);
+    if (verdict != HPR_FILE_OURS) return verdict;
+    old->published     = atomic_load(&page.header.published);
+    old->next_seq      = atomic_load(&page.header.next_seq);
+    old->dropped_total = atomic_load(&page.header.dropped_total);
+    old->is_closed     = atomic_load(&page.header.closed) == 1;
+    old->is_same_boot  = memcmp(boot_id, old->shape.boot_id, sizeof boot_id) == 0;
+    old->place         = page.header.places[atomic_load(&page.header.slot) & 1].place;
+    if (!is_place_sensible(old)) return HPR_FILE_DAMAGED;
+    take_blocks(old, &page.header);
+    return HPR_FILE_OURS;
+}
+
+enum hpr_file_verdict hpr_memory_old_open(struct hpr_memory_old *old, const struct hopper_io *io, int dirfd, int *resp)
+{
+    enum hpr_file_verdict verdict;
+
+    memset(old, 0, sizeof *old);
+    old->io = io;
+    old->fd = io->open_at(io->ctx, dirfd, HPR_MEMORY_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    *resp   = old->fd < 0 ? old->fd : 0;
+    if (old->fd < 0) {
+        old->fd = -1;
+        return HPR_FILE_FOREIGN;
+    }
+    verdict = read_header(old, resp);
+    if (verdict != HPR_FILE_OURS) hpr_memory_old_close(old);
+    return verdict;
+}
+
+void hpr_memory_old_close(struct hpr_memory_old *old)
+{
+    hpr_io_close(old->io, old->fd);
+    old->fd = -1;
+}
+
+static int read_all(const struct hpr_memory_old *old, uint64_t offset, void *out, size_t len)
+{
+    size_t got;
+    int res = hpr_io_read(old->io, old->fd, out, len, offset, &got);
+
+    return res < 0 ? res : got < len ? -EIO : 0;
+}
+
+int hpr_memory_old_read_ring(const struct hpr_memory_old *old, uint64_t pos, void *out, size_t len)
+{
+    uint64_t at  = pos % old->shape.ring_bytes;
+    size_t first = (size_t)hpr_min_u64(len, old->shape.ring_bytes - at);
+    int res      = read_all(old, old->shape.ring_offset + at, out, first);
+
+    if (res < 0 || first == len) return res;
+    return read_all(old, old->shape.ring_offset, (unsigned char *)out + first, len - first);
+}
+
+int hpr_memory_old_read_block(const struct hpr_memory_old *old, size_t i, void *out)
+{
+    return read_all(old, old->blocks[i].offset, out, old->blocks[i].bytes);
+}
+
+/* One entry of KIND and VALUE with LEFT bytes from its head on; the bytes that it takes, 0 when it makes no sense. */
+static uint64_t add_entry(struct hpr_ring_sum *sum, unsigned kind, uint64_t value, const unsigned char *data,
+                          uint64_t left)
+{
+    uint64_t dropped = 0;
+
+    switch (kind) {
+    case HPR_PLACE_RECORD:
+    case HPR_PLACE_NUMBERED:
+        if (value > left - HPR_RING_HEAD_BYTES || (kind == HPR_PLACE_NUMBERED && value < HPR_RING_NUMBER_BYTES))
+            return 0;
+        sum->seqs++;
+        sum->records++;
+        return HPR_RING_HEAD_BYTES + hpr_round_up((size_t)value, 8);
+    case HPR_PLACE_DISK:
+        if (left < HPR_RING_HEAD_BYTES + 8 || value == 0) return 0;
+        memcpy(&dropped, data, sizeof dropped);
+        if (dropped > value || HPR_ADD_OVERFLOWS(sum->seqs, value, &sum->seqs)) return 0;
+        sum->elsewhere += value;
+        sum->elsewhere_dropped += dropped;
+        sum->dropped += dropped;
+        return HPR_RING_HEAD_BYTES + 8;
+    case HPR_PLACE_GAP:
+        if (value == 0 || HPR_ADD_OVERFLOWS(sum->seqs, value, &sum->seqs)) return 0;
+        sum->dropped += value;
+        return HPR_RING_HEAD_BYTES;
+    case HPR_PLACE_PAD: return value < HPR_RING_HEAD_BYTES || value % 8 != 0 ? 0 : value;
+    default: return 0;
+    }
+}
+
+void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum *sum)
+{
+    memset(sum, 0, sizeof *sum);
+    while (sum->bytes < len) {
+        struct hpr_ring_sum next = *sum;
+        uint64_t head, left = len - sum->bytes, taken;
+
+        if (left < HPR_RING_HEAD_BYTES) return;
+        memcpy(&head, base + sum->bytes, sizeof head);
+        taken = add_entry(&next, (unsigned)(head & 7), head >> 3, base + sum->bytes + HPR_RING_HEAD_BYTES, left);
+        if (taken == 0 || taken > left) return;
+        *sum = next;
+        sum->bytes += taken;
+    }
+    sum->is_whole = true;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* The file MEMORY of an earlier run: read, checked, never mapped. Also for tools that look at a queue. */
+#ifndef HPR_MEMORY_OLD_H
+#define HPR_MEMORY_OLD_H
+
+#include "memory.h"
+
+struct hpr_memory_old_block {
+    uint32_t records;
+    uint32_t bytes;
+    uint64_t first_seq;
+    uint64_t dropped_total;
+    uint64_t opened_ms;
+    uint64_t offset; /* of its bytes in the file */
+};
+
+struct hpr_memory_old {
+    const struct hopper_io *io;
+    int fd; /* -1: there is none */
+    struct hpr_memory_shape shape;
+    uint64_t published;
+    uint64_t next_seq;
+    uint64_t dropped_total;
+    bool is_closed;
+    bool is_same_boot;
+    struct hpr_memory_place place;
+    size_t block_count;
+    struct hpr_memory_old_block blocks[HPR_MEMORY_BLOCKS_MAX]; /* in use, in order of first_seq */
+};
+
+/* What stands in a piece of a ring. */
+struct hpr_ring_sum {
+    uint64_t bytes;             /* of good entries, from the start */
+    uint64_t seqs;              /* sequence numbers that they stand for */
+    uint64_t records;           /* of them: records */
+    uint64_t elsewhere;         /* of them: in queue files or blocks, dropped ones included */
+    uint64_t elsewhere_dropped; /* of those: dropped by HOPPER_FULL_DROP_NEWEST */
+    uint64_t dropped;           /* of all: dropped by HOPPER_FULL_DROP_NEWEST */
+    bool is_whole;              /* all of the piece was good */
+};
+
+/* Open MEMORY in DIRFD and read its header. OURS: *OLD is filled in. FOREIGN: no such file (*RESP is -ENOENT) or not one of
+ * ours; DAMAGED: its header makes no sense; NEWER. *RESP: a negated errno when it could not be read. */
+enum hpr_file_verdict hpr_memory_old_open(struct hpr_memory_old *old, const struct hopper_io *io, int dirfd, int *resp);
+void hpr_memory_old_close(struct hpr_memory_old *old);
+
+static inline bool hpr_memory_old_is_trusted(const struct hpr_memory_old *old)
+{
+    return old->is_closed || old->is_same_boot;
+}
+
+/* Bytes of ring that are wanted. */
+static inline uint64_t hpr_memory_old_ring_bytes(const struct hpr_memory_old *old)
+{
+    return old->published - old->place.start;
+}
+
+/* Read LEN bytes of the ring from position POS into OUT. */
+HPR_MUST_CHECK int hpr_memory_old_read_ring(const struct hpr_memory_old *old, uint64_t pos, void *out, size_t len);
+HPR_MUST_CHECK int hpr_memory_old_read_block(const struct hpr_memory_old *old, size_t i, void *out);
+
+/* Walk the LEN bytes of ring entries at BASE, which may be anything. */
+void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum *sum);
+
+#endif

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: MIT */
+/* See recover.h. In this order: STATE, MEMORY, the header of each file, the end of the last file.
+ *
+ * The end is found from the data: the last frame whose header is good and whose payload is all there. What stands behind it
+ * in a file that was not sealed is a write that nobody was told had succeeded; it is cut off. The file is not written to
+ * again: the next frame goes to a new one. */
+#include "recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "error.h"
+
+#define SCAN_BYTES 16384
+
+/* ---- one file ---- */
+
+struct look {
+    enum hpr_file_verdict verdict;
+    bool is_cut_short; /* not even a whole header was written: made, and never used */
+    struct hpr_file_header header;
+    uint64_t bytes;
+};
+
+static bool is_zero(const unsigned char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] != 0) return false;
+    return true;
+}
+
+static int open_file(const struct hpr_dir *dir, uint64_t number, int flags)
+{
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+
+    hpr_queue_file_name(name, number);
+    return dir->io->open_at(dir->io->ctx, dir->fd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+}
+
+static hopper_status file_error(const struct hpr_dir *dir, uint64_t number, int res, const char *op,
+                                struct hopper_error *err)
+{
+    char path[sizeof dir->path], name[HPR_QUEUE_FILE_NAME_BYTES];
+
+    hpr_queue_file_name(name, number);
+    (void)snprintf(path, sizeof path, "%.*s/%s", (int)(sizeof path - sizeof name - 1), dir->path, name);
+    return res < 0 ? hpr_error_io(err, res, op, path) : hpr_error_set(err, HOPPER_EVERSION, 0, op, path);
+}
+
+/* What stands under the name of file NUMBER. What cannot be read is foreign: it is left alone. */
+static hopper_status look_at(const struct hpr_dir *dir, uint64_t number, struct look *look, struct hopper_error *err)
+{
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    struct hopper_io_stat st;
+    size_t got = 0;
+    int fd     = open_file(dir, number, O_RDONLY), res;
+
+    *look = (struct look){ .verdict = HPR_FILE_FOREIGN };
+    if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM) return file_error(dir, number, fd, "open queue file", err);
+    if (fd < 0) return HOPPER_OK;
+    res = dir->io->stat(dir->io->ctx, fd, &st);
+    if (res == 0 && st.kind == HOPPER_IO_FILE) res = hpr_io_read(dir->io, fd, bytes, sizeof bytes, 0, &got);
+    hpr_io_close(dir->io, fd);
+    if (res < 0) return file_error(dir, number, res, "read queue file", err);
+    if (st.kind != HOPPER_IO_FILE) return HOPPER_OK;
+    look->bytes   = st.bytes;
+    look->verdict = hpr_frame_get_file_header(bytes, got, &look->header);
+    if (look->verdict == HPR_FILE_NEWER)
+        return file_error(dir, number, 0, "use a queue file of a newer format version", err);
+    look->is_cut_short =
+        st.bytes < HPR_FILE_HEADER_BYTES && (hpr_frame_is_beginning(bytes, got) || is_zero(bytes, got));
+    if (look->verdict == HPR_FILE_FOREIGN && got == sizeof bytes && is_zero(bytes, got))
+        look->verdict = HPR_FILE_DAMAGED; /* its header never reached the device */
+    if (look->verdict == HPR_FILE_OURS && look->header.number != number) look->verdict = HPR_FILE_FOREIGN;
+    return HOPPER_OK;
+}
+
+/* ---- all files ---- */
+
+struct survey {
+    struct hpr_dir *dir;
+    struct hpr_found *found;
+    struct hopper_error *err;
+    hopper_status status;
+    bool has_id;     /* the channel's id is known */
+    uint64_t newest; /* of ours */
+    uint64_t below;  /* newest_below(): only numbers below this */
+};
+
+static bool is_ours(const struct survey *s, const struct look *look)
+{
+    return look->verdict == HPR_FILE_DAMAGED ||
+           (look->verdict == HPR_FILE_OURS &&
+            memcmp(look->header.channel_id, s->dir->channel_id, HPR_CHANNEL_ID_BYTES) == 0);
+}
+
+/* Without STATE and MEMORY: the newest file that tells gives the id. */
+static int find_id(void *arg, const char *name)
+{
+    struct survey *s = arg;
+    struct look look;
+    uint64_t number;
+
+    if (!hpr_queue_file_parse_name(name, &number) || number == 0 || number < s->newest) return 0;
+    if ((s->status = look_at(s->dir, number, &look, s->err)) != HOPPER_OK) return 1;
+    if (look.verdict != HPR_FILE_OURS || look.header.survive == HOPPER_SURVIVE_NOTHING) return 0;
+    s->newest = number;
+    s->has_id = true;
+    memcpy(s->dir->channel_id, look.header.channel_id, HPR_CHANNEL_ID_BYTES);
+    return 0;
+}
+
+static hopper_status remove_remains(const struct survey *s, const char *name)
+{
+    int res = s->dir->io->unlink_at(s->dir->io->ctx, s->dir->fd, name);
+
+    return res < 0 && res != -ENOENT ? hpr_error_io(s->err, res, "remove queue file", name) : HOPPER_OK;
+}
+
+static hopper_status leave_alone(struct survey *s, uint64_t number)
+{
+    struct hpr_dir *dir = s->dir;
+
+    s->found->report.files_foreign++;
+    if (dir->squatter_count == HPR_SQUATTERS_MAX)
+        return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use a directory with so many queue files of others",
+                             dir->path);
+    dir->squatters[dir->squatter_count++] = number;
+    dir->squatters_seen                   = dir->squatter_count;
+    return HOPPER_OK;
+}
+
+static hopper_status add_ours(struct survey *s, uint64_t number, const struct look *look)
+{
+    if (look->verdict == HPR_FILE_OURS &&
+        (look->header.survive != s->dir->survive || look->header.content != s->dir->content))
+        return hpr_error_set(s->err, HOPPER_EMISMATCH, 0,
+                             look->header.survive != s->dir->survive
+                                 ? "go on with a queue of another value of options.survive"
+                                 : "go on with a queue of the other kind of records (bytes, items)",
+                             s->dir->path);
+    if (!s->found->has_files || number < s->dir->oldest) s->dir->oldest = number;
+    if (!s->found->has_files || number > s->newest) s->newest = number;
+    s->found->has_files = true;
+    s->found->report.files++;
+    s->found->report.file_bytes += look->bytes;
+    return HOPPER_OK;
+}
+
+static int survey_one(void *arg, const char *name)
+{
+    struct survey *s = arg;
+    struct look look;
+    uint64_t number;
+
+    if (!hpr_queue_file_parse_name(name, &number) || number == 0) return 0;
+    if ((s->status = look_at(s->dir, number, &look, s->err)) != HOPPER_OK) return 1;
+    s->dir->next_number = hpr_max_u64(s->dir->next_number, number < UINT64_MAX ? number + 1 : number);
+    if (look.is_cut_short || (look.verdict == HPR_FILE_OURS && look.header.survive == HOPPER_SURVIVE_NOTHING))
+        s->status = remove_remains(s, name);
+    else if (is_ours(s, &look)) s->status = add_ours(s, number, &look);
+    else s->status = leave_alone(s, number);
+    return s->status != HOPPER_OK;
+}
+
+static hopper_status list_all(struct survey *s, int (*each)(void *arg, const char *name))
+{
+    int res = s->dir->io->list(s->dir->io->ctx, s->dir->fd, each, s);
+
+    if (s->status != HOPPER_OK) return s->status;
+    return res < 0 ? hpr_error_io(s->err, res, "list the channel's directory", s->dir->path) : HOPPER_OK;
+}
+
+/* ---- the end of a file ---- */
+
+struct scan {
+    const struct hpr_dir *dir;
+    int fd;
+    uint64_t number;
+    uint64_t bytes;   /* size of the file */
+    uint64_t at;      /* where the next frame is looked for */
+    uint64_t end;     /* behind the last frame that is all there */
+    uint64_t end_seq; /* 0: no frame seen */
+    uint64_t dropped_total;
+    uint64_t records;
+    bool is_sealed;
+    unsigned char buf[SCAN_BYTES];
+};
+
+/* Whether the payload is all there. Whether it is also good does not matter here: if not, its records are a gap. */
+static int check_payload(struct scan *s, const struct hpr_frame_header *h, bool *is_goodp)
+{
+    uint64_t at = s->at + HPR_FRAME_HEADER_BYTES, left = h->stored_bytes;
+    uint32_t crc = 0;
+
+    while (left > 0) {
+        size_t got, piece = (size_t)hpr_min_u64(left, sizeof s->buf);
+        int res = hpr_io_read(s->dir->io, s->fd, s->buf, piece, at, &got);
+
+        if (res < 0) return res;
+        if (got < piece) return -ENODATA;
+        crc = hpr_crc32(crc, s->buf, piece);
+        at += piece;
+        left -= piece;
+    }
+    *is_goodp = crc == h->payload_crc;
+    return 0;
+}
+
+static enum hpr_verdict judge(struct scan *s, uint64_t at, struct hpr_frame_header *h)
+{
+    const struct hpr_frame_place place = { s->dir->channel_id, s->number, at };
+    unsigned char bytes[HPR_FRAME_HEADER_BYTES];
+    struct hpr_footer footer;
+    size_t got;
+
+    if (hpr_io_read(s->dir->io, s->fd, bytes, sizeof bytes, at, &got) < 0) return HPR_VERDICT_BAD;
+    return hpr_frame_get(bytes, got, &place, h, &footer);
+}
+
+/* Behind damage: on to the next good header. False: there is none. */
+static bool skip_to_header(struct scan *s)
+{
+    struct hpr_frame_header h;
+
+    for (uint64_t at = s->at + 1; at + 8 <= s->bytes;) {
+        size_t got;
+
+        if (hpr_io_read(s->dir->io, s->fd, s->buf, sizeof s->buf, at, &got) < 0 || got < 8) return false;
+        for (size_t i = 0; i + 8 <= got; i++) {
+            if (s->buf[i + 4] != 'H' || s->buf[i + 5] != 'Q' || s->buf[i + 6] != 'F') continue;
+            if (judge(s, at + i, &h) == HPR_VERDICT_BAD) continue;
+            s->at = at + i;
+            return true;
+        }
+        at += got - 7;
+    }
+    return false;
+}
+
+static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
+{
+    s->at = s->end = HPR_FILE_HEADER_BYTES;
+    while (s->at < s->bytes) {
+        struct hpr_frame_header h;
+        bool is_good = false;
+        int res;
+
+        switch (judge(s, s->at, &h)) {
+        case HPR_VERDICT_FOOTER: s->is_sealed = true; return HOPPER_OK;
+        case HPR_VERDICT_BAD:
+            if (!skip_to_header(s)) return HOPPER_OK;
+            continue;
+        case HPR_VERDICT_FRAME: break;
+        }
+        if (h.stored_bytes > s->bytes - s->at - HPR_FRAME_HEADER_BYTES) return HOPPER_OK;
+        if ((res = check_payload(s, &h, &is_good)) < 0)
+            return file_error(s->dir, s->number, res, "read queue file", err);
+        s->at += HPR_FRAME_HEADER_BYTES + h.stored_bytes;
+        s->end           = s->at;
+        s->end_seq       = hpr_max_u64(s->end_seq, h.first_seq + h.records);
+        s->dropped_total = h.dropped_total;
+        s->records += h.records;
+    }
+    return HOPPER_OK;
+}
+
+/* What is behind the last frame goes. The file stays without a footer, and is not written to any more. */
+static hopper_status cut_tail(struct scan *s, struct hpr_found *found, struct hopper_error *err)
+{
+    const struct hopper_io *io = s->dir->io;
+    int fd, res;
+
+    if (s->is_sealed || s->end >= s->bytes) return HOPPER_OK;
+    if ((fd = open_file(s->dir, s->number, O_RDWR)) < 0)
+        return file_error(s->dir, s->number, fd, "open queue file to cut off an incomplete tail", err);
+    res = io->truncate(io->ctx, fd, s->end);
+    hpr_io_close(io, fd);
+    if (res < 0) return file_error(s->dir, s->number, res, "cut off the incomplete tail of queue file", err);
+    found->report.torn_file  = s->number;
+    found->report.torn_bytes = s->bytes - s->end;
+    found->report.file_bytes -= s->bytes - s->end;
+    s->bytes = s->end;
+    return HOPPER_OK;
+}
+
+/* What is in the page cache only is about to be called durable. */
+static hopper_status sync_last(struct scan *s, struct hopper_error *err)
+{
+    const struct hopper_io *io = s->dir->io;
+    int res;
+
+    if (s->dir->survive != HOPPER_SURVIVE_POWER_LOSS) return HOPPER_OK;
+    if ((res = io->fdatasync(io->ctx, s->fd)) < 0) return file_error(s->dir, s->number, res, "sync queue file", err);
+    return HOPPER_OK;
+}
+
+/* File NUMBER from its header to its end. *IS_ENDP: it tells where the records end. */
+static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uint64_t number, bool *is_endp,
+                               struct hopper_error *err)
+{
+    struct scan s  = { .dir = dir, .number = number };
+    bool is_newest = dir->end.number == 0;
+    struct look look;
+    hopper_status st;
+
+    if ((st = look_at(dir, number, &look, err)) != HOPPER_OK) return st;
+    if ((s.fd = open_file(dir, number, O_RDONLY)) < 0) return file_error(dir, number, s.fd, "open queue file", err);
+    s.bytes = look.bytes;
+    st      = scan_frames(&s, err);
+    if (st == HOPPER_OK && is_newest) st = cut_tail(&s, found, err);
+    if (st == HOPPER_OK) st = sync_last(&s, err);
+    hpr_io_close(dir->io, s.fd);
+    if (st != HOPPER_OK) return st;
+    found->report.scanned_bytes += s.bytes;
+    if (is_newest)
+        dir->end = (struct hpr_dir_end){ number, look.header.stream_offset, s.bytes, look.header.first_seq,
+                                         look.header.record_offset };
+    found->end_seq = hpr_max_u64(found->end_seq, hpr_max_u64(s.end_seq, look.header.first_seq));
+    if (s.end_seq > 0) found->end_dropped_total = hpr_max_u64(found->end_dropped_total, s.dropped_total);
+    if (is_newest) dir->writer_records = look.header.record_offset + s.records;
+    *is_endp = s.end_seq > 0 || look.verdict == HPR_FILE_OURS;
+    return HOPPER_OK;
+}
+
+static int newest_below(void *arg, const char *name)
+{
+    struct survey *s = arg;
+    struct look look;
+    uint64_t number;
+
+    if (!hpr_queue_file_parse_name(name, &number) || number >= s->below || number <= s->newest) return 0;
+    if ((s->status = look_at(s->dir, number, &look, s->err)) != HOPPER_OK) return 1;
+    if (is_ours(s, &look) && !look.is_cut_short) s->newest = number;
+    return 0;
+}
+
+static hopper_status find_end(struct survey *s)
+{
+    bool is_end = false;
+    hopper_status st;
+
+    while (s->newest != 0) {
+        if ((st = scan_file(s->dir, s->found, s->newest, &is_end, s->err)) != HOPPER_OK || is_end) return st;
+        s->below  = s->newest; /* nothing good in it: what comes before tells */
+        s->newest = 0;
+        if ((st = list_all(s, newest_below)) != HOPPER_OK) return st;
+    }
+    return HOPPER_OK;
+}
+
+/* ---- STATE and MEMORY ---- */
+
+static hopper_status other_kind(const struct hpr_dir *dir, uint8_t survive, uint8_t content, struct hopper_error *err)
+{
+    if (survive != dir->survive)
+        return hpr_error_set(err, HOPPER_EMISMATCH, 0, "go on with a queue of another value of options.survive",
+                             dir->path);
+    if (content != dir->content)
+        return hpr_error_set(err, HOPPER_EMISMATCH, 0, "go on with a queue of the other kind of records (bytes, items)",
+                             dir->path);
+    return HOPPER_OK;
+}
+
+static hopper_status read_state(struct survey *s)
+{
+    struct hpr_dir *dir     = s->dir;
+    struct hpr_found *found = s->found;
+    int res;
+
+    dir->state_fd = hpr_state_open(dir->io, dir->fd, &dir->state_is_new);
+    if (dir->state_fd == -EMLINK || dir->state_fd == -ELOOP)
+        return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use as STATE what was not made by libhopper", dir->path);
+    if (dir->state_fd < 0) return hpr_error_io(s->err, dir->state_fd, "open STATE in", dir->path);
+    if (dir->state_is_new) return HOPPER_OK;
+    switch (hpr_state_read(dir->io, dir->state_fd, &found->state, &res)) {
+    case HPR_FILE_NEWER:
+        return hpr_error_set(s->err, HOPPER_EVERSION, 0, "use STATE of a newer format version in", dir->path);
+    case HPR_FILE_OURS: break;
+    case HPR_FILE_FOREIGN:
+    case HPR_FILE_DAMAGED:
+        if (res < 0) return hpr_error_io(s->err, res, "read STATE in", dir->path);
+        memset(&found->state, 0, sizeof found->state);
+        return HOPPER_OK;
+    }
+    found->has_state         = true;
+    found->passed            = found->state.passed;
+    found->next_seq          = found->state.next_seq;
+    found->dropped_total     = found->state.dropped_total;
+    found->report.was_closed = found->state.is_closed;
+    s->has_id                = true;
+    memcpy(dir->channel_id, found->state.channel_id, HPR_CHANNEL_ID_BYTES);
+    return other_kind(dir, found->state.survive, found->state.content, s->err);
+}
+
+static hopper_status read_memory(struct survey *s)
+{
+    struct hpr_found *found    = s->found;
+    struct hpr_memory_old *old = &found->old;
+    struct hpr_dir *dir        = s->dir;
+    int res;
+
+    switch (hpr_memory_old_open(old, dir->io, dir->fd, &res)) {
+    case HPR_FILE_NEWER:
+        return hpr_error_set(s->err, HOPPER_EVERSION, 0, "use MEMORY of a newer format version in", dir->path);
+    case HPR_FILE_OURS: break;
+    case HPR_FILE_FOREIGN:
+        if (res == -ENOENT) return HOPPER_OK;
+        if (res < 0) return hpr_error_io(s->err, res, "open MEMORY in", dir->path);
+        return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use as MEMORY what was not made by libhopper", dir->path);
+    case HPR_FILE_DAMAGED:
+        if (res < 0) return hpr_error_io(s->err, res, "read MEMORY in", dir->path);
+        found->is_machine_down = true; /* only a power loss tears its header */
+        return HOPPER_OK;
+    }
+    if (s->has_id && memcmp(old->shape.channel_id, dir->channel_id, HPR_CHANNEL_ID_BYTES) != 0) {
+        hpr_memory_old_close(old);
+        return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use MEMORY of another channel in", dir->path);
+    }
+    s->has_id = true;
+    memcpy(dir->channel_id, old->shape.channel_id, HPR_CHANNEL_ID_BYTES);
+    if (old->place.passed.seq >= found->passed.seq) found->passed = old->place.passed;
+    found->next_seq        = hpr_max_u64(found->next_seq, old->next_seq);
+    found->dropped_total   = hpr_max_u64(found->dropped_total, old->dropped_total);
+    found->has_memory      = hpr_memory_old_is_trusted(old);
+    found->is_machine_down = !found->has_memory;
+    if (!found->has_memory) hpr_memory_old_close(old);
+    return HOPPER_OK;
+}
+
+/* ---- what it all comes to ---- */
+
+/* Without STATE: all that is in files comes again. */
+static hopper_status assume_passed(struct survey *s)
+{
+    struct hpr_passed *passed = &s->found->passed;
+    struct look look;
+    hopper_status st;
+
+    if (s->found->has_state || s->found->has_memory || !s->found->has_files) return HOPPER_OK;
+    s->found->report.state_was_lost = 1;
+    if ((st = look_at(s->dir, s->dir->oldest, &look, s->err)) != HOPPER_OK) return st;
+    if (look.verdict == HPR_FILE_OURS && look.header.first_seq > passed->seq + 1) {
+        memset(passed, 0, sizeof *passed);
+        passed->seq = passed->records = look.header.first_seq - 1;
+    }
+    return HOPPER_OK;
+}
+
+static void count_bytes(struct hpr_dir *dir, const struct hpr_found *found)
+{
+    const uint64_t bytes = found->report.file_bytes;
+
+    dir->written        = hpr_max_u64(dir->end.start + dir->end.bytes, bytes);
+    dir->removed        = dir->written - bytes;
+    dir->writer_written = dir->written;
+}
+
+static hopper_status find_all(struct survey *s)
+{
+    struct hpr_dir *dir = s->dir;
+    hopper_status st;
+    int res;
+
+    if ((st = read_state(s)) != HOPPER_OK || (st = read_memory(s)) != HOPPER_OK) return st;
+    if (!s->has_id && (st = list_all(s, find_id)) != HOPPER_OK) return st;
+    if (!s->has_id && (res = dir->io->random(dir->io->ctx, dir->channel_id, sizeof dir->channel_id)) < 0)
+        return hpr_error_io(s->err, res, "get random bytes", NULL);
+    s->newest = 0;
+    if ((st = list_all(s, survey_one)) != HOPPER_OK || (st = find_end(s)) != HOPPER_OK) return st;
+    s->found->report.is_new = !s->found->has_files && !s->found->has_state && !s->found->has_memory;
+    if (!s->found->has_files) dir->oldest = dir->next_number;
+    dir->numbers_seen = dir->next_number;
+    count_bytes(dir, s->found);
+    return assume_passed(s);
+}
+
+hopper_status hpr_recover_scan(struct hpr_dir *dir, struct hpr_found *found, struct hopper_error *err)
+{
+    struct survey s = { .dir = dir, .found = found, .err = err };
+    hopper_status st;
+
+    memset(found, 0, sizeof *found);
+    found->old.fd      = -1;
+    found->report.size = sizeof found->report;
+    st                 = find_all(&s);
+    if (st != HOPPER_OK && found->has_memory) hpr_memory_old_close(&found->old);
+    return st;
+}

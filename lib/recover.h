@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* What an earlier run of a channel that survives has left in its directory: found out at open, before anything is changed
+ * but an incomplete tail that is cut off. Reads every file's header and the whole of the last file, and no other. */
+#ifndef HPR_RECOVER_H
+#define HPR_RECOVER_H
+
+#include "dir.h"
+#include "memory_old.h"
+#include "state.h"
+
+struct hpr_found {
+    struct hopper_recovery report;
+    bool has_files;
+    uint64_t end_seq;           /* behind the last record in files; 0: no file tells */
+    uint64_t end_dropped_total; /* there */
+    bool has_state;
+    struct hpr_state state;    /* has the channel's id in any case */
+    struct hpr_passed passed;  /* the best that STATE, MEMORY and the files tell */
+    bool has_memory;           /* OLD counts: its records are taken over */
+    struct hpr_memory_old old; /* open while has_memory */
+    bool is_machine_down;      /* there was a MEMORY, of another start of the machine */
+    uint64_t next_seq;         /* at least, by STATE and MEMORY */
+    uint64_t dropped_total;    /* at next_seq */
+};
+
+/* Look at DIR, which is locked, and make it ready: numbers, files, budget in use, channel id, STATE. On failure nothing is
+ * held but what DIR holds. Results: hopper_open(). */
+hopper_status hpr_recover_scan(struct hpr_dir *dir, struct hpr_found *found, struct hopper_error *err);
+
+#endif
