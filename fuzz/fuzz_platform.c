@@ -194,6 +194,14 @@ static int wrap_unmap(void *ctx, void *addr, size_t bytes)
     return BASE(fp).unmap(BASE(fp).ctx, addr, bytes);
 }
 
+static int wrap_sync_map(void *ctx, void *addr, size_t bytes)
+{
+    struct fuzz_platform *fp = ctx;
+    int err                  = call_begin(fp, FUZZ_FAULT_WRITE);
+
+    return err != 0 ? err : BASE(fp).sync_map(BASE(fp).ctx, addr, bytes);
+}
+
 static int wrap_event_open(void *ctx)
 {
     struct fuzz_platform *fp = ctx;
@@ -224,6 +232,14 @@ static int wrap_random(void *ctx, void *buf, size_t len)
 
     call_begin(fp, FUZZ_FAULT_NONE);
     return BASE(fp).random(BASE(fp).ctx, buf, len);
+}
+
+static int wrap_boot_id(void *ctx, void *id16)
+{
+    struct fuzz_platform *fp = ctx;
+
+    call_begin(fp, FUZZ_FAULT_NONE);
+    return BASE(fp).boot_id(BASE(fp).ctx, id16);
 }
 
 static long wrap_process_id(void *ctx)
@@ -275,11 +291,13 @@ static const struct hopper_io wrap_io = {
     .lock        = wrap_lock,
     .map         = wrap_map,
     .unmap       = wrap_unmap,
+    .sync_map    = wrap_sync_map,
     .event_open  = wrap_event_open,
     .event_set   = wrap_event_set,
     .event_clear = wrap_event_clear,
     .random      = wrap_random,
     .process_id  = wrap_process_id,
+    .boot_id     = wrap_boot_id,
 };
 
 void fuzz_platform_init(struct fuzz_platform *fp, const struct hopper_platform *base)

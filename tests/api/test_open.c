@@ -139,7 +139,7 @@ static const struct {
     { "memory", UINT64_MAX, 0, 0, 0, 0, 0, 0, 0 },
     { "disk", 0, HOPPER_DISK_BYTES_MIN - 1, 0, 0, 0, 0, 0, 0 },
     { "disk", 0, 1, 0, 0, 0, 0, 0, 0 },
-    { "survive", 0, 0, 0, 0, 1, 0, 0, 0 },
+    { "survive", 0, 0, 0, 0, 3, 0, 0, 0 },
     { "survive", 0, 0, 0, 0, UINT32_MAX, 0, 0, 0 },
     { "when_full", 0, 0, 0, 0, 0, 4, 0, 0 },
     { "when_full", 0, 0, 0, 0, 0, UINT32_MAX, 0, 0 },

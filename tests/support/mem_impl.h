@@ -43,6 +43,7 @@ struct mem_platform {
 
     uint64_t now_ns, random_state;
     long process_id;
+    uint64_t boots; /* starts of the machine so far */
     unsigned umask;
 
     char *watched; /* path, NULL when none */

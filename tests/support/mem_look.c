@@ -66,6 +66,13 @@ void mem_set_process_id(struct mem_platform *mem, long pid)
     mem_leave(mem);
 }
 
+void mem_reboot(struct mem_platform *mem)
+{
+    mem_enter(mem);
+    mem->boots++;
+    mem_leave(mem);
+}
+
 uint64_t mem_clock_ns(struct mem_platform *mem)
 {
     uint64_t now;

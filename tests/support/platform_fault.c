@@ -27,6 +27,7 @@ static const char *const kind_names[FAULT_KINDS] = {
     "open",  "close",      "pread",     "pwrite",      "fdatasync", "fsync",  "truncate", "allocate", "chmod",
     "stat",  "space",      "stat_at",   "rename",      "unlink",    "mkdir",  "list",     "lock",     "map",
     "unmap", "event_open", "event_set", "event_clear", "random",    "create", "alloc",
+    "sync_map", "boot_id",
 };
 
 static int bit_of(unsigned kind)
@@ -275,6 +276,22 @@ static int fault_unmap(void *ctx, void *addr, size_t bytes)
     return fails(fault, FAULT_UNMAP, &rc) ? rc : real;
 }
 
+static int fault_sync_map(void *ctx, void *addr, size_t bytes)
+{
+    struct fault_platform *fault = ctx;
+    int rc;
+
+    return fails(fault, FAULT_SYNC_MAP, &rc) ? rc : IO(fault)->sync_map(IO_CTX(fault), addr, bytes);
+}
+
+static int fault_boot_id(void *ctx, void *id16)
+{
+    struct fault_platform *fault = ctx;
+    int rc;
+
+    return fails(fault, FAULT_BOOT_ID, &rc) ? rc : IO(fault)->boot_id(IO_CTX(fault), id16);
+}
+
 static long fault_process_id(void *ctx)
 {
     struct fault_platform *fault = ctx;
@@ -331,6 +348,8 @@ struct fault_platform *fault_platform_new(const struct hopper_platform *inner)
         .random      = fault_random,
         .map         = fault_map,
         .unmap       = fault_unmap,
+        .sync_map    = fault_sync_map,
+        .boot_id     = fault_boot_id,
         .process_id  = fault_process_id,
     };
     fault->table.allocator =

@@ -48,9 +48,11 @@ enum {
     FAULT_RANDOM      = 1 << 22,
     FAULT_CREATE      = 1 << 23, /* open_at with O_CREAT */
     FAULT_ALLOC       = 1 << 24,
-    FAULT_KINDS       = 25,
+    FAULT_SYNC_MAP    = 1 << 25,
+    FAULT_BOOT_ID     = 1 << 26,
+    FAULT_KINDS       = 27,
 
-    FAULT_ANY_IO = (1 << 24) - 1,
+    FAULT_ANY_IO = ((1 << 27) - 1) & ~FAULT_ALLOC,
     FAULT_MEMORY = FAULT_ALLOC | FAULT_MAP,
     /* what a full device can refuse */
     FAULT_GROWS  = FAULT_CREATE | FAULT_PWRITE | FAULT_TRUNCATE | FAULT_ALLOCATE | FAULT_RENAME | FAULT_MKDIR,

@@ -136,6 +136,18 @@ static int mem_unmap(void *ctx, void *addr, size_t bytes)
     return rc;
 }
 
+/* What is in a shared map is in the file at once, as it is in a page cache. */
+static int mem_sync_map(void *ctx, void *addr, size_t bytes)
+{
+    struct mem_platform *mem = ctx;
+    const struct mem_map *map;
+
+    mem_called(mem);
+    for (map = mem->maps; map && (map->addr != addr || map->bytes != bytes); map = map->next) continue;
+    mem_leave(mem);
+    return map && map->inode ? 0 : -EINVAL;
+}
+
 static int mem_event_open(void *ctx)
 {
     struct mem_platform *mem = ctx;
@@ -200,6 +212,17 @@ static long mem_process_id(void *ctx)
     pid = mem->process_id;
     mem_leave(mem);
     return pid;
+}
+
+static int mem_boot_id(void *ctx, void *id16)
+{
+    struct mem_platform *mem = ctx;
+
+    mem_called(mem);
+    memset(id16, 0, 16);
+    memcpy(id16, &mem->boots, sizeof mem->boots);
+    mem_leave(mem);
+    return 0;
 }
 
 /* ---- clock and allocator ---- */
@@ -276,11 +299,13 @@ static void fill_table(struct mem_platform *mem)
                        .ctx         = mem,
                        .map         = mem_map,
                        .unmap       = mem_unmap,
+                       .sync_map    = mem_sync_map,
                        .event_open  = mem_event_open,
                        .event_set   = mem_event_set,
                        .event_clear = mem_event_clear,
                        .random      = mem_random,
-                       .process_id  = mem_process_id },
+                       .process_id  = mem_process_id,
+                       .boot_id     = mem_boot_id },
         .clock     = { .size         = sizeof(struct hopper_clock),
                        .ctx          = mem,
                        .monotonic_ns = mem_monotonic_ns,
@@ -304,6 +329,7 @@ static void start(struct mem_platform *mem)
     mem->now_ns       = START_NS;
     mem->random_state = options->random_seed;
     mem->process_id   = 4242;
+    mem->boots        = 1;
     mem->umask        = options->umask;
     mem->watched      = NULL;
     mem->watch_budget = mem->watch_excess = mem->watch_peak = 0;

@@ -60,6 +60,7 @@ void mem_set_fds_max(struct mem_platform *mem, unsigned fds);
 void mem_set_alloc_max(struct mem_platform *mem, uint64_t bytes); /* alloc and map beyond it fail */
 void mem_set_umask(struct mem_platform *mem, unsigned umask);
 void mem_set_process_id(struct mem_platform *mem, long pid);
+void mem_reboot(struct mem_platform *mem); /* io.boot_id tells another id from now on; nothing else changes */
 
 /* ---- the clock: stands still unless a test advances it; starts at one hour ---- */
 uint64_t mem_clock_ns(struct mem_platform *mem);

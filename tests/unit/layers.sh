@@ -15,18 +15,26 @@ allowed() # MODULE: what it may include besides itself and what is for all
 {
     case $1 in
     sender) echo 'admit channel' ;;
-    receiver) echo 'fetch channel record' ;;
+    receiver) echo 'fetch settle channel record' ;;
     stats) echo 'channel' ;;
     admit) echo 'channel record stream' ;;
-    fetch) echo 'channel' ;;
-    channel) echo 'arena deque dir options replay spill' ;;
+    commit) echo 'admit channel record' ;;
+    fetch) echo 'settle channel record' ;;
+    settle) echo 'channel' ;;
+    restore) echo 'settle channel recover' ;;
+    channel) echo 'commit settle restore recover arena deque dir memory options replay spill state' ;;
+    recover) echo 'dir memory_old state' ;;
     deque) echo 'ring' ;;
-    spill) echo 'dir record stream' ;;
+    spill) echo 'dir memory record stream' ;;
     replay) echo 'codec dir' ;;
     stream) echo 'codec dir record' ;;
     dir) echo 'options queue_file' ;;
+    dir_sync) echo 'dir' ;;
+    memory_old) echo 'memory' ;;
+    memory) echo 'ring state' ;;
+    state) echo 'frame io' ;;
     queue_file) echo 'frame io' ;;
-    options) echo 'codec frame record' ;;
+    options) echo 'codec frame record state' ;;
     frame) echo 'record' ;;
     arena | base | bytes | sync | error | annotate | ring | record | codec | io | platform_posix | version) ;;
     *)
