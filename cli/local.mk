@@ -60,3 +60,5 @@ cli_shell_tests = \
 TESTS += $(cli_shell_tests)
 dist_check_SCRIPTS += $(cli_shell_tests)
 EXTRA_DIST += tests/cli/lib.sh
+
+include %D%/queue/local.mk

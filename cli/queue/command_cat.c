@@ -23,7 +23,7 @@ static void tell_gap(struct writer *w, const struct merge_piece *piece)
     uint64_t first = hpr_max_u64(piece->seq, w->from);
 
     if (piece->seq + piece->count <= first) return;
-    emit_gap(&w->emit, first, piece->seq + piece->count - first, piece->why);
+    emit_gap(&w->emit, first, piece->seq + piece->count - first, hopper_gap_name(piece->reason));
     w->has_gaps = true;
 }
 

@@ -18,13 +18,13 @@ struct printer {
 static void put_word(struct printer *out, const char *key, const char *word)
 {
     if (out->is_json) json_string(&out->json, key, word);
-    else (void)printf("%-24s %s\n", key, word);
+    else (void)printf("%-28s %s\n", key, word);
 }
 
 static void put_number(struct printer *out, const char *key, uint64_t value)
 {
     if (out->is_json) json_number(&out->json, key, value);
-    else (void)printf("%-24s %" PRIu64 "\n", key, value);
+    else (void)printf("%-28s %" PRIu64 "\n", key, value);
 }
 
 static void put_bytes(struct printer *out, const char *key, uint64_t bytes)

@@ -36,6 +36,17 @@ void merge_fini(struct merge *m)
     payload_free(m->memory_payload);
 }
 
+static enum hopper_gap reason_of(enum fault fault)
+{
+    switch (fault) {
+    case FAULT_UNREADABLE:
+    case FAULT_VERSION: return HOPPER_GAP_UNREADABLE;
+    case FAULT_MISSING:
+    case FAULT_MAGIC: return HOPPER_GAP_VANISHED;
+    default: return HOPPER_GAP_CORRUPT;
+    }
+}
+
 /* ---- what each source has next ---- */
 
 static void find_frame(struct merge *m)
@@ -47,9 +58,9 @@ static void find_frame(struct merge *m)
             if (ev->fault == FAULT_VERSION) m->is_newer = true;
             if (ev->fault == FAULT_UNREADABLE || ev->fault == FAULT_VERSION || ev->fault == FAULT_HEADER)
                 m->unreadable++;
-            if (ev->fault != FAULT_GONE && ev->fault != FAULT_CHANNEL) m->damage = fault_word(ev->fault);
+            if (ev->fault != FAULT_GONE && ev->fault != FAULT_CHANNEL) m->damage = reason_of(ev->fault);
         } else if (ev->kind == SCAN_DAMAGE || (ev->kind == SCAN_FRAME && ev->fault != FAULT_NONE)) {
-            m->damage = fault_word(ev->fault);
+            m->damage = reason_of(ev->fault);
         }
         m->has_frame = scan_has_records(ev) && ev->frame.first_seq + ev->good > m->next;
     }
@@ -59,7 +70,7 @@ static void find_entry(struct merge *m)
 {
     while (m->has_memory && !m->has_entry && ring_walk_next(&m->ring, &m->entry))
         m->has_entry = m->entry.kind != RING_ELSEWHERE && m->entry.seq + m->entry.seqs > m->next;
-    if (m->has_memory && m->ring.is_broken && !m->has_entry) m->damage = fault_word(FAULT_MEMORY);
+    if (m->has_memory && m->ring.is_broken && !m->has_entry) m->damage = HOPPER_GAP_CORRUPT;
 }
 
 static const struct hpr_memory_old_block *find_block(struct merge *m)
@@ -86,14 +97,14 @@ static bool tell_hole(struct merge *m, uint64_t seq, uint64_t dropped, struct me
         of_policy = hpr_min_u64(dropped - m->dropped_total, hole);
     if (dropped != UINT64_MAX) m->dropped_total = dropped;
     if (of_policy > 0 || (hole > 0 && is_loss)) {
-        *piece = (struct merge_piece){ MERGE_GAP, m->next, hole, m->damage ? m->damage : "missing" };
-        if (of_policy > 0 && of_policy == hole) piece->why = "dropped-newest";
+        *piece = (struct merge_piece){ MERGE_GAP, m->next, hole, m->damage ? m->damage : HOPPER_GAP_VANISHED };
+        if (of_policy > 0 && of_policy == hole) piece->reason = HOPPER_GAP_DROPPED_NEWEST;
         if (of_policy > 0 && !is_loss) { /* the rest went through memory and is nobody's loss */
-            piece->count = of_policy;
-            piece->why   = "dropped-newest";
+            piece->count  = of_policy;
+            piece->reason = HOPPER_GAP_DROPPED_NEWEST;
         }
     }
-    m->damage = NULL;
+    m->damage = HOPPER_GAP_NONE;
     m->next   = seq;
     return of_policy > 0 || (hole > 0 && is_loss);
 }
@@ -108,7 +119,7 @@ static void set_piece(struct merge *m, struct merge_piece *piece, uint64_t first
     m->skip      = seq - first;
     m->current   = payload;
     m->is_single = false;
-    *piece       = (struct merge_piece){ MERGE_RECORDS, seq, first + count - seq, NULL };
+    *piece       = (struct merge_piece){ MERGE_RECORDS, seq, first + count - seq, HOPPER_GAP_NONE };
     m->next      = first + count;
 }
 
@@ -119,7 +130,7 @@ static bool take_frame(struct merge *m, struct merge_piece *piece)
     if (tell_hole(m, hpr_max_u64(h->first_seq, m->next), h->dropped_total, piece)) return true;
     payload_rewind(m->frame_payload);
     set_piece(m, piece, h->first_seq, m->frame.good, m->frame_payload);
-    if (m->frame.fault != FAULT_NONE) m->damage = fault_word(m->frame.fault); /* for what it should have had behind */
+    if (m->frame.fault != FAULT_NONE) m->damage = reason_of(m->frame.fault); /* for what it should have had behind */
     m->has_frame = false;
     return true;
 }
@@ -130,7 +141,7 @@ static bool take_entry(struct merge *m, struct merge_piece *piece)
 
     if (tell_hole(m, hpr_max_u64(e->seq, m->next), UINT64_MAX, piece)) return true;
     if (e->kind == RING_DROPPED) {
-        *piece  = (struct merge_piece){ MERGE_GAP, m->next, e->seq + e->seqs - m->next, "dropped-newest" };
+        *piece  = (struct merge_piece){ MERGE_GAP, m->next, e->seq + e->seqs - m->next, HOPPER_GAP_DROPPED_NEWEST };
         m->next = e->seq + e->seqs;
     } else {
         bool is_good = payload_use_single(m->memory_payload, m->place->io, m->place->memory.fd, e->offset, e->bytes,
@@ -138,7 +149,7 @@ static bool take_entry(struct merge *m, struct merge_piece *piece)
 
         set_piece(m, piece, e->seq, 1, m->memory_payload);
         m->is_single = true;
-        if (!is_good) *piece = (struct merge_piece){ MERGE_GAP, e->seq, 1, fault_word(FAULT_MEMORY) };
+        if (!is_good) *piece = (struct merge_piece){ MERGE_GAP, e->seq, 1, HOPPER_GAP_CORRUPT };
     }
     m->has_entry = false;
     return true;

@@ -11,14 +11,14 @@
 
 enum merge_kind {
     MERGE_RECORDS, /* `count` records from `seq` on: read them by merge_record() */
-    MERGE_GAP      /* `count` records from `seq` on are not there; `why` */
+    MERGE_GAP      /* `count` records from `seq` on are not there; see `reason` */
 };
 
 struct merge_piece {
     enum merge_kind kind;
     uint64_t seq;
     uint64_t count;
-    const char *why;
+    enum hopper_gap reason;
 };
 
 struct merge {
@@ -36,7 +36,7 @@ struct merge {
     struct ring_entry entry;
     bool has_entry;
 
-    const char *damage;     /* why something since the last records was passed over, NULL: nothing was */
+    enum hopper_gap damage; /* why something since the last records was passed over, 0: nothing was */
     uint64_t dropped_total; /* by the last frame; UINT64_MAX: not known */
     uint64_t next;          /* sequence number expected next; 0: not known */
     uint64_t end;           /* what is known to have been accepted ends before it; 0: not known */

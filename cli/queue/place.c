@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "options.h" /* HPR_LOCK_FILE_BYTES */
 #include "queue_file.h"
@@ -50,6 +51,22 @@ bool place_has_kept(const struct place *place, uint64_t number)
     hpr_queue_file_name(name, number);
     memcpy(name + strlen(name), PLACE_KEPT_SUFFIX, sizeof PLACE_KEPT_SUFFIX);
     return place->io->stat_at(place->io->ctx, place->fd, name, &st) == 0 && st.kind == HOPPER_IO_FILE;
+}
+
+/* Not in the platform's table, as the library does without: only a hint, and none where the system knows no holes. */
+uint64_t place_next_data(int fd, uint64_t at, uint64_t end)
+{
+#ifdef SEEK_DATA
+    off_t found;
+
+    if (at >= end || at > INT64_MAX) return end;
+    found = lseek(fd, (off_t)at, SEEK_DATA);
+    if (found < 0) return errno == ENXIO ? end : at;
+    return hpr_min_u64((uint64_t)found, end);
+#else
+    (void)fd;
+    return hpr_min_u64(at, end);
+#endif
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -150,7 +167,8 @@ void place_ask_owner(struct place *place)
 
     place->owner     = PLACE_FREE;
     place->owner_pid = 0;
-    fd               = place_open_file(place, PLACE_LOCK_NAME, &bytes);
+    if (place->is_ours) return;
+    fd = place_open_file(place, PLACE_LOCK_NAME, &bytes);
     if (fd == -ENOENT) return;
     place->owner = PLACE_UNKNOWN;
     if (fd < 0) return;

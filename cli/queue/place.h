@@ -34,6 +34,7 @@ struct place {
     size_t kept;   /* files that hopper-queue repair kept beside */
     size_t others; /* names that are not ours */
 
+    bool is_ours; /* this process holds the lock */
     enum place_owner owner;
     long owner_pid; /* 0: not known */
 
@@ -63,6 +64,10 @@ void place_ask_owner(struct place *place);
  * -ENOTSUP: something else has the name. */
 int place_open_file(const struct place *place, const char *name, uint64_t *bytesp);
 int place_open_number(const struct place *place, uint64_t number, uint64_t *bytesp);
+
+/* Where bytes that are not in a hole of FD's file begin, from AT on; END when there are none before it. A file of holes may
+ * seem to be larger than anybody could read. */
+uint64_t place_next_data(int fd, uint64_t at, uint64_t end);
 
 bool place_has_number(const struct place *place, uint64_t number);
 

@@ -96,7 +96,7 @@ static uint64_t find_header(const struct scan_file *file, uint64_t at)
 {
     unsigned char window[WINDOW_BYTES];
 
-    while (at < file->bytes) {
+    while ((at = place_next_data(file->fd, at, file->bytes)) < file->bytes) {
         size_t want = (size_t)hpr_min_u64(sizeof window, file->bytes - at), got;
 
         if (hpr_io_read(file->place->io, file->fd, window, want, at, &got) < 0) {
@@ -118,10 +118,18 @@ static enum fault fault_of_open(int res)
     return res == -ENOENT ? FAULT_GONE : res == -ENOTSUP || res == -ELOOP ? FAULT_MAGIC : FAULT_UNREADABLE;
 }
 
-/* Whether it was just being made: nothing but the beginning of a header. */
-static bool is_cut_short(const struct scan_file *file, const unsigned char *bytes, size_t got)
+static bool is_zero(const unsigned char *bytes, size_t len)
 {
-    return file->bytes < HPR_FILE_HEADER_BYTES && hpr_frame_is_beginning(bytes, got);
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] != 0) return false;
+    return true;
+}
+
+/* What a writer that was stopped may have left of a header: the beginning of one, or zeros. */
+static enum fault judge_beginning(const struct scan_file *file, const unsigned char *bytes, size_t got)
+{
+    if (!hpr_frame_is_beginning(bytes, got) && !is_zero(bytes, got)) return FAULT_MAGIC;
+    return file->bytes < HPR_FILE_HEADER_BYTES ? FAULT_NONE : FAULT_HEADER;
 }
 
 static enum fault judge_file_header(struct scan_file *file, struct scan_event *ev)
@@ -134,9 +142,7 @@ static enum fault judge_file_header(struct scan_file *file, struct scan_event *e
     switch (hpr_frame_get_file_header(bytes, got, &ev->file)) {
     case HPR_FILE_NEWER: return FAULT_VERSION;
     case HPR_FILE_DAMAGED:
-    case HPR_FILE_FOREIGN:
-        if (is_cut_short(file, bytes, got)) return FAULT_NONE;
-        return hpr_frame_is_beginning(bytes, got) ? FAULT_HEADER : FAULT_MAGIC;
+    case HPR_FILE_FOREIGN: return judge_beginning(file, bytes, got);
     case HPR_FILE_OURS: break;
     }
     ev->has_header = true;

@@ -10,14 +10,13 @@ bool tally_trusts_memory(const struct place *place)
            memcmp(place->memory.shape.channel_id, place->channel_id, sizeof place->channel_id) == 0;
 }
 
-/* A position counts whatever the start of the machine: what was acknowledged once stays so. */
+/* A position in MEMORY counts whatever the start of the machine: what was acknowledged once stays so. */
 void tally_passed(const struct place *place, struct hpr_passed *passed)
 {
     memset(passed, 0, sizeof *passed);
     if (place->state_part == PART_GOOD) *passed = place->state.passed;
-    if (place->memory_part == PART_GOOD && place->memory.place.passed.seq > passed->seq &&
-        memcmp(place->memory.shape.channel_id, place->channel_id, sizeof place->channel_id) == 0 &&
-        hpr_memory_old_is_trusted(&place->memory))
+    if (place->memory_part == PART_GOOD && place->memory.place.passed.seq >= passed->seq &&
+        memcmp(place->memory.shape.channel_id, place->channel_id, sizeof place->channel_id) == 0)
         *passed = place->memory.place.passed;
 }
 
@@ -46,8 +45,9 @@ static void count_frame(struct counting *c, const struct scan_event *ev)
     t->frames++;
     if (ev->fault != FAULT_NONE) t->damaged++;
     if (t->first_seq == 0) {
-        t->first_seq = h->first_seq;
-        t->first_ms  = h->opened_ms;
+        t->first_seq           = h->first_seq;
+        t->first_ms            = h->opened_ms;
+        t->first_dropped_total = h->dropped_total;
     }
     t->pending_disk += hpr_min_u64(fresh_part(c, h->first_seq, h->records), ev->good);
     if (end > c->next) {

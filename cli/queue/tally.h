@@ -21,9 +21,10 @@ struct tally {
     uint64_t records;   /* that can be read, each counted once */
     uint64_t first_seq; /* 0: there is none */
     uint64_t last_seq;
-    uint64_t first_ms; /* when the first frame's first record came */
-    uint64_t damaged;  /* places */
-    uint64_t refused;  /* files that are not of this channel, or cannot be read */
+    uint64_t first_dropped_total; /* of the first frame */
+    uint64_t first_ms;            /* when the first frame's first record came */
+    uint64_t damaged;             /* places */
+    uint64_t refused;             /* files that are not of this channel, or cannot be read */
     uint64_t tail_file;
     uint64_t tail_bytes;
     bool is_newer; /* something is of a newer version */

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * repair: nobody has the queue. In this order, each step whole or not at all, so that a run after one that was stopped does
+ * the rest:
+ *
+ *   a queue file with damage     a copy is kept as NUMBER.hq.damaged; then a file with its good frames takes its place, or
+ *                                none when it has none and its header is damaged as well
+ *   the last file's tail         kept as NUMBER.hq.tail, then cut off
+ *   a MEMORY that makes no sense renamed to MEMORY.damaged
+ *   no good slot in STATE        kept as STATE.damaged; a new one says that all before the first record is acknowledged
+ *
+ * Files of others, and of newer versions, are not touched. What cannot be mended (records that are gone) is told at the end.
+ */
+#include "commands.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "change.h"
+#include "examine.h"
+#include "own.h"
+#include "queue_file.h"
+#include "rebuild.h"
+#include "say.h"
+#include "status.h"
+#include "tally.h"
+
+#define TAIL_SUFFIX ".tail"
+
+struct repair {
+    const struct args *args;
+    struct place *place;
+    struct payload *payload;
+    struct json json;
+    uint64_t changes;
+    int res;
+
+    /* the file at hand */
+    uint64_t number;
+    uint64_t bytes;
+    struct hpr_file_header header;
+    bool has_header;
+    bool is_damaged;
+    bool is_empty; /* just made, not even a whole header */
+    uint64_t tail_at;
+    uint64_t tail_bytes;
+    uint64_t good_frames;
+    uint64_t good_first; /* sequence number */
+
+    /* the file before it, as far as that is known */
+    uint64_t next_records; /* record offset of a file behind it */
+    uint64_t next_stream;
+};
+
+/* ---- saying ---- */
+
+SAY_FORMAT(2, 3) static void tell(struct repair *r, const char *format, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    r->changes++;
+    if (r->args->is_json) json_string(&r->json, NULL, text);
+    else (void)printf("%s%s\n", r->args->is_dry_run ? "would: " : "", text);
+}
+
+static bool is_for_real(const struct repair *r)
+{
+    return !r->args->is_dry_run && r->res == 0;
+}
+
+/* ---- queue files ---- */
+
+static void cut_tail(struct repair *r)
+{
+    char name[CHANGE_NAME_BYTES];
+
+    change_name(name, r->number, "");
+    tell(r, "%s: cut off the incomplete tail, %" PRIu64 " bytes at offset %" PRIu64 ", kept in %s" TAIL_SUFFIX, name,
+         r->tail_bytes, r->tail_at, name);
+    if (is_for_real(r)) r->res = change_keep(r->place, name, TAIL_SUFFIX, r->tail_at, r->tail_bytes);
+    if (is_for_real(r)) r->res = change_cut(r->place, name, r->tail_at);
+}
+
+/* Its header was not even written: the library would remove it, we put it aside. */
+static void remove_empty(struct repair *r)
+{
+    char name[CHANGE_NAME_BYTES];
+
+    change_name(name, r->number, "");
+    tell(r, "%s: remove the file, which is not even a whole header%s", name,
+         r->bytes > 0 ? ", and keep its bytes" : "");
+    if (is_for_real(r) && r->bytes > 0) r->res = change_keep(r->place, name, TAIL_SUFFIX, 0, r->bytes);
+    if (is_for_real(r)) r->res = change_remove(r->place, name);
+    if (is_for_real(r)) r->res = change_sync_dir(r->place);
+}
+
+/* The header that a file with a damaged one must have had. */
+static void infer_header(struct repair *r, struct hpr_file_header *header)
+{
+    *header = (struct hpr_file_header){ .survive       = r->place->survive,
+                                        .content       = r->place->content,
+                                        .number        = r->number,
+                                        .first_seq     = r->good_first,
+                                        .stream_offset = r->next_stream,
+                                        .record_offset = r->next_records };
+    memcpy(header->channel_id, r->place->channel_id, sizeof header->channel_id);
+}
+
+static void rebuild(struct repair *r)
+{
+    const struct place *place    = r->place;
+    struct rebuild_source source = { .number = r->number, .header = r->header };
+    uint64_t frames = r->good_frames, records = 0;
+    char name[CHANGE_NAME_BYTES];
+
+    change_name(name, r->number, "");
+    if (!r->has_header && r->good_frames == 0) {
+        tell(r, "%s: nothing in it is good; keep it as %s" PLACE_KEPT_SUFFIX, name, name);
+        if (is_for_real(r)) r->res = change_keep(place, name, PLACE_KEPT_SUFFIX, 0, r->bytes);
+        if (is_for_real(r)) r->res = change_remove(place, name);
+        if (is_for_real(r)) r->res = change_sync_dir(place);
+        return;
+    }
+    if (!r->has_header) infer_header(r, &source.header);
+    if (is_for_real(r)) r->res = change_keep(place, name, PLACE_KEPT_SUFFIX, 0, r->bytes);
+    if (is_for_real(r)) r->res = rebuild_file(place, r->payload, &source, &frames, &records);
+    tell(r, "%s: damaged; kept as %s" PLACE_KEPT_SUFFIX ", and written anew with its %" PRIu64 " good frames", name,
+         name, frames);
+}
+
+static void begin_file(struct repair *r, const struct scan_event *ev)
+{
+    r->number     = ev->number;
+    r->bytes      = ev->bytes;
+    r->has_header = ev->has_header;
+    r->header     = ev->file;
+    r->is_damaged = ev->fault != FAULT_NONE;
+    r->is_empty   = ev->fault == FAULT_NONE && !ev->has_header;
+    r->tail_bytes = r->good_frames = r->good_first = 0;
+    if (ev->has_header) {
+        r->next_records = ev->file.record_offset;
+        r->next_stream  = ev->file.stream_offset;
+    }
+}
+
+static void take_frame(struct repair *r, const struct scan_event *ev)
+{
+    r->next_records += ev->frame.records;
+    r->is_damaged |= ev->fault != FAULT_NONE;
+    if (ev->good == 0) return;
+    if (r->good_frames++ == 0) r->good_first = ev->frame.first_seq;
+}
+
+static void end_file(struct repair *r)
+{
+    if (r->is_empty) remove_empty(r);
+    else if (r->is_damaged) rebuild(r);
+    else if (r->tail_bytes > 0) cut_tail(r);
+    r->next_stream += r->bytes;
+}
+
+static void take_event(struct repair *r, const struct scan_event *ev)
+{
+    switch (ev->kind) {
+    case SCAN_FILE: begin_file(r, ev); break;
+    case SCAN_FRAME: take_frame(r, ev); break;
+    case SCAN_DAMAGE: r->is_damaged = true; break;
+    case SCAN_TAIL:
+        r->tail_at    = ev->offset;
+        r->tail_bytes = ev->bytes;
+        break;
+    case SCAN_FOOTER: break;
+    case SCAN_END: break; /* its file is still open: see repair_files() */
+    case SCAN_REFUSED: break;
+    }
+}
+
+static void repair_files(struct repair *r)
+{
+    struct scan_event ev;
+    struct scan scan;
+
+    scan_init(&scan, r->place, r->payload);
+    while (r->res == 0 && scan_next(&scan, &ev)) {
+        take_event(r, &ev);
+        if (ev.kind == SCAN_END) end_file(r); /* the scan goes on with the next file, whatever became of this one */
+    }
+    scan_fini(&scan);
+}
+
+/* ---- STATE and MEMORY ---- */
+
+static void repair_memory(struct repair *r)
+{
+    if (r->place->memory_part != PART_DAMAGED) return;
+    tell(r, "MEMORY: makes no sense; renamed to MEMORY" PLACE_KEPT_SUFFIX);
+    if (is_for_real(r)) {
+        uint64_t bytes;
+        int fd = place_open_file(r->place, HPR_MEMORY_NAME, &bytes);
+
+        hpr_io_close(r->place->io, fd < 0 ? -1 : fd);
+        r->res = change_keep(r->place, HPR_MEMORY_NAME, PLACE_KEPT_SUFFIX, 0, fd < 0 ? 0 : bytes);
+    }
+    if (is_for_real(r)) r->res = change_remove(r->place, HPR_MEMORY_NAME);
+    if (is_for_real(r)) r->res = change_sync_dir(r->place);
+}
+
+/* All before the first record that is there counts as acknowledged; what of it was dropped is known from its header. */
+static void assume_state(const struct repair *r, struct hpr_state *state)
+{
+    struct tally t;
+
+    tally_take(&t, r->place, NULL);
+    *state = (struct hpr_state){ .survive = r->place->survive, .content = r->place->content };
+    memcpy(state->channel_id, r->place->channel_id, sizeof state->channel_id);
+    state->passed = t.passed;
+    if (t.passed.seq == 0 && t.first_seq > 1) {
+        state->passed.seq                                    = t.first_seq - 1;
+        state->passed.dropped_total                          = hpr_min_u64(t.first_dropped_total, state->passed.seq);
+        state->passed.records                                = state->passed.seq - state->passed.dropped_total;
+        state->passed.gap_records[HOPPER_GAP_DROPPED_NEWEST] = state->passed.dropped_total;
+    }
+    state->next_seq      = hpr_max_u64(t.next_seq, state->passed.seq + 1);
+    state->dropped_total = hpr_max_u64(t.dropped_total, state->passed.dropped_total);
+}
+
+static int write_new_state(const struct place *place, struct hpr_state *state)
+{
+    static const unsigned char zeros[HPR_STATE_FILE_BYTES];
+    int fd = change_begin(place, HPR_STATE_NAME), res;
+
+    if (fd < 0) return fd;
+    res = hpr_io_write(place->io, fd, zeros, sizeof zeros, 0);
+    if (res == 0) res = hpr_state_write(place->io, fd, state);
+    if (res == 0) return change_end(place, HPR_STATE_NAME, fd, 0600);
+    say_failure(res, "%s/%s: cannot write it anew", place->path, HPR_STATE_NAME);
+    change_drop(place, HPR_STATE_NAME, fd);
+    return res;
+}
+
+static void repair_state(struct repair *r)
+{
+    const struct place *place = r->place;
+    bool is_there             = place->state_part == PART_DAMAGED;
+    struct hpr_state state;
+
+    if (place->state_part == PART_GOOD || (!is_there && !place->has_id)) return;
+    if (place->survive == HOPPER_SURVIVE_NOTHING && !is_there) return;
+    if (is_there && is_for_real(r)) {
+        struct hopper_io_stat st = { 0 };
+
+        (void)place->io->stat_at(place->io->ctx, place->fd, HPR_STATE_NAME, &st);
+        if (st.kind != HOPPER_IO_FILE) {
+            say("%s/STATE is not a file, and is left alone", place->path);
+            return;
+        }
+        r->res = change_keep(place, HPR_STATE_NAME, PLACE_KEPT_SUFFIX, 0, st.bytes);
+    }
+    if (!place->has_id || place->survive == HOPPER_SURVIVE_NOTHING) {
+        tell(r, "STATE: no good slot, and nothing to make a new one from; kept as STATE" PLACE_KEPT_SUFFIX);
+        if (is_for_real(r)) r->res = change_remove(place, HPR_STATE_NAME);
+        if (is_for_real(r)) r->res = change_sync_dir(place);
+        return;
+    }
+    assume_state(r, &state);
+    tell(r, "STATE: made anew%s, all up to number %" PRIu64 " acknowledged",
+         is_there ? ", the old one kept as STATE" PLACE_KEPT_SUFFIX : "", state.passed.seq);
+    if (is_for_real(r)) r->res = write_new_state(place, &state);
+}
+
+/* ---- the whole ---- */
+
+/* Somebody else's version, or a place that cannot be read: better nothing than half. */
+static int refuse(const struct place *place)
+{
+    int status = STATUS_OK;
+    struct scan_event ev;
+    struct scan scan;
+
+    if (place->state_part == PART_NEWER || place->memory_part == PART_NEWER) status = STATUS_UNSURE;
+    if (place->state_part == PART_UNREADABLE || place->memory_part == PART_UNREADABLE) status = STATUS_UNSURE;
+    scan_init(&scan, place, NULL);
+    while (scan_next(&scan, &ev)) {
+        if (ev.kind == SCAN_REFUSED && (ev.fault == FAULT_VERSION || ev.fault == FAULT_UNREADABLE))
+            status = STATUS_UNSURE;
+        if (ev.fault == FAULT_UNREADABLE) status = STATUS_UNSURE;
+    }
+    scan_fini(&scan);
+    if (status != STATUS_OK)
+        say("%s: some of it cannot be read or is of a newer version of the format: nothing is changed", place->path);
+    return status;
+}
+
+static int tell_rest(struct repair *r, uint64_t before)
+{
+    struct findings all = { .json = r->args->is_json ? &r->json : NULL };
+    struct examined sum;
+
+    if (r->args->is_json) {
+        json_close(&r->json);
+        json_open_array(&r->json, "remaining");
+    }
+    if (!r->args->is_dry_run) {
+        if (place_look(r->place) < 0) return STATUS_ERROR;
+        examine(r->place, r->payload, &all, &sum);
+    }
+    if (r->args->is_json) {
+        json_close(&r->json);
+        json_number(&r->json, "changes", r->changes);
+        json_close(&r->json);
+        json_end_line(&r->json);
+    } else if (before == 0) {
+        (void)printf("nothing to repair\n");
+    }
+    return all.damage > 0 ? STATUS_ERROR : all.unsure > 0 ? STATUS_UNSURE : STATUS_OK;
+}
+
+static int run(const struct args *args, struct place *place, struct payload *payload)
+{
+    struct repair r = { .args = args, .place = place, .payload = payload };
+    int status      = refuse(place);
+
+    if (status != STATUS_OK) return status;
+    json_init(&r.json, stdout);
+    if (args->is_json) {
+        json_open_object(&r.json, NULL);
+        json_open_array(&r.json, "actions");
+    }
+    repair_files(&r);
+    if (is_for_real(&r) && place_look(place) < 0) r.res = -1;
+    if (r.res == 0) repair_memory(&r);
+    if (is_for_real(&r) && place_look(place) < 0) r.res = -1;
+    if (r.res == 0) repair_state(&r);
+    status = tell_rest(&r, r.changes);
+    return r.res < 0 ? STATUS_ERROR : status;
+}
+
+int command_repair(const struct args *args)
+{
+    struct payload *payload = payload_new();
+    int status = STATUS_ERROR, lock = -1;
+    struct place place;
+
+    if (!payload) {
+        say("no memory");
+        return STATUS_ERROR;
+    }
+    if (place_open(&place, args->dir, args->name) == 0) {
+        status = args->is_dry_run ? own_ask(&place) : own_take(&place, &lock);
+        if (status == STATUS_OK) status = run(args, &place, payload);
+        own_give_back(&place, lock);
+    }
+    place_close(&place);
+    payload_free(payload);
+    return status;
+}
