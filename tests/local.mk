@@ -7,6 +7,10 @@
 check_LTLIBRARIES += %D%/support/libtestplatform.la
 %C%_support_libtestplatform_la_SOURCES = \
 	%D%/support/checker.c %D%/support/checker.h \
+	%D%/support/crash_disk.c %D%/support/crash_disk.h \
+	%D%/support/crash_impl.h \
+	%D%/support/crash_state.c \
+	%D%/support/crash_tree.c \
 	%D%/support/crowd.c %D%/support/crowd.h \
 	%D%/support/mem_disk.c %D%/support/mem_disk.h \
 	%D%/support/mem_files.c \
@@ -20,6 +24,15 @@ check_LTLIBRARIES += %D%/support/libtestplatform.la
 API_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -I$(top_srcdir)/tests/support
 API_LIBS = %D%/support/libtestchan.la %D%/support/libtestplatform.la $(HOPPER_LIB) $(CHECK_LIBS)
 EXTRA_DIST += %D%/support/chan.c %D%/support/chan.h %D%/support/suite.h
+
+# Crash proofs, without Check: they fork and count for themselves.
+crash_tests = %D%/crash/test_machine
+check_PROGRAMS += $(crash_tests)
+TESTS += $(crash_tests)
+CRASH_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+CRASH_LIBS = %D%/support/libtestplatform.la $(HOPPER_LIB)
+%C%_crash_test_machine_CPPFLAGS = $(CRASH_CPPFLAGS)
+%C%_crash_test_machine_LDADD = $(CRASH_LIBS)
 
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/support/libtestchan.la
