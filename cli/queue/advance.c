@@ -36,7 +36,7 @@ bool advance_count(const struct place *place, uint64_t seq, struct hpr_passed *p
     bool is_ready;
 
     tally_passed(place, passed);
-    is_ready = merge_init(&merge, place, passed->seq + 1);
+    is_ready = merge_init(&merge, place);
     while (is_ready && passed->seq < seq && merge_next(&merge, &piece)) {
         uint64_t end = hpr_min_u64(piece.seq + piece.count, seq + 1);
 

@@ -35,7 +35,7 @@ static int write_piece(struct writer *w, const struct merge_piece *piece)
 
     for (uint64_t i = 0; i < piece->count && w->left > 0 && res == 0; i++) {
         if (!merge_record(&w->merge, &rec)) {
-            emit_gap(&w->emit, piece->seq + i, piece->count - i, "it changed while it was read");
+            emit_gap(&w->emit, piece->seq + i, piece->count - i, hopper_gap_name(HOPPER_GAP_UNREADABLE));
             w->has_gaps = true;
             return 0;
         }
@@ -77,7 +77,7 @@ int command_cat(const struct args *args)
             tally_passed(&place, &passed);
             if (args->is_unacked) w.from = hpr_max_u64(w.from, passed.seq + 1);
             emit_init(&w.emit, args, place.content == HPR_CONTENT_ITEMS);
-            if (merge_init(&w.merge, &place, w.from)) status = write_all(&w);
+            if (merge_init(&w.merge, &place)) status = write_all(&w);
             merge_fini(&w.merge);
             emit_fini(&w.emit);
         }

@@ -48,9 +48,9 @@ struct repair {
     uint64_t good_frames;
     uint64_t good_first; /* sequence number */
 
-    /* the file before it, as far as that is known */
-    uint64_t next_records; /* record offset of a file behind it */
-    uint64_t next_stream;
+    uint64_t record_offset; /* what its header says, or by the files before it must have said */
+    uint64_t stream_offset;
+    uint64_t records; /* of frames with good headers */
 };
 
 /* ---- saying ---- */
@@ -106,8 +106,8 @@ static void infer_header(struct repair *r, struct hpr_file_header *header)
                                         .content       = r->place->content,
                                         .number        = r->number,
                                         .first_seq     = r->good_first,
-                                        .stream_offset = r->next_stream,
-                                        .record_offset = r->next_records };
+                                        .stream_offset = r->stream_offset,
+                                        .record_offset = r->record_offset };
     memcpy(header->channel_id, r->place->channel_id, sizeof header->channel_id);
 }
 
@@ -135,22 +135,20 @@ static void rebuild(struct repair *r)
 
 static void begin_file(struct repair *r, const struct scan_event *ev)
 {
-    r->number     = ev->number;
-    r->bytes      = ev->bytes;
-    r->has_header = ev->has_header;
-    r->header     = ev->file;
-    r->is_damaged = ev->fault != FAULT_NONE;
-    r->is_empty   = ev->fault == FAULT_NONE && !ev->has_header;
-    r->tail_bytes = r->good_frames = r->good_first = 0;
-    if (ev->has_header) {
-        r->next_records = ev->file.record_offset;
-        r->next_stream  = ev->file.stream_offset;
-    }
+    r->record_offset = ev->has_header ? ev->file.record_offset : r->record_offset + r->records;
+    r->stream_offset = ev->has_header ? ev->file.stream_offset : r->stream_offset + r->bytes;
+    r->number        = ev->number;
+    r->bytes         = ev->bytes;
+    r->has_header    = ev->has_header;
+    r->header        = ev->file;
+    r->is_damaged    = ev->fault != FAULT_NONE;
+    r->is_empty      = ev->fault == FAULT_NONE && !ev->has_header;
+    r->tail_bytes = r->good_frames = r->good_first = r->records = 0;
 }
 
 static void take_frame(struct repair *r, const struct scan_event *ev)
 {
-    r->next_records += ev->frame.records;
+    r->records += ev->frame.records;
     r->is_damaged |= ev->fault != FAULT_NONE;
     if (ev->good == 0) return;
     if (r->good_frames++ == 0) r->good_first = ev->frame.first_seq;
@@ -161,7 +159,6 @@ static void end_file(struct repair *r)
     if (r->is_empty) remove_empty(r);
     else if (r->is_damaged) rebuild(r);
     else if (r->tail_bytes > 0) cut_tail(r);
-    r->next_stream += r->bytes;
 }
 
 static void take_event(struct repair *r, const struct scan_event *ev)
@@ -315,7 +312,7 @@ static int tell_rest(struct repair *r, uint64_t before)
         json_close(&r->json);
         json_end_line(&r->json);
     } else if (before == 0) {
-        (void)printf("nothing to repair\n");
+        (void)printf("%s\n", all.damage > 0 ? "none of it can be repaired" : "nothing to repair");
     }
     return all.damage > 0 ? STATUS_ERROR : all.unsure > 0 ? STATUS_UNSURE : STATUS_OK;
 }

@@ -46,7 +46,7 @@ static void tell(struct look *l, struct finding f)
 {
     if (f.severity == SEVERITY_DAMAGE && l->is_in_use && (f.number == 0 || f.number >= l->last_number))
         f.severity = SEVERITY_UNSURE;
-    if (f.severity != SEVERITY_NOTE) l->is_explained = true;
+    if (f.severity != SEVERITY_NOTE || f.fault == FAULT_MISSING) l->is_explained = true;
     finding_put(l->all, &f);
 }
 
@@ -215,6 +215,7 @@ static void take_frame(struct look *l, const struct scan_event *ev)
                                   .records     = h->records - ev->good,
                                   .first_seq   = h->first_seq + ev->good,
                                   .res         = ev->res });
+    if (ev->fault != FAULT_NONE) return; /* its records may have been written again, further on */
     l->is_explained = false;
     if (h->first_seq + h->records > l->next_seq) {
         l->next_seq      = h->first_seq + h->records;
@@ -372,21 +373,28 @@ static void look_at_memory(struct look *l, struct payload *payload)
     tell(l, f);
 }
 
-/* What the books say is missing, when nothing told so yet: records behind the last frame, or between memory and files. */
+/* What the books say is missing, when nothing told so yet: records behind the last frame, or between memory and files.
+ * Without MEMORY that is no surprise in a channel that survives a crash only. */
 static void look_at_books(struct look *l)
 {
-    struct tally tally;
-
-    if (l->is_in_use || l->all->damage > 0 || l->all->unsure > 0 || l->place->state_part != PART_GOOD) return;
-    if (l->place->survive == HOPPER_SURVIVE_NOTHING || l->place->kept > 0) return;
-    if (l->place->survive == HOPPER_SURVIVE_CRASH && !tally_trusts_memory(l->place)) return;
-    tally_take(&tally, l->place, NULL);
-    if (tally.missing > 0)
-        tell(l, (struct finding){ .severity    = SEVERITY_DAMAGE,
+    const struct place *place = l->place;
+    struct finding f          = { .severity    = SEVERITY_DAMAGE,
                                   .fault       = FAULT_MISSING,
                                   .has_records = true,
-                                  .records     = tally.missing,
-                                  .text        = "records that were accepted are nowhere" });
+                                  .text        = "records that were accepted are nowhere" };
+    struct tally tally;
+
+    if (l->is_in_use || l->all->damage > 0 || l->all->unsure > 0 || place->state_part != PART_GOOD) return;
+    if (place->survive == HOPPER_SURVIVE_NOTHING) return;
+    tally_take(&tally, place, NULL);
+    if (tally.missing == 0 || (place->kept > 0 && l->all->notes > 0))
+        return; /* what was put aside was told in its place */
+    f.records = tally.missing;
+    if (place->survive == HOPPER_SURVIVE_CRASH && !tally_trusts_memory(place)) {
+        f.severity = SEVERITY_NOTE;
+        f.text     = "records that were in memory are not here";
+    }
+    tell(l, f);
 }
 
 void examine(const struct place *place, struct payload *payload, struct findings *all, struct examined *sum)

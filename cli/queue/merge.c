@@ -7,7 +7,7 @@
 #include "say.h"
 #include "tally.h"
 
-bool merge_init(struct merge *m, const struct place *place, uint64_t from)
+bool merge_init(struct merge *m, const struct place *place)
 {
     struct hpr_passed passed;
 
@@ -24,8 +24,12 @@ bool merge_init(struct merge *m, const struct place *place, uint64_t from)
     m->has_memory = tally_trusts_memory(place);
     if (m->has_memory) ring_walk_init(&m->ring, &place->memory);
     tally_passed(place, &passed);
-    if (from > passed.seq && passed.seq > 0) m->next = passed.seq + 1; /* from there on holes mean something */
-    if (place->state_part == PART_GOOD && place->state.is_closed) m->end = place->state.next_seq;
+    if (place->state_part == PART_GOOD || place->memory_part == PART_GOOD) {
+        m->floor         = passed.seq + 1;
+        m->floor_dropped = passed.dropped_total;
+    }
+    m->is_complete = place->survive != HOPPER_SURVIVE_NOTHING && place->owner == PLACE_FREE;
+    if (m->is_complete && place->state_part == PART_GOOD) m->end = place->state.next_seq;
     return true;
 }
 
@@ -90,23 +94,25 @@ static const struct hpr_memory_old_block *find_block(struct merge *m)
 /* Before SEQ, where the dropped total is DROPPED (UINT64_MAX: not known), something is missing. True: PIECE tells of it. */
 static bool tell_hole(struct merge *m, uint64_t seq, uint64_t dropped, struct merge_piece *piece)
 {
-    uint64_t hole = m->next > 0 && seq > m->next ? seq - m->next : 0, of_policy = 0;
-    bool is_loss = m->damage || m->place->survive == HOPPER_SURVIVE_POWER_LOSS || m->has_memory;
+    bool is_at_floor = m->is_complete && m->floor > m->next;
+    uint64_t from = is_at_floor ? m->floor : m->next, base = m->dropped_total, of_policy = 0;
+    uint64_t hole = from > 0 && seq > from ? seq - from : 0;
+    bool is_loss  = m->damage || m->is_complete || m->place->survive == HOPPER_SURVIVE_POWER_LOSS;
 
-    if (hole > 0 && dropped != UINT64_MAX && m->dropped_total != UINT64_MAX && dropped > m->dropped_total)
-        of_policy = hpr_min_u64(dropped - m->dropped_total, hole);
+    if (is_at_floor) base = base == UINT64_MAX ? m->floor_dropped : hpr_max_u64(base, m->floor_dropped);
+    if (hole > 0 && dropped != UINT64_MAX && base != UINT64_MAX && dropped > base)
+        of_policy = hpr_min_u64(dropped - base, hole);
     if (dropped != UINT64_MAX) m->dropped_total = dropped;
-    if (of_policy > 0 || (hole > 0 && is_loss)) {
-        *piece = (struct merge_piece){ MERGE_GAP, m->next, hole, m->damage ? m->damage : HOPPER_GAP_VANISHED };
-        if (of_policy > 0 && of_policy == hole) piece->reason = HOPPER_GAP_DROPPED_NEWEST;
-        if (of_policy > 0 && !is_loss) { /* the rest went through memory and is nobody's loss */
-            piece->count  = of_policy;
-            piece->reason = HOPPER_GAP_DROPPED_NEWEST;
-        }
+    if (of_policy > 0) { /* where in the hole they were is not recorded; the rest is told next, if it is a loss */
+        *piece  = (struct merge_piece){ MERGE_GAP, from, of_policy, HOPPER_GAP_DROPPED_NEWEST };
+        m->next = is_loss ? from + of_policy : seq;
+        return true;
     }
+    if (hole > 0 && is_loss)
+        *piece = (struct merge_piece){ MERGE_GAP, from, hole, m->damage ? m->damage : HOPPER_GAP_VANISHED };
     m->damage = HOPPER_GAP_NONE;
     m->next   = seq;
-    return of_policy > 0 || (hole > 0 && is_loss);
+    return hole > 0 && is_loss;
 }
 
 /* ---- taking ---- */
@@ -155,12 +161,33 @@ static bool take_entry(struct merge *m, struct merge_piece *piece)
     return true;
 }
 
+/* The records of BLOCK that are good; the payload is at the first of them. */
+static uint32_t use_block(struct merge *m, const struct hpr_memory_old_block *block)
+{
+    const struct place *place = m->place;
+    struct payload_record rec;
+    uint32_t good = 0;
+
+    payload_use(m->memory_payload, place->io, place->memory.fd, block->offset, block->bytes);
+    while (good < block->records && payload_record(m->memory_payload, &rec)) good++;
+    payload_use(m->memory_payload, place->io, place->memory.fd, block->offset, block->bytes);
+    return good;
+}
+
 static bool take_block(struct merge *m, const struct hpr_memory_old_block *block, struct merge_piece *piece)
 {
-    if (tell_hole(m, hpr_max_u64(block->first_seq, m->next), block->dropped_total, piece)) return true;
-    payload_use(m->memory_payload, m->place->io, m->place->memory.fd, block->offset, block->bytes);
-    set_piece(m, piece, block->first_seq, block->records, m->memory_payload);
+    const uint64_t first = hpr_max_u64(block->first_seq, m->next);
+    uint32_t good;
+
+    if (tell_hole(m, first, block->dropped_total, piece)) return true;
+    good = use_block(m, block);
     m->block++;
+    if (block->first_seq + good > first) set_piece(m, piece, block->first_seq, good, m->memory_payload);
+    else
+        *piece =
+            (struct merge_piece){ MERGE_GAP, first, block->first_seq + block->records - first, HOPPER_GAP_CORRUPT };
+    if (good < block->records) m->damage = HOPPER_GAP_CORRUPT;
+    if (piece->kind == MERGE_GAP) m->next = block->first_seq + block->records;
     return true;
 }
 
@@ -178,7 +205,7 @@ bool merge_next(struct merge *m, struct merge_piece *piece)
     if (m->has_frame && frame <= entry && frame <= of_block) return take_frame(m, piece);
     if (m->has_entry && entry <= of_block) return take_entry(m, piece);
     if (block) return take_block(m, block, piece);
-    if (m->end > m->next && m->next > 0) return tell_hole(m, m->end, UINT64_MAX, piece);
+    if (m->end > m->next) return tell_hole(m, m->end, UINT64_MAX, piece);
     return false;
 }
 

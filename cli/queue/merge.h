@@ -27,6 +27,7 @@ struct merge {
     struct payload *frame_payload;
     struct payload *memory_payload;
     bool has_memory;
+    bool is_complete; /* nobody has records elsewhere: what is not here is lost */
     struct ring_walk ring;
     size_t block; /* index of the next one */
 
@@ -39,6 +40,8 @@ struct merge {
     enum hopper_gap damage; /* why something since the last records was passed over, 0: nothing was */
     uint64_t dropped_total; /* by the last frame; UINT64_MAX: not known */
     uint64_t next;          /* sequence number expected next; 0: not known */
+    uint64_t floor;         /* what is below it is acknowledged: no loss */
+    uint64_t floor_dropped; /* dropped total there */
     uint64_t end;           /* what is known to have been accepted ends before it; 0: not known */
 
     struct payload *current; /* of the records at hand */
@@ -49,8 +52,8 @@ struct merge {
     uint64_t unreadable; /* files */
 };
 
-/* False: no memory, which is said. FROM: the first sequence number that is wanted. */
-bool merge_init(struct merge *m, const struct place *place, uint64_t from);
+/* False: no memory, which is said. */
+bool merge_init(struct merge *m, const struct place *place);
 void merge_fini(struct merge *m);
 
 bool merge_next(struct merge *m, struct merge_piece *piece);

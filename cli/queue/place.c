@@ -87,6 +87,8 @@ static bool is_kept_name(const char *name)
     char base[HPR_QUEUE_FILE_NAME_BYTES];
     uint64_t number;
 
+    if (strcmp(name, HPR_STATE_NAME PLACE_KEPT_SUFFIX) == 0 || strcmp(name, HPR_MEMORY_NAME PLACE_KEPT_SUFFIX) == 0)
+        return true;
     if (len != sizeof base - 1 + suffix || strcmp(name + len - suffix, PLACE_KEPT_SUFFIX) != 0) return false;
     memcpy(base, name, sizeof base - 1);
     base[sizeof base - 1] = '\0';

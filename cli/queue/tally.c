@@ -122,10 +122,13 @@ static void count_memory(struct tally *t, const struct place *place)
 
 /* ---- the books ---- */
 
+static void take_away(uint64_t *from, uint64_t part)
+{
+    *from -= hpr_min_u64(*from, part);
+}
+
 static void close_books(struct tally *t, const struct place *place)
 {
-    uint64_t rest;
-
     t->has_books = place->survive != HOPPER_SURVIVE_NOTHING;
     t->is_exact  = place->owner == PLACE_FREE;
     if (!t->has_books) return;
@@ -133,9 +136,11 @@ static void close_books(struct tally *t, const struct place *place)
     memcpy(t->gap_records, t->passed.gap_records, sizeof t->gap_records);
     if (t->dropped_total > t->passed.dropped_total)
         t->gap_records[HOPPER_GAP_DROPPED_NEWEST] += t->dropped_total - t->passed.dropped_total;
-    rest = t->passed.records + t->pending_memory + t->pending_disk;
-    for (size_t i = 0; i < HOPPER_GAP_SLOTS; i++) rest += t->gap_records[i];
-    t->missing = t->accepted > rest ? t->accepted - rest : 0;
+    t->missing = t->accepted;
+    take_away(&t->missing, t->passed.records);
+    take_away(&t->missing, t->pending_memory);
+    take_away(&t->missing, t->pending_disk);
+    for (size_t i = 0; i < HOPPER_GAP_SLOTS; i++) take_away(&t->missing, t->gap_records[i]);
 }
 
 void tally_take(struct tally *tally, const struct place *place, struct payload *payload)
