@@ -45,7 +45,8 @@ static uint64_t ring_need(const struct hpr_channel *ch, const struct hpr_send *s
     const struct hpr_deque *dq = &ch->deque;
     size_t entry               = ring_entry_bytes(ch, send);
     size_t before              = (ch->overflow ? hpr_ring_entry_bytes(HPR_PLACE_DISK, 0) : 0) +
-                    (ch->tail_gap ? hpr_ring_entry_bytes(HPR_PLACE_GAP, 0) : 0);
+                    (ch->tail_gap ? hpr_ring_entry_bytes(HPR_PLACE_GAP, 0) : 0) +
+                    (ch->aside_taken ? hpr_ring_entry_bytes(HPR_PLACE_SKIP, 0) : 0);
 
     if (entry > hpr_deque_entry_limit(dq) || send->weight > hpr_deque_weight_limit(dq)) return UINT64_MAX;
     return hpr_ring_need(&dq->ring, &dq->tail, before + entry) + before + send->weight;
@@ -57,6 +58,10 @@ bool hpr_admit_put_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
     uint64_t need        = ring_need(ch, send);
 
     if (need == UINT64_MAX || !hpr_deque_has_room_locked(dq, need)) return false;
+    if (ch->aside_taken > 0) {
+        hpr_deque_put_locked(dq, HPR_PLACE_SKIP, ch->aside_taken, &ch->aside_taken_dropped, 0);
+        ch->aside_taken = ch->aside_taken_dropped = 0;
+    }
     if (ch->overflow > 0) {
         hpr_spill_seal_locked(&ch->spill);
         hpr_deque_put_locked(dq, HPR_PLACE_DISK, ch->overflow, &ch->overflow_dropped, 0);
@@ -332,8 +337,8 @@ static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, 
 /* What nearly every send of a channel that is not full comes to. False: the long way. */
 static inline bool send_plain_locked(struct hpr_channel *ch, const struct iovec *record)
 {
-    if (HPR_UNLIKELY((ch->overflow | ch->tail_gap) != 0 || ch->is_refusing || ch->spill.is_exclusive ||
-                     !record->iov_base || record->iov_len > ch->plan.record_bytes_max))
+    if (HPR_UNLIKELY((ch->overflow | ch->tail_gap | ch->aside_taken) != 0 || ch->is_refusing ||
+                     ch->spill.is_exclusive || !record->iov_base || record->iov_len > ch->plan.record_bytes_max))
         return false;
     if (HPR_UNLIKELY(!hpr_deque_put_plain_locked(&ch->deque, record->iov_base, record->iov_len))) return false;
     ch->next_seq++;
@@ -344,6 +349,7 @@ static inline bool send_plain_locked(struct hpr_channel *ch, const struct iovec 
 hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *records, size_t count, uint64_t deadline_ns,
                                 size_t *acceptedp, uint64_t *seqp, struct hopper_error *err)
 {
+    uint64_t last    = *seqp; /* other senders' records may come behind ours while we wait */
     hopper_status st = HOPPER_OK;
     size_t i;
 
@@ -356,7 +362,10 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
     for (i = 0; i < count; i++) {
         struct hpr_send send;
 
-        if (HPR_LIKELY(send_plain_locked(ch, &records[i]))) continue;
+        if (HPR_LIKELY(send_plain_locked(ch, &records[i]))) {
+            last = ch->next_seq - 1;
+            continue;
+        }
         send = (struct hpr_send){ .source = { .data = records[i].iov_base, .len = records[i].iov_len } };
         if (HPR_UNLIKELY(send.source.len > ch->plan.record_bytes_max))
             st = hpr_error_set(err, HOPPER_ETOOBIG, 0, NULL, NULL);
@@ -364,8 +373,9 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
             st = hpr_error_set(err, HOPPER_EINVAL, 0, NULL, NULL);
         else st = send_locked(ch, &send, deadline_ns, err);
         if (HPR_UNLIKELY(st != HOPPER_OK)) break;
+        last = ch->next_seq - 1;
     }
-    if (i > 0) *seqp = ch->next_seq - 1;
+    *seqp = last;
     hpr_channel_publish_locked(ch);
     hpr_channel_update_aside_locked(ch);
     hpr_mutex_unlock(&ch->deque.back);

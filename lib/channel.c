@@ -7,6 +7,7 @@
 
 #include "annotate.h"
 #include "error.h"
+#include "record.h"
 #include "recover.h"
 #include "restore.h"
 #include "settle.h"
@@ -74,7 +75,7 @@ static hopper_status make_spill(struct hpr_channel *ch)
 static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receiver **rcvp)
 {
     struct hopper_receiver *rcv = hpr_arena_take(&ch->arena, sizeof *rcv);
-    size_t inflater_bytes       = hpr_inflater_bytes(ch->plan.codec.window_bits);
+    size_t inflater_bytes       = hpr_inflater_bytes(ch->plan.inflate_window_bits);
     struct hpr_replay *rp;
     void *slab;
 
@@ -95,16 +96,17 @@ static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receive
     slab             = hpr_arena_take(&ch->arena, inflater_bytes);
     if (!rp->raw || !rp->stored || !slab) return HOPPER_ENOMEM;
     *rcvp = rcv;
-    return hpr_inflater_init(&rp->inflater, ch->plan.codec.window_bits, slab, inflater_bytes);
+    return hpr_inflater_init(&rp->inflater, ch->plan.inflate_window_bits, slab, inflater_bytes);
 }
 
 /* What is left of memory_bytes when the handles' part, which the allocator gives, is set aside; 0: too little. */
 static size_t bytes_left(const struct hpr_channel *ch)
 {
     size_t left = ch->arena.bytes - ch->arena.used;
+    size_t kept = ch->plan.handle_bytes + ch->plan.extra_bytes;
 
-    if (left < ch->plan.handle_bytes + DEQUE_BYTES_MIN) return 0;
-    return (left - ch->plan.handle_bytes) & ~(size_t)(HPR_CACHE_LINE - 1);
+    if (left < kept + DEQUE_BYTES_MIN) return 0;
+    return (left - kept) & ~(size_t)(HPR_CACHE_LINE - 1);
 }
 
 /* Ring and blocks in a file of all that is left, and more of it if what an earlier run left there needs more. */
@@ -117,10 +119,12 @@ static hopper_status make_memory(struct hpr_channel *ch, const struct hpr_found 
     int res;
 
     hpr_memory_plan(&shape, bytes, ch->plan.block_bytes, (uint32_t)ch->plan.blocks);
-    *limitp = shape.ring_bytes;
-    if (shape.ring_bytes < DEQUE_BYTES_MIN) return hpr_error_set(err, HOPPER_ENOMEM, 0, "divide memory_bytes", NULL);
+    if (shape.ring_bytes < DEQUE_BYTES_MIN && ch->plan.extra_bytes == 0)
+        return hpr_error_set(err, HOPPER_ENOMEM, 0, "divide memory_bytes", NULL);
+    *limitp = hpr_max_u64(shape.ring_bytes, DEQUE_BYTES_MIN);
+    wanted  = hpr_max_u64(wanted, *limitp);
     if (shape.ring_bytes < wanted) {
-        bytes += hpr_round_up((size_t)(wanted - shape.ring_bytes) + HPR_CACHE_LINE, HPR_MEMORY_HEADER_BYTES);
+        bytes = hpr_round_up((size_t)(shape.ring_offset + wanted) + HPR_CACHE_LINE, HPR_MEMORY_HEADER_BYTES);
         hpr_memory_plan(&shape, bytes, ch->plan.block_bytes, (uint32_t)ch->plan.blocks);
     }
     memcpy(shape.channel_id, ch->dir.channel_id, sizeof shape.channel_id);
@@ -154,7 +158,8 @@ static hopper_status make_deque(struct hpr_channel *ch, uint64_t limit)
         ring.base = hpr_arena_take(&ch->arena, ring.bytes);
     }
     ch->fixed_bytes =
-        (size_t)(ch->options.memory_bytes - limit) - ch->plan.handle_bytes - ch->plan.blocks * ch->plan.block_bytes;
+        (size_t)(ch->options.memory_bytes + ch->plan.extra_bytes - hpr_min_u64(limit, ch->options.memory_bytes));
+    ch->fixed_bytes -= hpr_min_size(ch->fixed_bytes, ch->plan.handle_bytes + ch->plan.blocks * ch->plan.block_bytes);
     return hpr_deque_init(&ch->deque, &ring, limit, ch->options.platform);
 }
 
@@ -191,13 +196,14 @@ static hopper_status make_channel(const struct hopper_options *options, const st
     struct hpr_arena arena;
     struct hpr_channel *ch;
 
-    if (hpr_arena_open(&arena, io, (size_t)options->memory_bytes) != HOPPER_OK)
+    if (hpr_arena_open(&arena, io, (size_t)options->memory_bytes + plan->extra_bytes) != HOPPER_OK)
         return hpr_error_set(err, HOPPER_ENOMEM, 0, "get the channel's memory", NULL);
-    ch          = hpr_arena_take(&arena, sizeof *ch);
-    ch->arena   = arena;
-    ch->options = *options;
-    ch->plan    = *plan;
-    ch->dir     = *dir;
+    ch              = hpr_arena_take(&arena, sizeof *ch);
+    ch->arena       = arena;
+    ch->options     = *options;
+    ch->plan        = *plan;
+    ch->dir         = *dir;
+    ch->dir.raw_max = (uint32_t)hpr_max_u64(plan->block_bytes, hpr_record_packed_bytes(plan->record_bytes_max));
     if (options->item_type) {
         ch->item_type         = *options->item_type;
         ch->options.item_type = &ch->item_type;
@@ -226,14 +232,21 @@ static struct hopper_sender *make_sender(const struct hopper_options *options)
     return snd;
 }
 
-/* Blocks that a killed run had filled are taken over as they are. */
+/* Blocks that a killed run had filled are taken over as they are. Where they are larger, buffers for them come on top. */
 static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found)
 {
+    size_t largest = 0;
+
+    if (found->raw_max > hpr_max_size(plan->read_raw_bytes, plan->big_raw_bytes))
+        plan->big_raw_bytes = (size_t)found->raw_max;
     if (!found->has_memory) return;
-    for (size_t i = 0; i < found->old.block_count; i++)
-        plan->block_bytes = hpr_max_size(plan->block_bytes, found->old.blocks[i].bytes);
-    plan->blocks         = hpr_max_size(plan->blocks, found->old.block_count);
+    for (size_t i = 0; i < found->old.block_count; i++) largest = hpr_max_size(largest, found->old.blocks[i].bytes);
+    plan->blocks = hpr_max_size(plan->blocks, found->old.block_count);
+    if (largest <= plan->block_bytes) return;
+    plan->block_bytes    = hpr_round_up(largest, HPR_CACHE_LINE);
     plan->read_raw_bytes = hpr_max_size(plan->read_raw_bytes, plan->block_bytes);
+    plan->codec          = hpr_codec_params(plan->codec.level, plan->block_bytes);
+    plan->extra_bytes    = (plan->lanes + 3) * (plan->block_bytes + HPR_DEFLATER_BYTES_MAX);
 }
 
 /* The channel with all its memory, in DIR, going on from what was FOUND there. */

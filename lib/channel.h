@@ -58,9 +58,13 @@ struct hpr_channel {
     uint64_t senders;                       /* [back] open sender handles; as many as plan.handle_bytes allows */
     uint64_t duplicates;                    /* [back] */
     uint32_t missing_reason; /* [const after open] enum hopper_gap: for what is missing and nothing else tells why */
-    bool wants_room;         /* [back] a sender that found no room on disk asks the receiver to look for some */
-    bool is_refusing;        /* [back] the receiver is closing or closed: nothing is accepted any more */
-    bool receiver_is_open;   /* [back] its handle holds the channel */
+    uint64_t
+        aside_taken; /* [back] where memory survives: sequence numbers that the receiver took from beside the ring since
+                             its last entry, which the next one is to tell */
+    uint64_t aside_taken_dropped; /* [back] of them: dropped by policy */
+    bool wants_room;              /* [back] a sender that found no room on disk asks the receiver to look for some */
+    bool is_refusing;             /* [back] the receiver is closing or closed: nothing is accepted any more */
+    bool receiver_is_open;        /* [back] its handle holds the channel */
 
     /* on a line of their own: each receive writes here, each send above */
     alignas(HPR_CACHE_LINE) _Atomic uint64_t acknowledged; /* [atomic: written by the receiver] records */
@@ -116,9 +120,12 @@ struct hopper_receiver { /* [receiver] */
     struct hpr_cursor kept_from; /* of the ring: the first entry that is not acknowledged */
     uint64_t kept_seq;           /* its sequence number */
     uint64_t kept_dropped;       /* dropped_total there */
-    struct hpr_block *held;      /* blocks that were handed out whole, oldest first, not acknowledged yet */
+    uint64_t aside_untold;       /* sequence numbers taken from beside the ring that no entry taken so far has told */
+    uint64_t aside_untold_dropped;
+    struct hpr_block *held; /* blocks that were handed out whole, oldest first, not acknowledged yet */
     struct hpr_gap_noted noted[HPR_GAPS_NOTED_MAX];
     size_t noted_count;
+    bool is_state_behind;            /* STATE could not be written as of late */
     bool has_unknown_dropped;        /* dropped_seen says nothing until the first frame tells */
     struct hopper_recovery recovery; /* [const after open] */
 };

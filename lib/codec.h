@@ -31,6 +31,9 @@ struct hpr_codec_params {
     int memory_level;
 };
 
+/* More than any deflater needs. */
+#define HPR_DEFLATER_BYTES_MAX ((size_t)400 << 10)
+
 /* Parameters for blocks of BLOCK_BYTES at LEVEL 1 to 9: a window of half a block, 32 KiB at the most. */
 struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes);
 

@@ -62,7 +62,11 @@ static hopper_status open_own(struct hpr_dir *dir, const char *path, const char 
     if (parent == -ENOENT) return hpr_error_set(err, HOPPER_ENOENT, ENOENT, "open directory", path);
     if (parent < 0) return hpr_error_io(err, parent, "open directory", path);
     res = io->mkdir_at(io->ctx, parent, name, 0700);
-    if (res == 0 && dir->survive != HOPPER_SURVIVE_NOTHING) res = io->fsync(io->ctx, parent);
+    if ((res == 0 || res == -EEXIST) && dir->survive != HOPPER_SURVIVE_NOTHING) {
+        int synced = io->fsync(io->ctx, parent); /* also where a run that was killed has made it */
+
+        if (synced < 0) res = synced;
+    }
     if (res == 0 || res == -EEXIST)
         res = io->open_at(io->ctx, parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     (void)io->close(io->ctx, parent);
@@ -299,7 +303,9 @@ static int cut_off_waste(struct hpr_dir *dir)
 /* A name that is taken by a file not ours is passed over; there are not many, or somebody is at work here who should not. */
 int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq)
 {
-    struct hpr_file_header header = { .survive = dir->survive, .content = dir->content, .first_seq = first_seq };
+    struct hpr_file_header header = {
+        .survive = dir->survive, .content = dir->content, .raw_max = dir->raw_max, .first_seq = first_seq
+    };
     int res;
 
     memcpy(header.channel_id, dir->channel_id, sizeof header.channel_id);

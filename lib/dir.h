@@ -34,6 +34,7 @@ struct hpr_dir {
     uint8_t channel_id[HPR_CHANNEL_ID_BYTES]; /* [const after open] */
     uint8_t content;                          /* [const after open] enum hpr_content */
     uint8_t survive;                          /* [const after open] enum hopper_survive */
+    uint32_t raw_max;                         /* [const after open] the largest raw frame that is written */
     uint64_t kept_bytes;                      /* [const after open] STATE, MEMORY and its spare */
     int state_fd;                             /* [const after open] -1: none */
     bool state_is_new;                        /* [const after open] */

@@ -11,6 +11,16 @@
 
 #define DISCARD_BYTES (UINT64_C(1) << 20) /* files that are done with go at once when they hold this much */
 
+/* Whoever reads the ring's entries after a kill has to learn that there are numbers before the next one. */
+static void note_taken(struct hpr_channel *ch, struct hopper_receiver *rcv, uint64_t seqs, uint64_t dropped)
+{
+    if (!ch->memory.header) return;
+    ch->aside_taken += seqs;
+    ch->aside_taken_dropped += dropped;
+    rcv->aside_untold += seqs;
+    rcv->aside_untold_dropped += dropped;
+}
+
 hopper_status hpr_fetch_aside(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
     hopper_status st = HOPPER_OK;
@@ -23,12 +33,14 @@ hopper_status hpr_fetch_aside(struct hpr_channel *ch, struct hopper_receiver *rc
         hpr_spill_seal_locked(&ch->spill);
         rcv->due               = ch->overflow;
         rcv->due_dropped_total = rcv->dropped_seen + ch->overflow_dropped;
+        note_taken(ch, rcv, ch->overflow, ch->overflow_dropped);
         ch->overflow = ch->overflow_dropped = 0;
     } else if (ch->tail_gap > 0) {
         rcv->gaps[0]   = (struct hpr_gap){ ch->tail_gap, HOPPER_GAP_DROPPED_NEWEST };
         rcv->gap_count = 1;
         rcv->gap_next  = 0;
         rcv->dropped_seen += ch->tail_gap;
+        note_taken(ch, rcv, ch->tail_gap, ch->tail_gap);
         ch->tail_gap = 0;
     } else if (ch->wants_room) {
         ch->wants_room = false;

@@ -41,6 +41,7 @@ void hpr_frame_put_file_header(unsigned char *out, const struct hpr_file_header 
     hpr_put_u64(out + 40, h->first_seq);
     hpr_put_u64(out + 48, h->stream_offset);
     hpr_put_u64(out + 56, h->record_offset);
+    hpr_put_u32(out + 64, h->raw_max);
     hpr_put_u32(out + 68, hpr_crc32(0, out, 68));
 }
 
@@ -59,6 +60,7 @@ enum hpr_file_verdict hpr_frame_get_file_header(const unsigned char *in, size_t 
     h->first_seq     = hpr_get_u64(in + 40);
     h->stream_offset = hpr_get_u64(in + 48);
     h->record_offset = hpr_get_u64(in + 56);
+    h->raw_max       = hpr_get_u32(in + 64);
     return HPR_FILE_OURS;
 }
 

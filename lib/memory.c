@@ -97,7 +97,10 @@ static void keep_spare(const struct hpr_memory *m, int dirfd)
 
 int hpr_memory_put_in_place(struct hpr_memory *m, int dirfd)
 {
-    int res = m->io->rename_at(m->io->ctx, dirfd, HPR_MEMORY_SPARE_NAME, HPR_MEMORY_NAME);
+    int res = m->io->sync_map(m->io->ctx, m->header, (size_t)m->bytes); /* its name must not come before what it says */
+
+    if (res == 0) res = m->io->fsync(m->io->ctx, m->fd);
+    if (res == 0) res = m->io->rename_at(m->io->ctx, dirfd, HPR_MEMORY_SPARE_NAME, HPR_MEMORY_NAME);
 
     if (res < 0) return res;
     m->is_in_place = true;

@@ -23,9 +23,17 @@ static bool is_shape_sensible(const struct hpr_memory_shape *s, uint64_t file_by
            fits(s->blocks_offset, s->blocks * s->block_stride, file_bytes);
 }
 
+static bool is_zero(const unsigned char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] != 0) return false;
+    return true;
+}
+
 static enum hpr_file_verdict judge_shape(const struct hpr_memory_shape *s, size_t got, uint64_t file_bytes)
 {
-    if (got < sizeof magic || memcmp(s->magic, magic, sizeof magic) != 0) return HPR_FILE_FOREIGN;
+    if (got < sizeof magic || is_zero((const unsigned char *)s, sizeof *s)) return HPR_FILE_DAMAGED;
+    if (memcmp(s->magic, magic, sizeof magic) != 0) return HPR_FILE_FOREIGN;
     if (got < HPR_MEMORY_HEADER_BYTES || s->byte_order != 0x01020304) return HPR_FILE_DAMAGED;
     if (s->version > HPR_MEMORY_VERSION) return HPR_FILE_NEWER;
     if (s->crc != hpr_crc32(0, s, offsetof(struct hpr_memory_shape, crc))) return HPR_FILE_DAMAGED;
@@ -41,8 +49,7 @@ static bool is_place_sensible(const struct hpr_memory_old *old)
         if (HPR_ADD_OVERFLOWS(sum, p->gap_records[i], &sum)) return false;
     return sum == p->seq && old->published >= old->place.start &&
            old->published - old->place.start <= old->shape.ring_bytes && old->place.start % 8 == 0 &&
-           old->published % 8 == 0 && old->place.start_seq > p->seq && p->dropped_total <= p->seq &&
-           old->place.start_dropped >= p->dropped_total && old->place.start_dropped < old->place.start_seq;
+           old->published % 8 == 0 && p->dropped_total <= p->seq && old->place.start_dropped < old->place.start_seq;
 }
 
 static int by_seq(const void *a, const void *b)
@@ -165,6 +172,7 @@ static uint64_t add_entry(struct hpr_ring_sum *sum, unsigned kind, uint64_t valu
         sum->records++;
         return HPR_RING_HEAD_BYTES + hpr_round_up((size_t)value, 8);
     case HPR_PLACE_DISK:
+    case HPR_PLACE_SKIP:
         if (left < HPR_RING_HEAD_BYTES + 8 || value == 0) return 0;
         memcpy(&dropped, data, sizeof dropped);
         if (dropped > value || HPR_ADD_OVERFLOWS(sum->seqs, value, &sum->seqs)) return 0;
@@ -196,4 +204,46 @@ void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum 
         sum->bytes += taken;
     }
     sum->is_whole = true;
+}
+
+/* Entry at AT with N numbers, DROPPED of them dropped, of which the first PASSED are behind: it stands for the rest. */
+static void shorten(unsigned char *at, unsigned kind, uint64_t n, uint64_t dropped, uint64_t passed)
+{
+    uint64_t left         = n - passed;
+    uint64_t dropped_left = dropped > passed ? dropped - passed : 0;
+    uint64_t head         = left << 3 | (kind == HPR_PLACE_SKIP ? HPR_PLACE_DISK : kind);
+
+    memcpy(at, &head, sizeof head);
+    if (kind != HPR_PLACE_GAP) memcpy(at + HPR_RING_HEAD_BYTES, &dropped_left, sizeof dropped_left);
+}
+
+uint64_t hpr_ring_normalise(unsigned char *base, size_t len, uint64_t passed_seq, uint64_t *seqp, uint64_t *droppedp)
+{
+    uint64_t at = 0, start = 0, seq = *seqp, dropped_total = *droppedp;
+
+    while (at < len) {
+        struct hpr_ring_sum one = { 0 };
+        uint64_t head, n, dropped, passed, taken;
+        unsigned kind;
+
+        memcpy(&head, base + at, sizeof head);
+        kind    = (unsigned)(head & 7);
+        taken   = add_entry(&one, kind, head >> 3, base + at + HPR_RING_HEAD_BYTES, len - at);
+        n       = one.seqs;
+        dropped = one.dropped;
+        passed  = passed_seq >= seq ? hpr_min_u64(passed_seq - seq + 1, n) : 0;
+        if (kind == HPR_PLACE_SKIP || (passed > 0 && passed < n)) shorten(base + at, kind, n, dropped, passed);
+        if (start == at && passed == n) { /* all of it is behind, and all before it */
+            start     = at + taken;
+            *seqp     = seq + n;
+            *droppedp = dropped_total + dropped;
+        } else if (start == at && passed > 0) {
+            *seqp     = seq + passed;
+            *droppedp = dropped_total + hpr_min_u64(dropped, passed);
+        }
+        seq += n;
+        dropped_total += dropped;
+        at += taken;
+    }
+    return start;
 }

@@ -15,6 +15,7 @@
 #define BLOCKS_MIN       3 /* one open, one on its way to disk, one in the receiver's hands */
 #define BLOCKS_MAX       16
 #define NAME_CHARS_MAX   200
+#define WINDOW_BITS_MAX  15
 #define SYNC_MS_MAX      86400000U /* a day */
 #define HANDLE_BYTES_MIN 8192      /* some 27 senders */
 
@@ -80,7 +81,9 @@ static hopper_status check_survive(const struct hopper_options *o, struct hopper
     if (o->survive != HOPPER_SURVIVE_NOTHING && o->when_full == HOPPER_FULL_DROP_OLDEST)
         return bad(err, "use options.when_full (HOPPER_FULL_DROP_OLDEST only with HOPPER_SURVIVE_NOTHING)");
     if (o->disk_bytes < HOPPER_DISK_BYTES_MIN + hpr_options_kept_bytes(o))
-        return bad(err, "use options.disk_bytes (at least twice memory_bytes and HOPPER_DISK_BYTES_MIN)");
+        return bad(err, o->survive == HOPPER_SURVIVE_CRASH
+                            ? "use options.disk_bytes (at least HOPPER_DISK_BYTES_MIN + 8192 + twice memory_bytes)"
+                            : "use options.disk_bytes (at least HOPPER_DISK_BYTES_MIN + 8192)");
     return HOPPER_OK;
 }
 
@@ -99,6 +102,8 @@ hopper_status hpr_options_import(struct hopper_options *out, const struct hopper
     out->size = sizeof *out;
     if (in && (st = copy_known(out, in, err)) != HOPPER_OK) return st;
     put_defaults(out);
+    if (out->survive != HOPPER_SURVIVE_NOTHING && out->memory_bytes < HOPPER_MEMORY_BYTES_MIN_SURVIVE)
+        return bad(err, "use options.memory_bytes (at least HOPPER_MEMORY_BYTES_MIN_SURVIVE)");
     if (out->memory_bytes < HOPPER_MEMORY_BYTES_MIN || out->memory_bytes > SIZE_MAX / 4)
         return bad(err, "use options.memory_bytes (at least HOPPER_MEMORY_BYTES_MIN)");
     if (out->disk_bytes < HOPPER_DISK_BYTES_MIN || out->disk_bytes > INT64_MAX)
@@ -158,7 +163,9 @@ void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
     } else {
         plan->read_raw_bytes = hpr_max_size(plan->block_bytes, (size_t)packed_max);
     }
-    plan->handle_bytes = hpr_max_size((size_t)(o->memory_bytes / 32), HANDLE_BYTES_MIN);
-    plan->has_codec    = o->compression != HOPPER_COMPRESSION_NONE;
-    plan->codec        = hpr_codec_params(plan->has_codec ? (int)o->compression : 1, plan->block_bytes);
+    plan->handle_bytes        = hpr_max_size((size_t)(o->memory_bytes / 32), HANDLE_BYTES_MIN);
+    plan->has_codec           = o->compression != HOPPER_COMPRESSION_NONE;
+    plan->codec               = hpr_codec_params(plan->has_codec ? (int)o->compression : 1, plan->block_bytes);
+    /* files of an earlier run may have been written with a larger budget, and so with a larger window */
+    plan->inflate_window_bits = o->survive == HOPPER_SURVIVE_NOTHING ? plan->codec.window_bits : WINDOW_BITS_MAX;
 }

@@ -81,7 +81,7 @@ static size_t put_run(hopper_receiver *rcv, struct hopper_record *recs, size_t m
     return n;
 }
 
-/* One entry of the ring; false when it was Disk(n), which hands out nothing itself. */
+/* One entry of the ring; false when it was one that hands out nothing itself. */
 static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
 {
     struct hpr_entry entry;
@@ -101,6 +101,10 @@ static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
     case HPR_PLACE_NUMBERED:
         put_packed(rcv, rec, entry.data + HPR_RING_NUMBER_BYTES, entry.value - HPR_RING_NUMBER_BYTES);
         return true;
+    case HPR_PLACE_SKIP:
+        rcv->aside_untold -= entry.value;
+        rcv->aside_untold_dropped -= entry.dropped;
+        return false;
     case HPR_PLACE_PAD: break;
     }
     assert(0 && "an entry of the ring");
@@ -147,6 +151,7 @@ static void settle(hopper_receiver *rcv, bool is_all)
 
     if (hpr_channel_survives(ch)) {
         hpr_settle_views(rcv);
+        if (rcv->is_state_behind) hpr_settle_again(rcv);
         if (is_all || ch->options.acknowledge == HOPPER_ACKNOWLEDGE_AUTO) hpr_settle_until(rcv, rcv->next_seq - 1);
         return;
     }

@@ -143,6 +143,7 @@ static hopper_status add_ours(struct survey *s, uint64_t number, const struct lo
     if (!s->found->has_files || number < s->dir->oldest) s->dir->oldest = number;
     if (!s->found->has_files || number > s->newest) s->newest = number;
     s->found->has_files = true;
+    s->found->raw_max   = hpr_max_u64(s->found->raw_max, look->header.raw_max);
     s->found->report.files++;
     s->found->report.file_bytes += look->bytes;
     return HOPPER_OK;
@@ -185,10 +186,12 @@ struct scan {
     uint64_t dropped_total;
     uint64_t records;
     bool is_sealed;
+    bool may_be_torn;
     unsigned char buf[SCAN_BYTES];
 };
 
-/* Whether the payload is all there. Whether it is also good does not matter here: if not, its records are a gap. */
+/* Whether the payload is all there, and whether it is good. If not, its records are a gap; but where the machine may have
+ * stopped in the middle of a write, and nothing good comes behind it, it is a part of that write. */
 static int check_payload(struct scan *s, const struct hpr_frame_header *h, bool *is_goodp)
 {
     uint64_t at = s->at + HPR_FRAME_HEADER_BYTES, left = h->stored_bytes;
@@ -258,6 +261,7 @@ static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
         if ((res = check_payload(s, &h, &is_good)) < 0)
             return file_error(s->dir, s->number, res, "read queue file", err);
         s->at += HPR_FRAME_HEADER_BYTES + h.stored_bytes;
+        if (!is_good && s->may_be_torn) continue;
         s->end           = s->at;
         s->end_seq       = hpr_max_u64(s->end_seq, h.first_seq + h.records);
         s->dropped_total = h.dropped_total;
@@ -273,6 +277,7 @@ static hopper_status cut_tail(struct scan *s, struct hpr_found *found, struct ho
     int fd, res;
 
     if (s->is_sealed || s->end >= s->bytes) return HOPPER_OK;
+    (void)io->chmod(io->ctx, s->fd, 0600); /* it may have been sealed, and its footer not have reached the device */
     if ((fd = open_file(s->dir, s->number, O_RDWR)) < 0)
         return file_error(s->dir, s->number, fd, "open queue file to cut off an incomplete tail", err);
     res = io->truncate(io->ctx, fd, s->end);
@@ -300,7 +305,7 @@ static hopper_status sync_last(struct scan *s, struct hopper_error *err)
 static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uint64_t number, bool *is_endp,
                                struct hopper_error *err)
 {
-    struct scan s  = { .dir = dir, .number = number };
+    struct scan s  = { .dir = dir, .number = number, .may_be_torn = found->may_be_torn };
     bool is_newest = dir->end.number == 0;
     struct look look;
     hopper_status st;
@@ -367,9 +372,11 @@ static hopper_status read_state(struct survey *s)
 {
     struct hpr_dir *dir     = s->dir;
     struct hpr_found *found = s->found;
+    unsigned char boot_id[16];
     int res;
 
-    dir->state_fd = hpr_state_open(dir->io, dir->fd, &dir->state_is_new);
+    found->may_be_torn = true;
+    dir->state_fd      = hpr_state_open(dir->io, dir->fd, &dir->state_is_new);
     if (dir->state_fd == -EMLINK || dir->state_fd == -ELOOP)
         return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use as STATE what was not made by libhopper", dir->path);
     if (dir->state_fd < 0) return hpr_error_io(s->err, dir->state_fd, "open STATE in", dir->path);
@@ -389,7 +396,10 @@ static hopper_status read_state(struct survey *s)
     found->next_seq          = found->state.next_seq;
     found->dropped_total     = found->state.dropped_total;
     found->report.was_closed = found->state.is_closed;
-    s->has_id                = true;
+    if ((res = dir->io->boot_id(dir->io->ctx, boot_id)) < 0)
+        return hpr_error_io(s->err, res, "ask for the boot id", NULL);
+    found->may_be_torn = !found->state.is_closed && memcmp(boot_id, found->state.boot_id, sizeof boot_id) != 0;
+    s->has_id          = true;
     memcpy(dir->channel_id, found->state.channel_id, HPR_CHANNEL_ID_BYTES);
     return other_kind(dir, found->state.survive, found->state.content, s->err);
 }
@@ -406,7 +416,11 @@ static hopper_status read_memory(struct survey *s)
         return hpr_error_set(s->err, HOPPER_EVERSION, 0, "use MEMORY of a newer format version in", dir->path);
     case HPR_FILE_OURS: break;
     case HPR_FILE_FOREIGN:
-        if (res == -ENOENT) return HOPPER_OK;
+        if (res == -ENOENT) {
+            found->is_machine_down =
+                dir->survive == HOPPER_SURVIVE_CRASH && found->has_state && !found->state.is_closed;
+            return HOPPER_OK;
+        }
         if (res < 0) return hpr_error_io(s->err, res, "open MEMORY in", dir->path);
         return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use as MEMORY what was not made by libhopper", dir->path);
     case HPR_FILE_DAMAGED:

@@ -11,8 +11,10 @@
 struct hpr_found {
     struct hopper_recovery report;
     bool has_files;
+    uint64_t raw_max;           /* what their headers say of the largest frame */
     uint64_t end_seq;           /* behind the last record in files; 0: no file tells */
     uint64_t end_dropped_total; /* there */
+    bool may_be_torn;           /* the machine may have stopped while the last file was written */
     bool has_state;
     struct hpr_state state;    /* has the channel's id in any case */
     struct hpr_passed passed;  /* the best that STATE, MEMORY and the files tell */

@@ -13,6 +13,9 @@
 
 struct parts {
     uint64_t due, due_dropped;
+    uint64_t start;         /* of the ring's entries that are wanted */
+    uint64_t start_seq;     /* the first one's sequence number */
+    uint64_t start_dropped; /* dropped_total there */
     struct hpr_ring_sum ring;
     uint64_t ring_end;         /* sequence number behind the ring's entries */
     uint64_t ring_end_dropped; /* dropped_total there */
@@ -28,8 +31,8 @@ static hopper_status memory_error(const struct hpr_channel *ch, int res, struct 
 /* ---- memory ---- */
 
 /* The earlier ring's entries, from the new ring's start on. What makes no sense ends it; that is a gap then. */
-static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_old *old, struct parts *parts,
-                               struct hopper_error *err)
+static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_old *old, uint64_t passed_seq,
+                               struct parts *parts, struct hopper_error *err)
 {
     struct hpr_deque *dq = &ch->deque;
     size_t bytes         = (size_t)hpr_memory_old_ring_bytes(old);
@@ -39,8 +42,16 @@ static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_o
     if (bytes > 0 && (res = hpr_memory_old_read_ring(old, old->place.start, dq->ring.base, bytes)) < 0)
         return memory_error(ch, res, err);
     hpr_ring_add_up(dq->ring.base, bytes, &parts->ring);
+    parts->start_seq     = old->place.start_seq;
+    parts->start_dropped = old->place.start_dropped;
+    parts->start         = hpr_ring_normalise(dq->ring.base, (size_t)parts->ring.bytes, passed_seq, &parts->start_seq,
+                                              &parts->start_dropped);
     dq->put = dq->tail.pos = parts->ring.bytes;
     dq->tail.offset        = (size_t)(parts->ring.bytes % dq->ring.bytes);
+    dq->head.pos = dq->published_seen = parts->start;
+    dq->head.offset                   = (size_t)(parts->start % dq->ring.bytes);
+    hpr_ring_add_up(dq->ring.base + parts->start, (size_t)(parts->ring.bytes - parts->start), &parts->ring);
+    atomic_store(&dq->freed, parts->start);
     return HOPPER_OK;
 }
 
@@ -86,10 +97,10 @@ static void add_parts(struct hpr_channel *ch, const struct hpr_found *found, str
     p->ring_end         = passed->seq + 1;
     p->ring_end_dropped = passed->dropped_total;
     if (found->has_memory) {
-        p->due              = less(found->old.place.start_seq, passed->seq + 1);
-        p->due_dropped      = less(found->old.place.start_dropped, passed->dropped_total);
-        p->ring_end         = hpr_max_u64(found->old.place.start_seq + p->ring.seqs, passed->seq + 1);
-        p->ring_end_dropped = found->old.place.start_dropped + p->ring.dropped;
+        p->due              = less(p->start_seq, passed->seq + 1);
+        p->due_dropped      = less(p->start_dropped, passed->dropped_total);
+        p->ring_end         = hpr_max_u64(p->start_seq + p->ring.seqs, passed->seq + 1);
+        p->ring_end_dropped = p->start_dropped + p->ring.dropped;
     }
     ch->next_seq      = hpr_max_u64(ch->next_seq, p->ring_end);
     ch->dropped_total = hpr_max_u64(hpr_max_u64(found->dropped_total, found->end_dropped_total), p->ring_end_dropped);
@@ -131,6 +142,7 @@ static void place_receiver(struct hpr_channel *ch, struct hopper_receiver *rcv, 
     rcv->due_dropped_total   = found->passed.dropped_total + p->due_dropped;
     rcv->recovered_end       = ch->next_seq;
     rcv->has_unknown_dropped = found->report.state_was_lost;
+    rcv->kept_from           = ch->deque.head;
     rcv->kept_seq            = rcv->next_seq + p->due;
     rcv->kept_dropped        = rcv->due_dropped_total;
 }
@@ -153,7 +165,7 @@ static void fill_report(const struct hpr_channel *ch, const struct hpr_found *fo
 static hopper_status put_memory_in_place(struct hpr_channel *ch, const struct hopper_receiver *rcv,
                                          struct hopper_error *err)
 {
-    const struct hpr_memory_place place = { 0, rcv->kept_seq, rcv->kept_dropped, rcv->passed };
+    const struct hpr_memory_place place = { ch->deque.head.pos, rcv->kept_seq, rcv->kept_dropped, rcv->passed };
     int res;
 
     hpr_memory_set_place(&ch->memory, &place, true);
@@ -170,7 +182,8 @@ static hopper_status put_state(struct hpr_channel *ch, const struct hpr_found *f
     const struct hopper_io *io = ch->dir.io;
     int res;
 
-    ch->state         = found->state;
+    ch->state = found->state;
+    if ((res = io->boot_id(io->ctx, ch->state.boot_id)) < 0) return hpr_error_io(err, res, "ask for the boot id", NULL);
     ch->state.survive = (uint8_t)ch->options.survive;
     ch->state.content = ch->dir.content;
     ch->dir.kept_bytes += HPR_STATE_FILE_BYTES;
@@ -188,7 +201,7 @@ static hopper_status restore_locked(struct hpr_channel *ch, struct hopper_receiv
     struct parts parts = { 0 };
     hopper_status st;
 
-    if (found->has_memory && ((st = copy_ring(ch, &found->old, &parts, err)) != HOPPER_OK ||
+    if (found->has_memory && ((st = copy_ring(ch, &found->old, found->passed.seq, &parts, err)) != HOPPER_OK ||
                               (st = copy_blocks(ch, found, &parts, err)) != HOPPER_OK))
         return st;
     add_parts(ch, found, &parts);

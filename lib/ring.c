@@ -32,7 +32,7 @@ void hpr_ring_put(const struct hpr_ring *ring, struct hpr_cursor *cursor, enum h
     put_head(at, kind, value);
     if (kind == HPR_PLACE_RECORD && value > 0) memcpy(at + HPR_RING_HEAD_BYTES, data, (size_t)value);
     else if (kind == HPR_PLACE_ITEM) memcpy(at + HPR_RING_HEAD_BYTES, &data, sizeof data);
-    else if (kind == HPR_PLACE_DISK) memcpy(at + HPR_RING_HEAD_BYTES, data, sizeof(uint64_t));
+    else if (kind == HPR_PLACE_DISK || kind == HPR_PLACE_SKIP) memcpy(at + HPR_RING_HEAD_BYTES, data, sizeof(uint64_t));
     move_by(ring, cursor, entry_bytes);
 }
 
@@ -51,7 +51,8 @@ void hpr_ring_get(const struct hpr_ring *ring, struct hpr_cursor *cursor, struct
     entry->value = head >> 3;
     entry->data  = at + HPR_RING_HEAD_BYTES;
     if (entry->kind == HPR_PLACE_ITEM) memcpy(&entry->item, at + HPR_RING_HEAD_BYTES, sizeof entry->item);
-    else if (entry->kind == HPR_PLACE_DISK) memcpy(&entry->dropped, at + HPR_RING_HEAD_BYTES, sizeof entry->dropped);
+    else if (entry->kind == HPR_PLACE_DISK || entry->kind == HPR_PLACE_SKIP)
+        memcpy(&entry->dropped, at + HPR_RING_HEAD_BYTES, sizeof entry->dropped);
     move_by(ring, cursor,
             hpr_ring_entry_bytes(entry->kind, entry->kind == HPR_PLACE_RECORD ? (size_t)entry->value : 0));
 }

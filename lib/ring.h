@@ -16,6 +16,7 @@ enum hpr_place {
                              that HOPPER_FULL_DROP_NEWEST dropped follows */
     HPR_PLACE_GAP  = 3, /* value: so many records were dropped here (HOPPER_GAP_DROPPED_NEWEST) */
     HPR_PLACE_PAD  = 4, /* value: bytes to skip to the ring's start, head included */
+    HPR_PLACE_SKIP = 6, /* as HPR_PLACE_DISK, but the receiver has them already: it took them when the ring was empty */
     HPR_PLACE_NUMBERED =
         5 /* a record of a producer that numbers its own; value: its bytes and those 16 before it, which
                               are the producer's id and the number in format order */

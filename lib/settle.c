@@ -71,8 +71,9 @@ static uint64_t sum_of_gaps(const struct hopper_receiver *rcv)
 static void keep_from_head(struct hopper_receiver *rcv)
 {
     rcv->kept_from    = rcv->channel->deque.head;
-    rcv->kept_seq     = rcv->next_seq + sum_of_gaps(rcv) + rcv->frame_records + rcv->due;
+    rcv->kept_seq     = rcv->next_seq + sum_of_gaps(rcv) + rcv->frame_records + rcv->due - rcv->aside_untold;
     rcv->kept_dropped = rcv->due > 0 ? hpr_max_u64(rcv->due_dropped_total, rcv->dropped_seen) : rcv->dropped_seen;
+    rcv->kept_dropped -= hpr_min_u64(rcv->aside_untold_dropped, rcv->kept_dropped);
 }
 
 /* Only a part: entries are passed as long as they begin at or below SEQ. */
@@ -86,6 +87,7 @@ static void keep_from_seq(struct hopper_receiver *rcv, uint64_t seq)
         hpr_ring_get(&dq->ring, &rcv->kept_from, &entry);
         switch (entry.kind) {
         case HPR_PLACE_DISK:
+        case HPR_PLACE_SKIP:
             rcv->kept_seq += entry.value;
             rcv->kept_dropped += entry.dropped;
             break;
@@ -101,14 +103,13 @@ static void keep_from_seq(struct hopper_receiver *rcv, uint64_t seq)
 static void keep_ring(struct hopper_receiver *rcv, uint64_t seq, bool has_new_gaps)
 {
     struct hpr_channel *ch = rcv->channel;
+    struct hpr_memory_place place;
 
+    if (!ch->memory.header) return; /* files have it as well, and its room was given back when it was handed out */
     if (seq + 1 == rcv->next_seq) keep_from_head(rcv);
     else keep_from_seq(rcv, seq);
-    if (ch->memory.header) {
-        const struct hpr_memory_place place = { rcv->kept_from.pos, rcv->kept_seq, rcv->kept_dropped, rcv->passed };
-
-        hpr_memory_set_place(&ch->memory, &place, has_new_gaps);
-    }
+    place = (struct hpr_memory_place){ rcv->kept_from.pos, rcv->kept_seq, rcv->kept_dropped, rcv->passed };
+    hpr_memory_set_place(&ch->memory, &place, has_new_gaps);
     hpr_deque_give_back_to(&ch->deque, rcv->kept_from.pos);
 }
 
@@ -164,8 +165,14 @@ static bool write_state(struct hopper_receiver *rcv, uint64_t next_seq, uint64_t
     hpr_settle_fill_state(ch, &rcv->passed, next_seq, dropped_total);
     res = hpr_state_write(io, ch->dir.state_fd, &ch->state);
     if (res == 0 && is_synced) res = io->fdatasync(io->ctx, ch->dir.state_fd);
+    rcv->is_state_behind = res < 0;
     if (res < 0) (void)hpr_error_io(&rcv->error, res, "write STATE in", ch->dir.path);
     return res == 0;
+}
+
+void hpr_settle_again(struct hopper_receiver *rcv)
+{
+    (void)write_state(rcv, 0, 0, false);
 }
 
 /* ---- files ---- */

@@ -12,6 +12,9 @@ void hpr_settle_note_gap(struct hopper_receiver *rcv, uint64_t lost, uint32_t re
 /* Acknowledge all up to SEQ, which was handed out. */
 void hpr_settle_until(struct hopper_receiver *rcv, uint64_t seq);
 
+/* Once more to note what could not be noted before. */
+void hpr_settle_again(struct hopper_receiver *rcv);
+
 /* The receiver comes back: views are over. What is kept elsewhere gives its room back, blocks wait for acknowledgement. */
 void hpr_settle_views(struct hopper_receiver *rcv);
 

@@ -169,10 +169,10 @@ struct hopper_record {
 };
 #define HOPPER_RECORD_REDELIVERED 1U /* accepted by an earlier run, so it may have been received before */
 
-/* Take the next record. Bytes are a view that stays valid until the next receive on RCV or its close
- * (HOPPER_ACKNOWLEDGE_EXPLICIT: the same). An item becomes
- * the caller's. Coming back for more acknowledges what the call before returned. Waits for senders until DEADLINE;
- * blocks on disk where records have overflowed, also with HOPPER_NOW.
+/* Take the next record. Bytes are a view that stays valid until the next receive on RCV, an acknowledgement, or
+ * its close. An item becomes the caller's. Coming back for more acknowledges what the call before returned, unless
+ * acknowledging is explicit. Waits for senders until DEADLINE; blocks on disk where records have overflowed, also with
+ * HOPPER_NOW.
  *   HOPPER_OK      *REC is a record, or a gap (rec->gap != HOPPER_GAP_NONE)
  *   HOPPER_EAGAIN  nothing before DEADLINE
  *   HOPPER_END     all senders are closed and everything has been received
@@ -192,8 +192,8 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_receive_batch(hopper_receiver 
  * hold nothing else are removed, which works on a full disk as well. */
 HOPPER_API void hopper_acknowledge(hopper_receiver *rcv);
 
-/* Acknowledge up to and including the record (or gap) with sequence number SEQ, for HOPPER_ACKNOWLEDGE_EXPLICIT: views of
- * what is acknowledged are no longer valid. Less than what is acknowledged already changes nothing.
+/* Acknowledge up to and including the record (or gap) with sequence number SEQ, for HOPPER_ACKNOWLEDGE_EXPLICIT. Views of
+ * the last receive are no longer valid, also of records behind SEQ. Less than what is acknowledged already changes nothing.
  *   HOPPER_OK
  *   HOPPER_EINVAL  RCV is NULL, SEQ was not received yet, or acknowledging is automatic */
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_acknowledge_until(hopper_receiver *rcv, uint64_t seq);

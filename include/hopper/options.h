@@ -83,9 +83,9 @@ struct hopper_item_type {
 struct hopper_options {
     size_t size; /* set by the initialiser; do not touch */
 
-    uint64_t memory_bytes;     /* bytes; default HOPPER_MEMORY_BYTES_DEFAULT, at least HOPPER_MEMORY_BYTES_MIN */
-    uint64_t disk_bytes;       /* bytes; default HOPPER_DISK_BYTES_DEFAULT, at least HOPPER_DISK_BYTES_MIN, and with
-                                  HOPPER_SURVIVE_CRASH twice memory_bytes more */
+    uint64_t memory_bytes;     /* bytes; default HOPPER_MEMORY_BYTES_DEFAULT, at least HOPPER_MEMORY_BYTES_MIN (_SURVIVE) */
+    uint64_t disk_bytes;       /* bytes; default HOPPER_DISK_BYTES_DEFAULT, at least HOPPER_DISK_BYTES_MIN; in a channel
+                                  that survives 8192 more, and with HOPPER_SURVIVE_CRASH twice memory_bytes more */
     uint64_t file_bytes;       /* bytes; default HOPPER_FILE_BYTES_DEFAULT, at least 4096; a queue file is sealed before
                                   it grows beyond this, or beyond a quarter of disk_bytes if that is less; a record too
                                   large for that gets a file of its own */
@@ -111,6 +111,7 @@ struct hopper_options {
 
 #define HOPPER_MEMORY_BYTES_DEFAULT (UINT64_C(1) << 20)   /* 1 MiB, as the original */
 #define HOPPER_MEMORY_BYTES_MIN     (UINT64_C(128) << 10) /* 128 KiB */
+#define HOPPER_MEMORY_BYTES_MIN_SURVIVE (UINT64_C(256) << 10) /* of a channel that survives: 256 KiB */
 #define HOPPER_FILE_BYTES_DEFAULT   (UINT64_C(256) << 20) /* 256 MiB, as the original */
 #define HOPPER_DISK_BYTES_DEFAULT   (UINT64_C(4) << 30)   /* 4 GiB: sixteen files */
 #define HOPPER_DISK_BYTES_MIN       (UINT64_C(64) << 10)  /* 64 KiB */
