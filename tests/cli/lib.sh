@@ -18,6 +18,12 @@ fi
 srcdir=$(cd "$srcdir" && pwd) || exit 99
 hopper_cat=${HOPPER_CAT:-$builddir/cli/hopper-cat}
 helper=${CLI_HELPER:-$builddir/tests/cli/helper}
+for program in "$hopper_cat" "$helper"; do
+    if [ ! -x "$program" ]; then
+        echo "Bail out! $program is not there: 'make check' builds it"
+        exit 99
+    fi
+done
 seed=${HOPPER_TEST_SEED:-$(date +%s%N)}
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/hopper-test.XXXXXX") || exit 99
 export TMPDIR=$scratch/tmp
