@@ -31,7 +31,7 @@
 #define RIG_BATCH_MAX   16
 #define RIG_LEN_MIN     16
 #define RIG_LEN_SMALL   64
-#define RIG_RING_LEN    10000 /* of a message: larger than a block, and four of them fit into the least ring */
+#define RIG_RING_LEN    9000  /* of a message: larger than a block, and four of them fit into the least ring */
 #define RIG_LEN_MAX     65536
 
 struct rig_options {
