@@ -13,6 +13,7 @@
 #include "error.h"
 
 #define SCAN_BYTES 16384
+#define NUMBER_MAX (UINT64_MAX >> 1)
 
 /* ---- one file ---- */
 
@@ -179,10 +180,11 @@ struct scan {
     const struct hpr_dir *dir;
     int fd;
     uint64_t number;
-    uint64_t bytes;   /* size of the file */
-    uint64_t at;      /* where the next frame is looked for */
-    uint64_t end;     /* behind the last frame that is all there */
-    uint64_t end_seq; /* 0: no frame seen */
+    uint64_t bytes;     /* size of the file */
+    uint64_t at;        /* where the next frame is looked for */
+    uint64_t end;       /* behind the last frame that is all there */
+    uint64_t first_seq; /* of the first frame; 0: none seen */
+    uint64_t end_seq;   /* 0: no frame seen */
     uint64_t dropped_total;
     uint64_t records;
     bool is_sealed;
@@ -262,7 +264,8 @@ static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
             return file_error(s->dir, s->number, res, "read queue file", err);
         s->at += HPR_FRAME_HEADER_BYTES + h.stored_bytes;
         if (!is_good && s->may_be_torn) continue;
-        s->end           = s->at;
+        s->end = s->at;
+        if (s->first_seq == 0) s->first_seq = h.first_seq;
         s->end_seq       = hpr_max_u64(s->end_seq, h.first_seq + h.records);
         s->dropped_total = h.dropped_total;
         s->records += h.records;
@@ -297,8 +300,27 @@ static hopper_status sync_last(struct scan *s, struct hopper_error *err)
     int res;
 
     if (s->dir->survive != HOPPER_SURVIVE_POWER_LOSS) return HOPPER_OK;
-    if ((res = io->fdatasync(io->ctx, s->fd)) < 0) return file_error(s->dir, s->number, res, "sync queue file", err);
+    if ((res = io->fdatasync(io->ctx, s->fd)) < 0 || (res = io->fsync(io->ctx, s->dir->fd)) < 0)
+        return file_error(s->dir, s->number, res, "sync queue file", err);
     return HOPPER_OK;
+}
+
+/* Where the newest file stands in the stream: its own header tells, or that of a file before it, of which all is known. */
+static void set_offsets(struct hpr_dir *dir, const struct hpr_found *found, const struct scan *s,
+                        const struct hpr_file_header *header)
+{
+    struct hpr_dir_end *end = &dir->end;
+
+    dir->writer_records = header->record_offset + s->records;
+    end->record_offset  = header->record_offset;
+    end->start          = header->stream_offset;
+    if (end->number == s->number) {
+        end->first_seq = header->first_seq;
+        return;
+    }
+    end->record_offset += s->records;
+    end->start += s->bytes + HPR_FOOTER_BYTES;
+    if (end->first_seq == 0) end->first_seq = found->end_seq;
 }
 
 /* File NUMBER from its header to its end. *IS_ENDP: it tells where the records end. */
@@ -319,13 +341,11 @@ static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uin
     hpr_io_close(dir->io, s.fd);
     if (st != HOPPER_OK) return st;
     found->report.scanned_bytes += s.bytes;
-    if (is_newest)
-        dir->end = (struct hpr_dir_end){ number, look.header.stream_offset, s.bytes, look.header.first_seq,
-                                         look.header.record_offset };
     found->end_seq = hpr_max_u64(found->end_seq, hpr_max_u64(s.end_seq, look.header.first_seq));
     if (s.end_seq > 0) found->end_dropped_total = hpr_max_u64(found->end_dropped_total, s.dropped_total);
-    if (is_newest) dir->writer_records = look.header.record_offset + s.records;
-    *is_endp = s.end_seq > 0 || look.verdict == HPR_FILE_OURS;
+    if (is_newest) dir->end = (struct hpr_dir_end){ .number = number, .bytes = s.bytes, .first_seq = s.first_seq };
+    *is_endp = look.verdict == HPR_FILE_OURS;
+    if (*is_endp) set_offsets(dir, found, &s, &look.header);
     return HOPPER_OK;
 }
 
@@ -348,10 +368,12 @@ static hopper_status find_end(struct survey *s)
 
     while (s->newest != 0) {
         if ((st = scan_file(s->dir, s->found, s->newest, &is_end, s->err)) != HOPPER_OK || is_end) return st;
-        s->below  = s->newest; /* nothing good in it: what comes before tells */
+        s->below  = s->newest; /* its header says nothing: what comes before tells */
         s->newest = 0;
         if ((st = list_all(s, newest_below)) != HOPPER_OK) return st;
     }
+    if (s->dir->end.number != 0 && s->dir->end.first_seq == 0)
+        s->dir->end.first_seq = hpr_max_u64(s->found->end_seq, 1);
     return HOPPER_OK;
 }
 
@@ -484,6 +506,7 @@ static hopper_status find_all(struct survey *s)
     s->newest = 0;
     if ((st = list_all(s, survey_one)) != HOPPER_OK || (st = find_end(s)) != HOPPER_OK) return st;
     s->found->report.is_new = !s->found->has_files && !s->found->has_state && !s->found->has_memory;
+    dir->next_number        = hpr_max_u64(dir->next_number, hpr_min_u64(s->found->state.next_number, NUMBER_MAX));
     if (!s->found->has_files) dir->oldest = dir->next_number;
     dir->numbers_seen = dir->next_number;
     count_bytes(dir, s->found);

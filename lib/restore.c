@@ -224,5 +224,6 @@ hopper_status hpr_restore(struct hpr_channel *ch, struct hopper_receiver *rcv, c
     hpr_mutex_lock(&ch->deque.back);
     st = restore_locked(ch, rcv, found, err);
     hpr_mutex_unlock(&ch->deque.back);
+    if (st == HOPPER_OK) hpr_settle_files(rcv, true); /* a kill may have come between acknowledging and removing */
     return st;
 }

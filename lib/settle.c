@@ -219,16 +219,18 @@ void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
     struct hpr_channel *ch  = rcv->channel;
     struct hpr_mutex *back  = &ch->deque.back;
     struct hpr_dir_end next = { 0 };
-    uint64_t next_seq, dropped_total, number;
+    uint64_t next_seq, next_number, dropped_total, number;
     enum removal removal;
 
     hpr_mutex_lock(back);
     removal       = find_removal(ch, rcv->passed.seq, is_wanted, &next);
     next_seq      = ch->next_seq;
+    next_number   = ch->dir.numbers_seen;
     dropped_total = ch->dropped_total;
     number        = ch->dir.end.number;
     if (removal == REMOVE_NONE) hpr_settle_find_removable_locked(ch);
     hpr_mutex_unlock(back);
+    ch->state.next_number = hpr_max_u64(ch->state.next_number, next_number);
     if (removal == REMOVE_NONE || !write_state(rcv, next_seq, dropped_total, true)) return;
     hpr_mutex_lock(back);
     if (removal == REMOVE_ALL && is_all_passed(ch, rcv->passed.seq) && ch->dir.end.number == number) {
@@ -275,8 +277,9 @@ void hpr_settle_close(struct hpr_channel *ch)
         if (res == 0) res = memory_res;
     }
     hpr_settle_fill_state(ch, &ch->state.passed, ch->next_seq, ch->dropped_total);
-    ch->state.is_closed = res == 0;
-    res                 = hpr_state_write(io, ch->dir.state_fd, &ch->state);
+    ch->state.next_number = hpr_max_u64(ch->state.next_number, ch->dir.numbers_seen);
+    ch->state.is_closed   = res == 0;
+    res                   = hpr_state_write(io, ch->dir.state_fd, &ch->state);
     if (res == 0) res = io->fdatasync(io->ctx, ch->dir.state_fd);
     if (res < 0 || !is_drained || ch->options.survive != HOPPER_SURVIVE_CRASH) return;
     (void)io->unlink_at(io->ctx, ch->dir.fd, HPR_MEMORY_NAME);

@@ -30,6 +30,7 @@ void hpr_state_put(unsigned char *out, const struct hpr_state *s)
     hpr_put_u64(out + 72, s->dropped_total);
     for (size_t i = 0; i < HOPPER_GAP_SLOTS; i++) hpr_put_u64(out + 80 + 8 * i, s->passed.gap_records[i]);
     memcpy(out + 208, s->boot_id, sizeof s->boot_id);
+    hpr_put_u64(out + 224, s->next_number);
     hpr_put_u32(out + 508, hpr_crc32(0, out, 508));
 }
 
@@ -63,6 +64,7 @@ enum hpr_file_verdict hpr_state_get(const unsigned char *in, size_t len, struct 
     s->passed.dropped_total = hpr_get_u64(in + 64);
     s->dropped_total        = hpr_get_u64(in + 72);
     for (size_t i = 0; i < HOPPER_GAP_SLOTS; i++) s->passed.gap_records[i] = hpr_get_u64(in + 80 + 8 * i);
+    s->next_number = hpr_get_u64(in + 224);
     memcpy(s->boot_id, in + 208, sizeof s->boot_id);
     return is_sensible(s) ? HPR_FILE_OURS : HPR_FILE_DAMAGED;
 }

@@ -30,6 +30,7 @@ struct hpr_state {
     struct hpr_passed passed;
     uint64_t next_seq;      /* at least */
     uint64_t dropped_total; /* at next_seq */
+    uint64_t next_number;   /* the next file made has at least this number */
     uint8_t boot_id[16];    /* of the start of the machine in which it was written */
 };
 
