@@ -120,11 +120,11 @@ static const struct hopper_item_type item_type = { sizeof item_type, never_pack,
 static const struct {
     const char *(*exchange)(hopper_sender *snd, hopper_receiver *rcv, uint64_t count);
     const struct hopper_item_type *type;
+    uint32_t survive;
 } ways[] = {
-    { one_by_one, NULL },
-    { polling, NULL },
-    { in_batches, NULL },
-    { items, &item_type },
+    { one_by_one, NULL, HOPPER_SURVIVE_NOTHING }, { polling, NULL, HOPPER_SURVIVE_NOTHING },
+    { in_batches, NULL, HOPPER_SURVIVE_NOTHING }, { items, &item_type, HOPPER_SURVIVE_NOTHING },
+    { one_by_one, NULL, HOPPER_SURVIVE_CRASH },   { in_batches, NULL, HOPPER_SURVIVE_CRASH },
 };
 #define WAYS ((int)(sizeof ways / sizeof *ways))
 
@@ -163,6 +163,9 @@ START_TEST(memory_needs_no_function_of_the_platform)
     platform.clock.realtime_ms  = look_realtime;
     c.options.platform          = &platform;
     c.options.item_type         = ways[_i].type;
+    c.options.survive           = ways[_i].survive;
+    c.options.memory_bytes      = 1 << 20;
+    c.options.disk_bytes        = 8 << 20;
     chan_open(&c);
     fault = ways[_i].exchange(c.snd, c.rcv, WARM_UP);
     ck_assert_msg(!fault, "warming up: %s", fault);
@@ -174,7 +177,8 @@ START_TEST(memory_needs_no_function_of_the_platform)
     ck_assert_uint_eq(after.calls_total, before.calls_total);
     ck_assert_uint_eq(after.allocs_total, before.allocs_total);
     ck_assert_uint_eq(watch.looks, 0);
-    chan_close(&c);
+    hopper_sender_close(c.snd);
+    hopper_receiver_close(c.rcv);
     chan_free(&c);
 }
 END_TEST
@@ -255,6 +259,7 @@ static void exchange_in_silence(int i, const char *dir)
 
     is_told           = true;
     options.item_type = ways[i].type;
+    options.survive   = ways[i].survive;
     if (hopper_open(dir, CHAN_NAME, &options, &snd, &rcv, NULL) != HOPPER_OK) _exit(4);
     if (ways[i].exchange(snd, rcv, WARM_UP) || forbid_system_calls() != 0) _exit(5);
     fault = ways[i].exchange(snd, rcv, RECORDS);
