@@ -179,6 +179,8 @@ START_TEST(memory_needs_no_function_of_the_platform)
     ck_assert_uint_eq(watch.looks, 0);
     hopper_sender_close(c.snd);
     hopper_receiver_close(c.rcv);
+    c.snd = NULL;
+    c.rcv = NULL;
     chan_free(&c);
 }
 END_TEST
