@@ -254,7 +254,7 @@ static hopper_status make_all(const struct hopper_options *options, struct hpr_p
                               const struct hpr_found *found, struct hpr_channel **chp, struct hopper_receiver **rcvp,
                               struct hopper_error *err)
 {
-    struct hpr_channel *ch;
+    struct hpr_channel *ch = NULL;
     hopper_status st;
 
     plan_for_found(plan, found);

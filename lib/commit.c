@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See commit.h. All or nothing: when a round fails, nothing of it and nothing staged behind it is accepted, the files are
- * cut back to what was accepted, and every sender concerned is told. When only the sync fails, what was written is first
- * written again to a fresh file (dir_sync.c).
+/* See commit.h. When a round fails, what of it is on the device is accepted; of the rest, and of what was staged behind it,
+ * nothing is: the files are cut back, and every sender concerned is told. When only the sync fails, what was written is
+ * first written again to a fresh file (dir_sync.c).
  *
  * With HOPPER_SYNC_INTERVAL and _DEMAND a round ends with the write; the sync comes later, and what it fails for was
  * accepted: it stays, is not called durable, and is written again at the next try. */
@@ -58,6 +58,7 @@ static void tell_waiters(struct hpr_channel *ch, hopper_status st)
             continue;
         }
         w->status  = w->seq < ch->next_seq ? HOPPER_OK : st;
+        w->end_seq = ch->next_seq;
         w->is_done = true;
         *link      = w->next;
     }
@@ -70,11 +71,15 @@ static void set_durable(struct hpr_channel *ch, uint64_t end_seq)
     atomic_store_explicit(&ch->commit.durable_seq, end_seq - 1, memory_order_release);
 }
 
+/* Of what is written, all that is to be on the device is. */
 static void accept_written(struct hpr_channel *ch)
 {
-    while (ch->spill.written) {
-        accept_block(ch, ch->spill.written);
-        hpr_spill_free_written_locked(&ch->spill);
+    struct hpr_spill *sp = &ch->spill;
+
+    while (sp->written &&
+           (!syncs_groups(ch) || sp->written->first_seq + sp->written->records - 1 <= ch->dir.synced_seq)) {
+        accept_block(ch, sp->written);
+        hpr_spill_free_written_locked(sp);
     }
     if (syncs_groups(ch)) set_durable(ch, ch->next_seq);
     hpr_admit_show_receiver(ch);
@@ -162,14 +167,18 @@ static void run_round(struct hpr_channel *ch)
 {
     struct hpr_commit *c      = &ch->commit;
     uint64_t until            = c->staged_seq;
-    struct hopper_error error = { .status = HOPPER_OK };
+    struct hopper_error error = { .status = HOPPER_OK }, ignored;
     hopper_status st;
 
     c->is_running = true;
     hpr_spill_seal_locked(&ch->spill);
     st = write_staged(ch, until, &error);
-    if (st == HOPPER_OK && syncs_groups(ch)) st = sync_locked(ch, &error);
-    if (st == HOPPER_OK || !syncs_groups(ch)) accept_written(ch);
+    if (syncs_groups(ch)) {
+        hopper_status synced = sync_locked(ch, st == HOPPER_OK ? &error : &ignored);
+
+        if (st == HOPPER_OK) st = synced;
+    }
+    accept_written(ch);
     c->is_running = false;
     if (st == HOPPER_OK) tell_waiters(ch, HOPPER_OK);
     else forget_staged(ch, st, &error);
@@ -181,7 +190,7 @@ static void wait_for_round(struct hpr_channel *ch)
 }
 
 /* Until all records up to SEQ, which is staged, are accepted or will never be. */
-static hopper_status commit_until(struct hpr_channel *ch, uint64_t seq, struct hopper_error *err)
+static hopper_status commit_until(struct hpr_channel *ch, uint64_t seq, uint64_t *end_seqp, struct hopper_error *err)
 {
     struct hpr_commit *c            = &ch->commit;
     struct hpr_commit_waiter waiter = { .next = c->waiters, .seq = seq };
@@ -191,6 +200,7 @@ static hopper_status commit_until(struct hpr_channel *ch, uint64_t seq, struct h
         if (c->is_running) wait_for_round(ch);
         else run_round(ch);
     }
+    *end_seqp = waiter.end_seq;
     if (waiter.status != HOPPER_OK) *err = c->failure;
     return waiter.status;
 }
@@ -307,12 +317,15 @@ static hopper_status send_some(struct hpr_channel *ch, const struct hpr_batch *b
     }
     res = stage(ch, batch, *donep, &staged, err);
     if (staged > 0) {
-        uint64_t last = ch->commit.staged_seq - 1;
+        const uint64_t first = ch->commit.staged_seq - staged;
+        uint64_t end;
 
-        if ((st = commit_until(ch, last, err)) != HOPPER_OK) return st;
-        *donep += staged;
-        *seqp = last;
-        return HOPPER_OK;
+        st  = commit_until(ch, first + staged - 1, &end, err);
+        end = hpr_min_u64(end, first + staged);
+        if (end <= first) return st;
+        *donep += (size_t)(end - first);
+        *seqp = end - 1;
+        return st;
     }
     if (res == HPR_FULL) return hpr_error_set(err, HOPPER_EFULL, 0, NULL, NULL);
     if (res == HPR_FAILED) return err->status;

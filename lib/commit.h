@@ -16,7 +16,8 @@ struct hpr_source;
 
 struct hpr_commit_waiter { /* on the stack of a sender, in a list under `back` */
     struct hpr_commit_waiter *next;
-    uint64_t seq; /* of its last staged record */
+    uint64_t seq;     /* of its last staged record */
+    uint64_t end_seq; /* when it is done: all its records below this were accepted */
     bool is_done;
     hopper_status status;
 };

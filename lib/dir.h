@@ -72,6 +72,7 @@ struct hpr_dir {
     uint64_t synced_records;  /* [writer] records in them */
     uint64_t synced_last_seq; /* [writer] of the last of these */
     bool active_is_spent;     /* [writer] syncing the active file failed once: nothing more is written to it */
+    uint64_t synced_seq;      /* [writer] of the last record on the device, in whatever file */
     bool has_unsynced_names;  /* [writer] files were made since the directory was last synced */
     uint64_t unsynced;        /* [writer] number of the first file that may hold what is not on the device, 0: none */
     _Atomic uint64_t syncs;   /* [atomic: written by the writer] */

@@ -21,6 +21,7 @@ static void note_synced(struct hpr_dir *dir)
     dir->synced_bytes       = dir->active.bytes;
     dir->synced_records     = dir->active.records;
     dir->synced_last_seq    = dir->active.last_seq;
+    dir->synced_seq         = hpr_max_u64(dir->synced_seq, dir->active.last_seq);
     dir->has_unsynced_names = false;
     dir->unsynced           = 0;
 }

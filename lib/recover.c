@@ -49,7 +49,7 @@ static hopper_status file_error(const struct hpr_dir *dir, uint64_t number, int 
     return res < 0 ? hpr_error_io(err, res, op, path) : hpr_error_set(err, HOPPER_EVERSION, 0, op, path);
 }
 
-/* What stands under the name of file NUMBER. What cannot be read is foreign: it is left alone. */
+/* What stands under the name of file NUMBER. What is no file is foreign: it is left alone. */
 static hopper_status look_at(const struct hpr_dir *dir, uint64_t number, struct look *look, struct hopper_error *err)
 {
     unsigned char bytes[HPR_FILE_HEADER_BYTES];
@@ -58,8 +58,8 @@ static hopper_status look_at(const struct hpr_dir *dir, uint64_t number, struct 
     int fd     = open_file(dir, number, O_RDONLY), res;
 
     *look = (struct look){ .verdict = HPR_FILE_FOREIGN };
-    if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM) return file_error(dir, number, fd, "open queue file", err);
-    if (fd < 0) return HOPPER_OK;
+    if (fd == -ELOOP || fd == -ENXIO || fd == -ENOENT) return HOPPER_OK; /* a link; a socket; gone */
+    if (fd < 0) return file_error(dir, number, fd, "open queue file", err);
     res = dir->io->stat(dir->io->ctx, fd, &st);
     if (res == 0 && st.kind == HOPPER_IO_FILE) res = hpr_io_read(dir->io, fd, bytes, sizeof bytes, 0, &got);
     hpr_io_close(dir->io, fd);
@@ -189,6 +189,7 @@ struct scan {
     uint64_t records;
     bool is_sealed;
     bool may_be_torn;
+    int read_error; /* a negated errno */
     unsigned char buf[SCAN_BYTES];
 };
 
@@ -213,6 +214,7 @@ static int check_payload(struct scan *s, const struct hpr_frame_header *h, bool 
     return 0;
 }
 
+/* What cannot be read is not what ends a file: it fails the scan (read_error). */
 static enum hpr_verdict judge(struct scan *s, uint64_t at, struct hpr_frame_header *h)
 {
     const struct hpr_frame_place place = { s->dir->channel_id, s->number, at };
@@ -220,7 +222,8 @@ static enum hpr_verdict judge(struct scan *s, uint64_t at, struct hpr_frame_head
     struct hpr_footer footer;
     size_t got;
 
-    if (hpr_io_read(s->dir->io, s->fd, bytes, sizeof bytes, at, &got) < 0) return HPR_VERDICT_BAD;
+    if (s->read_error == 0) s->read_error = hpr_io_read(s->dir->io, s->fd, bytes, sizeof bytes, at, &got);
+    if (s->read_error < 0) return HPR_VERDICT_BAD;
     return hpr_frame_get(bytes, got, &place, h, &footer);
 }
 
@@ -232,7 +235,8 @@ static bool skip_to_header(struct scan *s)
     for (uint64_t at = s->at + 1; at + 8 <= s->bytes;) {
         size_t got;
 
-        if (hpr_io_read(s->dir->io, s->fd, s->buf, sizeof s->buf, at, &got) < 0 || got < 8) return false;
+        s->read_error = hpr_io_read(s->dir->io, s->fd, s->buf, sizeof s->buf, at, &got);
+        if (s->read_error < 0 || got < 8) return false;
         for (size_t i = 0; i + 8 <= got; i++) {
             if (s->buf[i + 4] != 'H' || s->buf[i + 5] != 'Q' || s->buf[i + 6] != 'F') continue;
             if (judge(s, at + i, &h) == HPR_VERDICT_BAD) continue;
@@ -255,8 +259,9 @@ static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
         switch (judge(s, s->at, &h)) {
         case HPR_VERDICT_FOOTER: s->is_sealed = true; return HOPPER_OK;
         case HPR_VERDICT_BAD:
-            if (!skip_to_header(s)) return HOPPER_OK;
-            continue;
+            if (s->read_error == 0 && skip_to_header(s)) continue;
+            if (s->read_error == 0) return HOPPER_OK;
+            return file_error(s->dir, s->number, s->read_error, "read queue file", err);
         case HPR_VERDICT_FRAME: break;
         }
         if (h.stored_bytes > s->bytes - s->at - HPR_FRAME_HEADER_BYTES) return HOPPER_OK;
@@ -394,6 +399,7 @@ static hopper_status read_state(struct survey *s)
 {
     struct hpr_dir *dir     = s->dir;
     struct hpr_found *found = s->found;
+    enum hpr_file_verdict verdict;
     unsigned char boot_id[16];
     int res;
 
@@ -403,15 +409,14 @@ static hopper_status read_state(struct survey *s)
         return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use as STATE what was not made by libhopper", dir->path);
     if (dir->state_fd < 0) return hpr_error_io(s->err, dir->state_fd, "open STATE in", dir->path);
     if (dir->state_is_new) return HOPPER_OK;
-    switch (hpr_state_read(dir->io, dir->state_fd, &found->state, &res)) {
+    verdict = hpr_state_read(dir->io, dir->state_fd, &found->state, &res);
+    if (res < 0) return hpr_error_io(s->err, res, "read STATE in", dir->path); /* the other slot is older */
+    switch (verdict) {
     case HPR_FILE_NEWER:
         return hpr_error_set(s->err, HOPPER_EVERSION, 0, "use STATE of a newer format version in", dir->path);
     case HPR_FILE_OURS: break;
     case HPR_FILE_FOREIGN:
-    case HPR_FILE_DAMAGED:
-        if (res < 0) return hpr_error_io(s->err, res, "read STATE in", dir->path);
-        memset(&found->state, 0, sizeof found->state);
-        return HOPPER_OK;
+    case HPR_FILE_DAMAGED: memset(&found->state, 0, sizeof found->state); return HOPPER_OK;
     }
     found->has_state         = true;
     found->passed            = found->state.passed;
