@@ -22,8 +22,8 @@ struct hpr_file_header {
     uint64_t first_seq; /* no record in the file has a lower one */
     uint64_t
         stream_offset; /* where the file begins: at least the sum of the sizes of all earlier files of the channel */
-    uint32_t raw_max;  /* no frame in the file has more raw bytes; 0: not known */
     uint64_t record_offset; /* sum of the records in all earlier files of the channel */
+    uint32_t raw_max;       /* no frame in the file has more raw bytes; 0: not known */
 };
 
 struct hpr_frame_header {

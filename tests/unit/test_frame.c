@@ -12,7 +12,7 @@ static const struct hpr_frame_place place = {id, 7, 4096};
 static struct hpr_file_header some_file_header(void)
 {
     struct hpr_file_header h = {0, HPR_CONTENT_ITEMS, {0}, 0x0102030405060708, 0x1112131415161718, 0x2122232425262728,
-                                0x3132333435363738};
+                                0x3132333435363738, 0x41424344};
 
     memcpy(h.channel_id, id, sizeof id);
     return h;
@@ -59,7 +59,7 @@ START_TEST(file_header_has_each_field_where_the_format_says)
     ck_assert_uint_eq(hpr_get_u64(out + 40), 0x1112131415161718);
     ck_assert_uint_eq(hpr_get_u64(out + 48), 0x2122232425262728);
     ck_assert_uint_eq(hpr_get_u64(out + 56), 0x3132333435363738);
-    ck_assert_uint_eq(hpr_get_u32(out + 64), 0);
+    ck_assert_uint_eq(hpr_get_u32(out + 64), 0x41424344);
     ck_assert_uint_eq(hpr_get_u32(out + 68), hpr_crc32(0, out, 68));
 }
 END_TEST
@@ -79,6 +79,7 @@ START_TEST(file_header_comes_back_as_it_was_put)
     ck_assert_uint_eq(got.first_seq, h.first_seq);
     ck_assert_uint_eq(got.stream_offset, h.stream_offset);
     ck_assert_uint_eq(got.record_offset, h.record_offset);
+    ck_assert_uint_eq(got.raw_max, h.raw_max);
 }
 END_TEST
 
