@@ -25,14 +25,27 @@ API_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -I$(top_srcdir)/tests/support
 API_LIBS = %D%/support/libtestchan.la %D%/support/libtestplatform.la $(HOPPER_LIB) $(CHECK_LIBS)
 EXTRA_DIST += %D%/support/chan.c %D%/support/chan.h %D%/support/suite.h
 
-# Crash proofs, without Check: they fork and count for themselves.
-crash_tests = %D%/crash/test_machine
-check_PROGRAMS += $(crash_tests)
-TESTS += $(crash_tests)
+# Crash proofs, without Check: they fork and count for themselves. real_fs is run by real_fs.sh, as root.
+crash_tests = %D%/crash/test_kill %D%/crash/test_machine %D%/crash/test_step
+check_PROGRAMS += $(crash_tests) %D%/crash/real_fs
+TESTS += $(crash_tests) %D%/crash/real_fs.sh
+dist_check_SCRIPTS += %D%/crash/real_fs.sh
+EXTRA_DIST += %D%/crash/mutants.sh
+EXTRA_DIST += docs/durability.md
+
 CRASH_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 CRASH_LIBS = %D%/support/libtestplatform.la $(HOPPER_LIB)
+crash_life = %D%/crash/ledger.c %D%/crash/ledger.h %D%/crash/life.c %D%/crash/life.h
+%C%_crash_test_kill_CPPFLAGS = $(CRASH_CPPFLAGS)
+%C%_crash_test_kill_LDADD = $(CRASH_LIBS)
 %C%_crash_test_machine_CPPFLAGS = $(CRASH_CPPFLAGS)
 %C%_crash_test_machine_LDADD = $(CRASH_LIBS)
+%C%_crash_test_step_SOURCES = %D%/crash/test_step.c $(crash_life)
+%C%_crash_test_step_CPPFLAGS = $(CRASH_CPPFLAGS)
+%C%_crash_test_step_LDADD = $(CRASH_LIBS)
+%C%_crash_real_fs_SOURCES = %D%/crash/real_fs.c $(crash_life)
+%C%_crash_real_fs_CPPFLAGS = $(CRASH_CPPFLAGS)
+%C%_crash_real_fs_LDADD = $(CRASH_LIBS)
 
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/support/libtestchan.la

@@ -234,8 +234,9 @@ static void draw(struct states *states, unsigned samples)
         for (size_t i = 0; i < choice->count; i++) choice->picked[i] = rng_below(rng, 8) < bias;
         if (rng_below(rng, 4) == 0) choice->garbage = rng_next(rng) | 1;
         if (rng_below(rng, 4) == 0) {
-            choice->torn    = (size_t)rng_below(rng, choice->count);
-            choice->torn_at = (uint32_t)rng_below(rng, CRASH_SECTOR_BYTES);
+            choice->torn = (size_t)rng_below(rng, choice->count);
+            choice->torn_at =
+                (uint32_t)rng_below(rng, rng_below(rng, 2) ? 64 : CRASH_SECTOR_BYTES); /* heads are what matters */
             if (unit_of(states, choice->torn)->kind != CRASH_DATA) choice->torn = SIZE_MAX;
         }
         make_one(states);
@@ -296,10 +297,13 @@ struct crash_image *crash_disk_killed(struct crash_disk *disk)
         inode->mode = (unsigned)mem_mode(disk->mem, path);
     }
     for (int m = 0; m < CRASH_MAPS && disk->lie == CRASH_LIE_MEMORY; m++) {
-        const struct crash_map *map = &disk->maps[m];
+        const struct crash_inode *durable = &disk->durable.inodes[disk->maps[m].inode];
+        struct crash_inode *inode         = &image->tree.inodes[disk->maps[m].inode];
 
-        if (map->addr && disk->durable.inodes[map->inode].room >= map->bytes)
-            crash_inode_write(&image->tree.inodes[map->inode], 0, disk->durable.inodes[map->inode].data, map->bytes);
+        if (!disk->maps[m].addr) continue;
+        memset(inode->data, 0, (size_t)inode->size);
+        if (durable->data)
+            memcpy(inode->data, durable->data, (size_t)(durable->room < inode->size ? durable->room : inode->size));
     }
     return image;
 }

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Canaries in the library itself: each mutant below plants one durability fault into a copy of lib/, and the crash tests
+# must find it. Not part of `make check`, because each mutant costs a build:
+#
+#     make check TESTS= && builddir=$PWD $srcdir/tests/crash/mutants.sh [NAME...]
+#
+# A mutant is a name, a test (states:TEXT of the scenarios' names, step, kill), a file, a pattern and a replacement (perl,
+# over the whole file). A pattern that no longer matches is an error: the list has to follow the library.
+set -u
+srcdir=${srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
+builddir=${builddir:-$PWD}
+CC=${CC:-cc}
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+flags="-std=gnu11 -D_GNU_SOURCE -O1 -w -I$srcdir/include -I$builddir/include -I$work/lib -I$srcdir/tests/support -I$srcdir/tests/crash"
+found=0 missed=0 wanted=" $* "
+export HOPPER_TEST_SEED=${HOPPER_TEST_SEED:-1} HOPPER_CRASH_SAMPLES=${HOPPER_CRASH_SAMPLES:-60}
+
+compile() # OUTPUT-DIRECTORY FILE...
+{
+    local out=$1 file
+    shift
+    mkdir -p "$out"
+    for file in "$@"; do
+        # shellcheck disable=SC2086 # $flags is a list
+        $CC $flags -c "$file" -o "$out/$(basename "$file" .c).o" || exit 99
+    done
+}
+
+cp -r "$srcdir/lib" "$work/original"
+cp -r "$work/original" "$work/lib"
+compile "$work/support" "$srcdir"/tests/support/{checker,crash_disk,crash_state,crash_tree,mem_disk,mem_files,mem_look,platform_mem,tmpdir}.c
+compile "$work/states" "$srcdir"/tests/crash/{test_states,scenarios,crash_run,life,ledger}.c
+compile "$work/step" "$srcdir"/tests/crash/{test_step,life,ledger}.c
+compile "$work/kill" "$srcdir"/tests/crash/test_kill.c
+compile "$work/objects" "$work"/original/*.c
+
+run() # TEST
+{
+    case $1 in
+    states:*)
+        $CC -o "$work/program" "$work"/{states,support,mutated}/*.o -pthread -lz -lmsgpackc || exit 99
+        HOPPER_CRASH_ONLY=${1#states:} timeout 300 "$work/program" ;;
+    step)
+        $CC -o "$work/program" "$work"/{step,support,mutated}/*.o -pthread -lz -lmsgpackc || exit 99
+        timeout 300 "$work/program" ;;
+    kill)
+        $CC -o "$work/program" "$work"/{kill,support,mutated}/*.o -pthread -lz -lmsgpackc || exit 99
+        timeout 300 "$work/program" ;;
+    esac
+}
+
+mutant() # NAME TEST FILE PATTERN REPLACEMENT
+{
+    local name=$1 file=$work/lib/$3 line
+    [ "$wanted" = '  ' ] || [[ $wanted == *" $name "* ]] || return 0
+    rm -rf "$work/lib" "$work/mutated"
+    cp -r "$work/original" "$work/lib"
+    PATTERN=$4 REPLACEMENT=$5 perl -0pi -e 's/$ENV{PATTERN}/$ENV{REPLACEMENT} =~ s,\\n,\n,gr/se' "$file"
+    if cmp -s "$file" "$work/original/$3"; then
+        echo "mutants.sh: $name: the pattern is not in lib/$3" >&2
+        exit 2
+    fi
+    cp -r "$work/objects" "$work/mutated"
+    case $file in
+    *.h) compile "$work/mutated" "$work"/lib/*.c ;;
+    *) compile "$work/mutated" "$file" ;;
+    esac
+    line=$(run "$2" 2>&1)
+    if [ $? -eq 0 ]; then
+        missed=$((missed + 1))
+        echo "MISSED $name ($2)"
+    else
+        found=$((found + 1))
+        echo "found  $name: $(grep -m1 FAIL <<<"$line" | cut -c1-150)"
+    fi
+}
+
+mutant parent-not-synced 'states:power: one' dir.c 'io->fsync\(io->ctx, parent\)' '0'
+mutant names-not-synced 'states:power: several' dir_sync.c 'res = dir->io->fsync\(dir->io->ctx, dir->fd\);' 'res = 0;'
+mutant data-not-synced 'states:power: few' dir_sync.c 'int res = dir->io->fdatasync\(dir->io->ctx, fd\);' 'int res = 0;'
+mutant sync-tried-again 'states:power: a sync' dir_sync.c 'if \(res < 0\) return res;\s*count_sync' 'if (res < 0) res = dir->io->fdatasync(dir->io->ctx, fd);\n    count_sync'
+mutant state-not-synced 'states:power: files removed' settle.c 'if \(res == 0 && is_synced\) res = [^;]*;' ''
+mutant state-in-one-slot 'states:power: acknowledged' state.c 'state->generation % HPR_STATE_SLOTS \* SLOT_STEP' '(uint64_t)0'
+mutant state-not-checked 'states:power: ' state.c 'hpr_get_u32\(in \+ 508\) != hpr_crc32\(0, in, 508\)' '0'
+mutant tail-not-synced 'states:power: ' recover.c '\(res = io->fdatasync\(io->ctx, s->fd\)\) < 0 \|\|' ''
+mutant tail-name-not-synced 'states:power: ' recover.c '\|\| \(res = io->fsync\(io->ctx, s->dir->fd\)\) < 0' ''
+mutant boot-not-compared 'states:crash: cut' memory_old.c 'memcmp\(boot_id, old->shape.boot_id, sizeof boot_id\) == 0' '1'
+mutant memory-not-synced 'states:crash: cut after' memory.c 'if \(is_closed\) \{' 'if (is_closed) atomic_store(&m->header->closed, 1);\n    if (0) {'
+mutant slot-first step memory.c 'uint32_t other = [^;]*;' 'uint32_t other = atomic_load(&m->header->slot) ^ 1U;\n    atomic_store(&m->header->slot, other);'
+mutant published-first step deque.h 'memcpy\(at, &head, sizeof head\);' 'if (dq->kept_published) atomic_store(dq->kept_published, dq->tail.pos + entry);\n    memcpy(at, &head, sizeof head);'
+mutant counted-first step spill.c 'block->raw_bytes \+= hpr_record_put_header' 'if (block->kept) hpr_memory_fill_block(block->kept, block->records + 1, block->raw_bytes + hpr_record_packed_bytes(len));\n    block->raw_bytes += hpr_record_put_header'
+mutant place-not-kept kill settle.c 'hpr_memory_set_place\([^;]*;' ';'
+
+echo "mutants.sh: $found found, $missed missed"
+[ "$missed" = 0 ]
