@@ -166,7 +166,10 @@ static int parse_options(struct args *args, size_t command, int argc, char **arg
 
     opterr = 0;
     while ((opt = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
-        if (opt == 'h' || opt == 'V') exit(opt == 'h' ? usage_help() : usage_version());
+        if (opt == 'h' || opt == 'V') {
+            args->run = NULL;
+            return opt == 'h' ? usage_help() : usage_version();
+        }
         if (opt == '?') return wrong("'%s': no such option, or it lacks its value", argv[optind - 1]);
         if (!strchr(commands[command].options, option_sign(opt)))
             return wrong("%s does not take --%s", commands[command].name, option_name(opt));
@@ -197,7 +200,7 @@ bool args_parse(struct args *args, int argc, char **argv, int *statusp)
         if (strcmp(argv[1], commands[i].name) != 0) continue;
         args->run = commands[i].run;
         *statusp  = parse_options(args, i, argc - 1, argv + 1);
-        return *statusp == 0;
+        return *statusp == 0 && args->run;
     }
     (void)wrong("'%s' is not a command", argv[1]);
     return false;

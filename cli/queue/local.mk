@@ -37,3 +37,24 @@ cli_hopper_queue_SOURCES = \
 	%D%/usage.c %D%/usage.h
 cli_hopper_queue_CPPFLAGS = $(CORE_CPPFLAGS)
 cli_hopper_queue_LDADD = $(HOPPER_CORE) $(ZLIB_LIBS)
+
+dist_man_MANS += docs/hopper-queue.1
+
+# ---- tests: from a shell; queues are made by a program that uses the library as any other does
+
+check_PROGRAMS += tests/cli/queue_rig tests/golden/generate_surviving
+tests_cli_queue_rig_SOURCES = tests/cli/queue_rig.c
+tests_cli_queue_rig_LDADD = $(HOPPER_LIB)
+tests_golden_generate_surviving_SOURCES = tests/golden/generate_surviving.c
+tests_golden_generate_surviving_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_golden_generate_surviving_LDADD = $(HOPPER_CORE)
+
+EXTRA_DIST += tests/golden/surviving
+queue_shell_tests = \
+	tests/cli/queue_golden.tap \
+	tests/cli/queue_hostile.tap \
+	tests/cli/queue_live.tap \
+	tests/cli/queue_options.tap
+TESTS += $(queue_shell_tests)
+dist_check_SCRIPTS += $(queue_shell_tests)
+EXTRA_DIST += tests/cli/queue_lib.sh

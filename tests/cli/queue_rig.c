@@ -104,7 +104,10 @@ static void open_channel(const char *dir, const char *survive)
     options.survive      = strcmp(survive, "crash") == 0        ? HOPPER_SURVIVE_CRASH
                            : strcmp(survive, "power-loss") == 0 ? HOPPER_SURVIVE_POWER_LOSS
                                                                 : HOPPER_SURVIVE_NOTHING;
-    if (options.survive != HOPPER_SURVIVE_NOTHING) options.acknowledge = HOPPER_ACKNOWLEDGE_EXPLICIT;
+    if (options.survive != HOPPER_SURVIVE_NOTHING) {
+        options.acknowledge  = HOPPER_ACKNOWLEDGE_EXPLICIT;
+        options.memory_bytes = HOPPER_MEMORY_BYTES_MIN_SURVIVE;
+    }
     check(hopper_open(dir, "q", &options, &snd, &rcv, &err), "open", &err);
 }
 

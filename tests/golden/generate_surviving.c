@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the golden directories of queues that survive: `surviving DIR` makes DIR/CASE/ with queue files and STATE for each
+ * Writes the golden directories of queues that survive: `generate_surviving DIR` makes DIR/CASE/ with queue files and STATE for each
  * case, and DIR/README.md. Made from the pure modules of lib/ (frame, state), byte for byte the same everywhere; MEMORY is
  * not among them, as it is in the byte order of the machine and counts in its boot only.
  *
@@ -50,7 +50,7 @@ struct queue {
 static void check(bool is_fine, const char *what)
 {
     if (is_fine) return;
-    fprintf(stderr, "surviving: %s: %s\n", what, strerror(errno));
+    fprintf(stderr, "generate_surviving: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
@@ -339,8 +339,8 @@ static void write_readme(const char *dir)
         "# Golden directories of queues that survive\n\n"
         "Queue files and `STATE` of format version 1 (docs/format.md), each case a channel's directory. `expect` is what\n"
         "`hopper-queue verify` says and exits with, then its `cat --unacked`; a tool in another language finds the same\n"
-        "records, losses and verdict. Written by `tests/golden/surviving tests/golden/surviving`; `make check` writes\n"
-        "them anew and compares.\n\n| case | proves |\n|---|---|\n",
+        "records, losses and verdict. Written by `tests/golden/generate_surviving tests/golden/surviving`;\n"
+        "`make check` writes them anew and compares.\n\n| case | proves |\n|---|---|\n",
         out);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         fprintf(out, "| %s | %s |\n", cases[i].name, cases[i].proves);
@@ -350,7 +350,7 @@ static void write_readme(const char *dir)
 int main(int argc, char **argv)
 {
     if (argc != 2) {
-        fprintf(stderr, "usage: surviving DIR\n");
+        fprintf(stderr, "usage: generate_surviving DIR\n");
         return 2;
     }
     (void)mkdir(argv[1], 0777);
