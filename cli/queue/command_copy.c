@@ -134,21 +134,38 @@ static int copy_file(struct copy *c, uint64_t number, bool is_last)
 
 /* ---- all of it ---- */
 
+/* The owner removes files in order: one that has vanished takes those before it, which were copied, along. */
+static int forget_files(struct copy *c, size_t from, size_t until)
+{
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    int res = 0;
+
+    for (size_t i = from; i < until && res == 0; i++) {
+        hpr_queue_file_name(name, c->from->numbers[i]);
+        res = change_remove(&c->to, name);
+    }
+    c->has_vanished = true;
+    c->files        = 0;
+    return res;
+}
+
 static int copy_files(struct copy *c)
 {
+    size_t first = 0, last;
     struct scan scan;
-    size_t last;
+    int res = 0;
 
     scan_init(&scan, c->from, NULL); /* finds the last one that is not somebody else's */
     last = scan.last;
     scan_fini(&scan);
-    for (size_t i = 0; i < c->from->count; i++) {
-        int res = copy_file(c, c->from->numbers[i], i >= last);
-
-        if (res < 0) return res;
-        if (res > 0) c->has_vanished = true;
+    for (size_t i = 0; i < c->from->count && res == 0; i++) {
+        res = copy_file(c, c->from->numbers[i], i >= last);
+        if (res > 0) {
+            res   = forget_files(c, first, i);
+            first = i + 1;
+        }
     }
-    return 0;
+    return res;
 }
 
 static int copy_memory(struct copy *c)
