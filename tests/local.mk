@@ -26,7 +26,7 @@ API_LIBS = %D%/support/libtestchan.la %D%/support/libtestplatform.la $(HOPPER_LI
 EXTRA_DIST += %D%/support/chan.c %D%/support/chan.h %D%/support/suite.h
 
 # Crash proofs, without Check: they fork and count for themselves. real_fs is run by real_fs.sh, as root.
-crash_tests = %D%/crash/test_kill %D%/crash/test_machine %D%/crash/test_step
+crash_tests = %D%/crash/test_kill %D%/crash/test_machine %D%/crash/test_states %D%/crash/test_step %D%/fault/test_sweep_survive
 check_PROGRAMS += $(crash_tests) %D%/crash/real_fs
 TESTS += $(crash_tests) %D%/crash/real_fs.sh
 dist_check_SCRIPTS += %D%/crash/real_fs.sh
@@ -40,6 +40,13 @@ crash_life = %D%/crash/ledger.c %D%/crash/ledger.h %D%/crash/life.c %D%/crash/li
 %C%_crash_test_kill_LDADD = $(CRASH_LIBS)
 %C%_crash_test_machine_CPPFLAGS = $(CRASH_CPPFLAGS)
 %C%_crash_test_machine_LDADD = $(CRASH_LIBS)
+%C%_crash_test_states_SOURCES = %D%/crash/test_states.c $(crash_life) \
+	%D%/crash/crash_run.c %D%/crash/crash_run.h %D%/crash/scenarios.c %D%/crash/scenarios.h
+%C%_crash_test_states_CPPFLAGS = $(CRASH_CPPFLAGS)
+%C%_crash_test_states_LDADD = $(CRASH_LIBS)
+%C%_fault_test_sweep_survive_SOURCES = %D%/fault/test_sweep_survive.c $(crash_life)
+%C%_fault_test_sweep_survive_CPPFLAGS = $(CRASH_CPPFLAGS) -I$(top_srcdir)/tests/crash
+%C%_fault_test_sweep_survive_LDADD = $(CRASH_LIBS)
 %C%_crash_test_step_SOURCES = %D%/crash/test_step.c $(crash_life)
 %C%_crash_test_step_CPPFLAGS = $(CRASH_CPPFLAGS)
 %C%_crash_test_step_LDADD = $(CRASH_LIBS)

@@ -248,7 +248,8 @@ void crash_run_power_cut(struct crash_run *run)
 
 void crash_run_fail_syncs(struct crash_run *run, uint64_t at, uint64_t count)
 {
-    run->life.may_fail = true;
+    run->life.may_fail           = true;
+    run->life.ledger->has_failed = true;
     crash_disk_fail_syncs(run->disk, at, count);
 }
 

@@ -93,12 +93,21 @@ void judge_begin(struct judge *judge, struct ledger *ledger, bool is_power_cut, 
                    is_power_cut ? "for good" : "before the kill", ledger->acked);
 }
 
-/* A gap that an earlier recovery has handed out already. */
+/* A gap that an earlier recovery has handed out already, as one or as several. */
 static bool is_known(const struct ledger *ledger, const struct hopper_record *rec)
 {
-    for (unsigned i = 0; i < ledger->gaps_count; i++)
-        if (rec->seq >= ledger->gaps[i].from && rec->seq + rec->lost - 1 <= ledger->gaps[i].to) return true;
-    return false;
+    uint64_t seq = rec->seq;
+    unsigned i   = 0;
+
+    while (i < ledger->gaps_count && seq < rec->seq + rec->lost) {
+        if (seq >= ledger->gaps[i].from && seq <= ledger->gaps[i].to) {
+            seq = ledger->gaps[i].to + 1;
+            i   = 0;
+        } else {
+            i++;
+        }
+    }
+    return seq >= rec->seq + rec->lost;
 }
 
 static void remember(struct ledger *ledger, const struct hopper_record *rec)
@@ -110,12 +119,13 @@ static void remember(struct ledger *ledger, const struct hopper_record *rec)
 }
 
 /* A gap for what was being written when the power was cut, with whole frames behind it: two frames that were not synced
- * reached the device in the other order. Nothing in it was promised. */
+ * reached the device in the other order. Or for what a failing device did not let the channel take back. Nothing in it was
+ * promised. */
 static bool is_torn(const struct judge *judge, const struct hopper_record *rec)
 {
     for (uint64_t i = 0; i < judge->ledger->count; i++)
         if (judge->ledger->sent[i].fate == LEDGER_ACCEPTED && judge->ledger->sent[i].seq >= rec->seq) return false;
-    return judge->ledger->is_cut;
+    return judge->ledger->is_cut || judge->ledger->has_failed;
 }
 
 static bool take_gap(struct judge *judge, const struct hopper_record *rec)
@@ -156,6 +166,8 @@ static bool take_record(struct judge *judge, const struct hopper_record *rec)
     if (entry->len != rec->len || entry->fate == LEDGER_NEVER || entry->fate == LEDGER_DROPPED)
         return FAIL(judge, "seq %" PRIu64 ": message %" PRIu64 " must not come (fate %u)", rec->seq, counter,
                     entry->fate);
+    if (entry->fate == LEDGER_GONE && !judge->ledger->is_cut)
+        return FAIL(judge, "seq %" PRIu64 ": message %" PRIu64 " comes, which was gone", rec->seq, counter);
     if (counter < judge->next_counter)
         return FAIL(judge, "seq %" PRIu64 ": message %" PRIu64 " came after %" PRIu64, rec->seq, counter,
                     judge->next_counter - 1);
@@ -165,9 +177,11 @@ static bool take_record(struct judge *judge, const struct hopper_record *rec)
     if (!(rec->flags & HOPPER_RECORD_REDELIVERED))
         return FAIL(judge, "seq %" PRIu64 ": accepted by an earlier run and not marked", rec->seq);
     for (uint64_t i = judge->next_counter; i < counter; i++)
-        if (judge->ledger->sent[i].fate == LEDGER_MAYBE) judge->ledger->sent[i].fate = LEDGER_NEVER;
-    entry->fate         = LEDGER_ACCEPTED;
-    entry->seq          = rec->seq;
+        if (judge->ledger->sent[i].fate == LEDGER_MAYBE) judge->ledger->sent[i].fate = LEDGER_GONE;
+    if (entry->fate != LEDGER_MAYBE || !judge->ledger->has_failed || judge->ledger->is_cut) {
+        entry->fate = LEDGER_ACCEPTED; /* what a recovery has handed out has to stay */
+        entry->seq  = rec->seq;
+    }
     entry->has_come     = 1;
     judge->in_doubt     = false;
     judge->next_counter = counter + 1;
@@ -189,20 +203,20 @@ bool judge_end(struct judge *judge)
     struct ledger *ledger = judge->ledger;
 
     if (judge->fault[0]) return false;
-    if (judge->in_doubt)
+    if (judge->in_doubt && !ledger->has_failed)
         return FAIL(judge, "a gap of %" PRIu64 " to %" PRIu64 ", the last thing, stands for nothing that was promised",
                     judge->lost, judge->next_seq - 1);
     for (uint64_t i = 0; i < ledger->count; i++) {
         struct ledger_entry *entry = &ledger->sent[i];
 
-        if (entry->fate == LEDGER_MAYBE && !entry->has_come) entry->fate = LEDGER_NEVER;
+        if (entry->fate == LEDGER_MAYBE && !entry->has_come) entry->fate = LEDGER_GONE;
         if (entry->fate != LEDGER_ACCEPTED || entry->has_come) continue;
         if (entry->seq <= judge->must_upto && entry->seq > judge->excused)
             return FAIL(judge,
                         "message %" PRIu64 " (seq %" PRIu64 ") was promised and is missing; came: %" PRIu64
                         " to %" PRIu64 ", acknowledged: %" PRIu64,
                         i, entry->seq, judge->first_seq, judge->next_seq - 1, judge->excused);
-        entry->fate = entry->seq <= judge->excused ? LEDGER_DONE : LEDGER_NEVER;
+        entry->fate = entry->seq <= judge->excused ? LEDGER_DONE : LEDGER_GONE;
     }
     ledger->cap    = UINT64_MAX;
     ledger->is_cut = false;

@@ -12,14 +12,16 @@
 #include <hopper/hopper.h>
 #include <stdbool.h>
 
-#define LEDGER_GAPS_MAX 8
+#define LEDGER_GAPS_MAX 32
 
 enum ledger_fate {
     LEDGER_MAYBE,    /* its send has not returned, or with HOPPER_EIO: may come, in its place */
     LEDGER_ACCEPTED, /* has to come until it is acknowledged */
     LEDGER_DROPPED,  /* accepted and dropped by policy: a gap in its place, unless it was behind all records */
     LEDGER_DONE,     /* was acknowledged when a recovery looked: may come once more after a power cut */
-    LEDGER_NEVER     /* refused, or found gone: must not come */
+    LEDGER_GONE, /* was not promised (any more), and a recovery did not find it: may come after a further power cut, as long
+                        as nothing that was accepted stands in its place */
+    LEDGER_NEVER /* refused: must not come */
 };
 
 struct ledger_entry {
@@ -40,6 +42,7 @@ struct ledger {
     uint64_t received;      /* sequence number of the last record handed out in this life */
     uint64_t cap;           /* of a power cut that nobody has recovered from yet: no more than up to this is promised */
     bool is_cut;            /* there was one */
+    bool has_failed;        /* the device has failed: what nobody was promised may be there in parts, or seem to be */
     bool is_closed;         /* cleanly, and not opened since */
     struct {
         uint64_t from, to;

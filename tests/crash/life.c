@@ -102,6 +102,7 @@ static void accepted(struct life *life, uint64_t counter, uint64_t seq, bool dro
 /* A send that returned ST did not take the message. */
 static void not_accepted(struct life *life, uint64_t counter, hopper_status st)
 {
+    if (st == HOPPER_EIO) life->ledger->has_failed = true;
     if (st == HOPPER_EFULL || st == HOPPER_ENOSPC) life->ledger->sent[counter].fate = LEDGER_NEVER;
     else if (st != HOPPER_EIO || !life->may_fail)
         FAIL(life, "send of message %" PRIu64 ": %s, errno %d", counter, hopper_status_name(st),

@@ -30,7 +30,7 @@ static void set_demand(struct hopper_options *options)
 
 static void set_little_disk(struct hopper_options *options)
 {
-    options->disk_bytes = HOPPER_DISK_BYTES_MIN + (8 << 10);
+    options->disk_bytes = HOPPER_DISK_BYTES_MIN + (32 << 10);
     options->file_bytes = 16 << 10;
 }
 
@@ -62,7 +62,7 @@ static void set_crash_deflate(struct hopper_options *options)
 static void set_crash_little_disk(struct hopper_options *options)
 {
     set_crash(options);
-    options->disk_bytes = 2 * HOPPER_MEMORY_BYTES_MIN_SURVIVE + HOPPER_DISK_BYTES_MIN + (32 << 10);
+    options->disk_bytes = 2 * HOPPER_MEMORY_BYTES_MIN_SURVIVE + HOPPER_DISK_BYTES_MIN + (64 << 10);
     options->file_bytes = 32 << 10;
 }
 
@@ -324,7 +324,7 @@ static void run_other_budgets(struct crash_run *run)
     life_open(life);
     life_send(life, 24, 4000);
     life_close(life);
-    life->options.disk_bytes   = HOPPER_DISK_BYTES_MIN + (8 << 10); /* less than what is queued */
+    life->options.disk_bytes   = HOPPER_DISK_BYTES_MIN + (32 << 10); /* less than what is queued */
     life->options.file_bytes   = 16 << 10;
     life->options.memory_bytes = 2 * HOPPER_MEMORY_BYTES_MIN_SURVIVE;
     life_recover(life, false);

@@ -21,7 +21,7 @@ enum mistake {
     NO_DIR_SYNC,        /* nor the directory's own */
     NO_CHECKSUM,        /* a record is believed by its length */
     STATE_AFTER_REMOVE, /* files go before the position that lets them go is synced */
-    STATE_IN_PLACE,     /* one slot, without a checksum */
+    STATE_IN_PLACE,     /* one slot, emptied and written again */
     SYNC_TRIED_AGAIN,   /* a failed sync is tried again and then believed */
     MISTAKES
 };
@@ -128,10 +128,11 @@ static bool toy_ack(struct toy *toy, uint64_t upto)
 {
     const struct hopper_io *io = toy->io;
     const uint64_t words[3]    = { toy->slot + 1, upto, (toy->slot + 1) * 31 ^ upto * 1000003 };
-    const uint64_t place       = toy->mistake == STATE_IN_PLACE ? 508 : toy->slot % 2 * 4096;
+    const uint64_t place       = toy->mistake == STATE_IN_PLACE ? 0 : toy->slot % 2 * 4096;
 
     toy->slot++;
     toy->acked = upto; /* from now on */
+    if (toy->mistake == STATE_IN_PLACE && io->truncate(io->ctx, toy->state, 0) < 0) return false;
     if (toy->mistake == STATE_AFTER_REMOVE) remove_files(toy, upto);
     if (toy->mistake == STATE_AFTER_REMOVE) (void)io->fsync(io->ctx, toy->dir);
     if (io->pwrite(io->ctx, toy->state, words, sizeof words, place) < 0 || !sync_fd(toy, toy->state)) return false;
@@ -146,8 +147,8 @@ static uint64_t read_ack(const void *data, size_t len, bool in_place)
     uint64_t best = 0, upto = 0, words[3];
 
     if (in_place) {
-        if (len >= 508 + sizeof words) memcpy(words, (const char *)data + 508, sizeof words);
-        return len >= 508 + sizeof words ? words[1] : 0;
+        if (len >= sizeof words) memcpy(words, data, sizeof words);
+        return len >= sizeof words ? words[1] : 0;
     }
     for (size_t at = 0; at <= 4096; at += 4096) {
         if (len < at + sizeof words) continue;

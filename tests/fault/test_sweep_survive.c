@@ -218,6 +218,7 @@ static bool recover_elsewhere(void *arg, const struct crash_image *image)
     life_init(&life, &ledger, &rig->options, mem_platform_table(rig->other));
     life_recover(&life, crash_image_is_power_cut(image));
     life_use(&life);
+    if (life.fault[0] && getenv("HOPPER_CRASH_DUMP")) crash_image_dump(image, getenv("HOPPER_CRASH_DUMP"));
     blame(rig, &life, crash_image_is_power_cut(image) ? "power cut" : "killed");
     life_close(&life);
     ledger_fini(&ledger);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,7 @@ static void end_looked_at(struct crash_disk *disk, const char *what, uint32_t in
 {
     snprintf(disk->last, sizeof disk->last, "%s %s", what, inode_name(disk, inode));
     disk->calls++;
+    if (disk->is_traced) fprintf(stderr, "%p %4" PRIu64 " %s\n", (void *)disk, disk->calls, disk->last);
     crash_disk_settle(disk);
     if (disk->look) disk->look(disk->look_arg);
     pthread_mutex_unlock(&disk->mutex);
@@ -649,10 +651,11 @@ struct crash_disk *crash_disk_new(struct mem_platform *mem, const struct crash_i
 {
     struct crash_disk *disk = mem_must_alloc(sizeof *disk);
 
-    disk->mem     = mem;
-    disk->inner   = *mem_platform_table(mem);
-    disk->profile = profile;
-    disk->boot    = 1;
+    disk->mem       = mem;
+    disk->inner     = *mem_platform_table(mem);
+    disk->profile   = profile;
+    disk->boot      = 1;
+    disk->is_traced = getenv("HOPPER_CRASH_TRACE") != NULL;
     pthread_mutex_init(&disk->mutex, NULL);
     for (int i = 0; i < CRASH_FDS; i++) disk->fds[i] = CRASH_NONE;
     fill_table(disk);

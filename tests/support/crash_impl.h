@@ -78,6 +78,7 @@ struct crash_disk {
     uint64_t calls, syncs, state_syncs;
     uint64_t fail_at, fail_count;
     char last[96];
+    bool is_traced; /* HOPPER_CRASH_TRACE is set: each call goes to stderr */
 };
 
 struct crash_image {
