@@ -106,8 +106,8 @@ mutant sleep_ignores_aside deque.c \
     'return hpr_deque_has_entry\(dq\) \|\| atomic_load\(&dq->aside\) != 0;' \
     'return hpr_deque_has_entry(dq);'
 mutant wake_looks_too_early admit.c \
-    'hpr_deque_publish_locked\(&ch->deque\);\s+hpr_channel_update_aside_locked\(ch\);\s+hpr_mutex_unlock\(&ch->deque.back\);\s+hpr_deque_wake\(&ch->deque\);\s+\*acceptedp = i;' \
-    'hpr_deque_wake(&ch->deque); hpr_deque_publish_locked(&ch->deque); hpr_channel_update_aside_locked(ch); hpr_mutex_unlock(&ch->deque.back); *acceptedp = i;'
+    'hpr_channel_publish_locked\(ch\);\s+hpr_channel_update_aside_locked\(ch\);\s+hpr_mutex_unlock\(&ch->deque.back\);\s+hpr_deque_wake\(&ch->deque\);\s+\*acceptedp = i;' \
+    'hpr_deque_wake(&ch->deque); hpr_channel_publish_locked(ch); hpr_channel_update_aside_locked(ch); hpr_mutex_unlock(&ch->deque.back); *acceptedp = i;'
 mutant wake_forgets_event deque.c \
     'if \(attention & HPR_ATTENTION_EVENT\)' \
     'if ((attention & HPR_ATTENTION_EVENT) && !(attention & HPR_ATTENTION_SLEEPS) && 0)'
@@ -135,8 +135,8 @@ mutant receiver_closes_silently receiver.c \
     'hpr_cond_broadcast\(&ch->deque.room\);\s+hpr_mutex_unlock\(&ch->deque.back\);\s+free_items' \
     'hpr_mutex_unlock(&ch->deque.back); free_items'
 mutant full_waiters_wake_each_other admit.c \
-    '\} while \(!has_changed && !fits_in_ring' \
-    '} while (0 && !has_changed && !fits_in_ring'
+    '\} while \(!has_changed && hpr_deque_time_left' \
+    '} while (0 && !has_changed && hpr_deque_time_left'
 mutant change_forgets_close admit.c \
     'has_changed = ch->is_refusing \|\| ' \
     'has_changed = '
