@@ -201,6 +201,7 @@ static bool cut_round(const struct cut_args *args, uint32_t survive, struct ledg
     life_init(&life, ledger, &options, &cutter.table);
     life.dir      = args->mountpoint;
     life.may_fail = true; /* after the cut everything does; before it nothing may, which O1 sees to */
+    life.may_gap  = true; /* what cannot be read from a dead device is a gap in this run, and comes in the next */
     life_open(&life);
     for (int i = 0; i < 60 && !cutter.is_cut && life.snd; i++) one_step(&life, rng);
     if (!cutter.is_cut) shut_down(&cutter);
