@@ -12,6 +12,7 @@
  * A record that HOPPER_FULL_DROP_NEWEST drops is counted in tail_gap and placed as a gap before the next one accepted. */
 #include "admit.h"
 
+#include "bytes.h"
 #include "error.h"
 #include "record.h"
 
@@ -34,8 +35,10 @@ static bool is_item_in_ring(const struct hpr_channel *ch, const struct hpr_send 
 
 static size_t ring_entry_bytes(const struct hpr_channel *ch, const struct hpr_send *send)
 {
-    return is_item_in_ring(ch, send) ? hpr_ring_entry_bytes(HPR_PLACE_ITEM, 0)
-                                     : hpr_ring_entry_bytes(HPR_PLACE_RECORD, (size_t)send->source.len);
+    if (is_item_in_ring(ch, send)) return hpr_ring_entry_bytes(HPR_PLACE_ITEM, 0);
+    if (send->source.producer)
+        return hpr_ring_entry_bytes(HPR_PLACE_NUMBERED, HPR_RING_NUMBER_BYTES + (size_t)send->source.len);
+    return hpr_ring_entry_bytes(HPR_PLACE_RECORD, (size_t)send->source.len);
 }
 
 /* Room that the record needs in the ring, with the placements that have to go before it and any padding. UINT64_MAX when
@@ -50,6 +53,16 @@ static uint64_t ring_need(const struct hpr_channel *ch, const struct hpr_send *s
 
     if (entry > hpr_deque_entry_limit(dq) || send->weight > hpr_deque_weight_limit(dq)) return UINT64_MAX;
     return hpr_ring_need(&dq->ring, &dq->tail, before + entry) + before + send->weight;
+}
+
+/* Where memory survives, the number stands with the record; else only in the file. */
+static void put_numbered(struct hpr_channel *ch, const struct hpr_send *send)
+{
+    unsigned char number[HPR_RING_NUMBER_BYTES];
+
+    hpr_put_u64(number, send->source.producer);
+    hpr_put_u64(number + 8, send->source.number);
+    hpr_deque_put_numbered_locked(&ch->deque, number, send->source.data, (size_t)send->source.len);
 }
 
 bool hpr_admit_put_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
@@ -73,6 +86,7 @@ bool hpr_admit_put_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
     }
     if (is_item_in_ring(ch, send))
         hpr_deque_put_locked(dq, HPR_PLACE_ITEM, send->weight, send->source.item, send->weight);
+    else if (send->source.producer && ch->memory.header) put_numbered(ch, send);
     else hpr_deque_put_locked(dq, HPR_PLACE_RECORD, send->source.len, send->source.data, 0);
     return true;
 }
@@ -104,8 +118,7 @@ static enum hpr_result append_small(struct hpr_channel *ch, struct hpr_send *sen
     enum hpr_result res;
 
     if (ch->memory.header) hpr_channel_publish_locked(ch); /* what is older survives first */
-    res = hpr_spill_append_locked(&ch->spill, ch->next_seq, ch->dropped_total, send->source.data,
-                                  (size_t)send->source.len);
+    res = hpr_spill_append_locked(&ch->spill, ch->next_seq, ch->dropped_total, &send->source);
 
     if (res == HPR_DONE) {
         hpr_admit_note_overflow(ch, send);
@@ -115,6 +128,8 @@ static enum hpr_result append_small(struct hpr_channel *ch, struct hpr_send *sen
     hpr_admit_show_receiver(ch);
     res = hpr_spill_work_locked(&ch->spill, err);
     if (res == HPR_FULL) /* the block that is to be written has spent its promise on waste */
+        return hpr_admit_make_disk_room(ch, send);
+    if (res == HPR_DONE && hpr_channel_survives(ch)) /* all blocks were handed out, until they are acknowledged */
         return hpr_admit_make_disk_room(ch, send);
     return res == HPR_DONE ? HPR_WAIT : res;
 }
@@ -191,7 +206,7 @@ static enum hpr_result pack_item(struct hpr_channel *ch, struct hpr_send *send, 
 static enum hpr_result overflow_locked(struct hpr_channel *ch, struct hpr_send *send, struct hopper_error *err)
 {
     if (send->source.type && !send->is_measured) return measure_item(ch, send, err);
-    if (!hpr_spill_is_small(&ch->spill, send->source.len)) return write_big(ch, send, err);
+    if (!hpr_spill_is_small(&ch->spill, &send->source)) return write_big(ch, send, err);
     if (send->source.type && !send->is_packed) return pack_item(ch, send, err);
     return append_small(ch, send, err);
 }
@@ -205,7 +220,7 @@ static enum hpr_result place_locked(struct hpr_channel *ch, struct hpr_send *sen
     if (HPR_UNLIKELY(ch->spill.is_exclusive)) return HPR_WAIT;
     if (send->source.type && hpr_channel_survives(ch)) {
         if (!send->is_measured) return measure_item(ch, send, err);
-        if (!send->is_packed && hpr_spill_is_small(&ch->spill, send->source.len)) return pack_item(ch, send, err);
+        if (!send->is_packed && hpr_spill_is_small(&ch->spill, &send->source)) return pack_item(ch, send, err);
         if (!send->is_packed) return overflow_locked(ch, send, err);
     }
     is_ring_first = ch->overflow == 0 || ch->spill.failed_errno != 0 || hpr_deque_is_half_free_locked(&ch->deque);
@@ -225,6 +240,8 @@ static void accept_locked(struct hpr_channel *ch, const struct hpr_send *send)
 {
     ch->next_seq++;
     ch->accepted_bytes += send->source.type && !send->is_spilled ? 0 : send->source.len;
+    if (HPR_UNLIKELY(send->source.producer))
+        hpr_producers_note(&ch->producers, send->source.producer, send->source.number);
 }
 
 void hpr_admit_drop(struct hpr_channel *ch, struct hpr_send *send)
@@ -235,6 +252,7 @@ void hpr_admit_drop(struct hpr_channel *ch, struct hpr_send *send)
     ch->gap_records[HOPPER_GAP_DROPPED_NEWEST]++;
     ch->accepted_bytes += send->source.type && !send->is_measured ? 0 : send->source.len;
     send->is_dropped = true;
+    if (send->source.producer) hpr_producers_note(&ch->producers, send->source.producer, send->source.number);
 }
 
 static bool fits_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
@@ -300,6 +318,16 @@ static bool drops_late(const struct hpr_channel *ch, const struct hpr_send *send
     return ch->options.when_full == HOPPER_FULL_DROP_OLDEST && !send->may_drop;
 }
 
+/* It was accepted before, perhaps while we waited. */
+static bool is_duplicate(struct hpr_channel *ch, const struct hpr_send *send)
+{
+    const struct hpr_producer *known = hpr_producers_find(&ch->producers, send->source.producer);
+
+    if (!known || send->source.number > known->accepted) return false;
+    ch->duplicates++;
+    return true;
+}
+
 /* Accept one record, waiting as long as DEADLINE allows. */
 static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns,
                                  struct hopper_error *err)
@@ -309,6 +337,7 @@ static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, 
         hopper_status st;
 
         if (HPR_UNLIKELY(ch->is_refusing)) return hpr_error_set(err, HOPPER_ECLOSED, 0, NULL, NULL);
+        if (HPR_UNLIKELY(send->source.producer) && is_duplicate(ch, send)) return HOPPER_OK;
         send->may_drop = hpr_deque_time_left(&ch->deque, deadline_ns) == 0;
         res            = place_locked(ch, send, err);
         if (HPR_LIKELY(res == HPR_DONE)) {
@@ -396,7 +425,7 @@ static hopper_status commit_item(struct hpr_channel *ch, struct hpr_send *send, 
     hpr_mutex_lock(&ch->deque.back);
     do {
         if (!send->is_measured) res = measure_item(ch, send, err);
-        else if (!hpr_spill_is_small(&ch->spill, send->source.len) || send->is_packed) res = HPR_DONE;
+        else if (!hpr_spill_is_small(&ch->spill, &send->source) || send->is_packed) res = HPR_DONE;
         else res = pack_item(ch, send, err);
         if (res == HPR_WAIT) hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX);
     } while (res == HPR_AGAIN || res == HPR_WAIT);
@@ -426,5 +455,28 @@ hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint
     hpr_mutex_unlock(&ch->deque.back);
     hpr_deque_wake(&ch->deque);
     if (is_library_item) send->source.type->free(send->source.type->ctx, (void *)(uintptr_t)send->source.item);
+    return st;
+}
+
+hopper_status hpr_admit_numbered(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns, uint64_t *seqp,
+                                 struct hopper_error *err)
+{
+    const struct hpr_batch batch = { .one = &send->source, .count = 1 };
+    hopper_status st             = HOPPER_OK;
+    uint64_t duplicates;
+    size_t accepted;
+
+    if (ch->options.survive == HOPPER_SURVIVE_POWER_LOSS)
+        return hpr_commit_send(ch, &batch, deadline_ns, &accepted, seqp, err);
+    hpr_mutex_lock(&ch->deque.back);
+    duplicates = ch->duplicates;
+    if (send->source.len > ch->plan.record_bytes_max) st = hpr_error_set(err, HOPPER_ETOOBIG, 0, NULL, NULL);
+    else if (!send->source.data && send->source.len > 0) st = hpr_error_set(err, HOPPER_EINVAL, 0, NULL, NULL);
+    else st = send_locked(ch, send, deadline_ns, err);
+    if (st == HOPPER_OK && ch->duplicates == duplicates) *seqp = ch->next_seq - 1;
+    hpr_channel_publish_locked(ch);
+    hpr_channel_update_aside_locked(ch);
+    hpr_mutex_unlock(&ch->deque.back);
+    hpr_deque_wake(&ch->deque);
     return st;
 }

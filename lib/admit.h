@@ -24,6 +24,10 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
 hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns, uint64_t *seqp,
                              struct hopper_error *err);
 
+/* A record of a producer; what was accepted before counts as a duplicate. Results: hopper_send_numbered(). */
+hopper_status hpr_admit_numbered(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns, uint64_t *seqp,
+                                 struct hopper_error *err);
+
 /* ---- for commit.c, `back` held ---- */
 
 /* Before the lock is dropped or a wait: the receiver sees what has been accepted up to now. */

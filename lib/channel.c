@@ -203,7 +203,7 @@ static hopper_status make_channel(const struct hopper_options *options, const st
     ch->options     = *options;
     ch->plan        = *plan;
     ch->dir         = *dir;
-    ch->dir.raw_max = (uint32_t)hpr_max_u64(plan->block_bytes, hpr_record_packed_bytes(plan->record_bytes_max));
+    ch->dir.raw_max = (uint32_t)hpr_max_u64(plan->block_bytes, hpr_record_numbered_bytes(plan->record_bytes_max));
     if (options->item_type) {
         ch->item_type         = *options->item_type;
         ch->options.item_type = &ch->item_type;
@@ -232,8 +232,9 @@ static struct hopper_sender *make_sender(const struct hopper_options *options)
     return snd;
 }
 
-/* Blocks that a killed run had filled are taken over as they are. Where they are larger, buffers for them come on top. */
-static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found)
+/* Blocks that an earlier run had filled are taken over as they are. Where they are larger than this budget would ever make
+ * them, buffers for them come on top; where they only are larger than these options make them, there are fewer. */
+static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found, uint64_t memory_bytes)
 {
     size_t largest = 0;
 
@@ -241,12 +242,15 @@ static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found)
         plan->big_raw_bytes = (size_t)found->raw_max;
     if (!found->has_memory) return;
     for (size_t i = 0; i < found->old.block_count; i++) largest = hpr_max_size(largest, found->old.blocks[i].bytes);
+    if (largest > plan->block_bytes) {
+        plan->block_bytes    = hpr_round_up(largest, HPR_CACHE_LINE);
+        plan->read_raw_bytes = hpr_max_size(plan->read_raw_bytes, plan->block_bytes);
+        plan->codec          = hpr_codec_params(plan->codec.level, plan->block_bytes);
+        if (plan->block_bytes <= memory_bytes / 32 && found->old.block_count * plan->block_bytes <= memory_bytes / 8)
+            plan->blocks = hpr_min_size(plan->blocks, (size_t)(memory_bytes / 8) / plan->block_bytes);
+        else plan->extra_bytes = (plan->lanes + 3) * (plan->block_bytes + HPR_DEFLATER_BYTES_MAX);
+    }
     plan->blocks = hpr_max_size(plan->blocks, found->old.block_count);
-    if (largest <= plan->block_bytes) return;
-    plan->block_bytes    = hpr_round_up(largest, HPR_CACHE_LINE);
-    plan->read_raw_bytes = hpr_max_size(plan->read_raw_bytes, plan->block_bytes);
-    plan->codec          = hpr_codec_params(plan->codec.level, plan->block_bytes);
-    plan->extra_bytes    = (plan->lanes + 3) * (plan->block_bytes + HPR_DEFLATER_BYTES_MAX);
 }
 
 /* The channel with all its memory, in DIR, going on from what was FOUND there. */
@@ -257,7 +261,7 @@ static hopper_status make_all(const struct hopper_options *options, struct hpr_p
     struct hpr_channel *ch = NULL;
     hopper_status st;
 
-    plan_for_found(plan, found);
+    plan_for_found(plan, found, options->memory_bytes);
     if ((st = make_channel(options, plan, dir, &ch, err)) != HOPPER_OK) return st;
     if ((st = make_parts(ch, rcvp, found, err)) != HOPPER_OK) goto no_parts;
     if (hpr_channel_survives(ch) && (st = hpr_restore(ch, *rcvp, found, err)) != HOPPER_OK) goto failed;

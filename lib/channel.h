@@ -56,6 +56,7 @@ struct hpr_channel {
     uint64_t overflowed;                    /* [back] */
     uint64_t accepted_bytes;                /* [back] */
     uint64_t senders;                       /* [back] open sender handles; as many as plan.handle_bytes allows */
+    struct hpr_producers producers;         /* [back] */
     uint64_t duplicates;                    /* [back] */
     uint32_t missing_reason; /* [const after open] enum hopper_gap: for what is missing and nothing else tells why */
     uint64_t
@@ -77,6 +78,7 @@ struct hopper_sender {
     struct hpr_channel *channel;
     struct hopper_error error; /* [this sender's thread] */
     uint64_t last_seq;         /* [this sender's thread] of the last record accepted */
+    uint64_t producer;         /* [this sender's thread] id, 0: none */
 };
 
 struct hpr_gap {

@@ -38,10 +38,12 @@ static void accept_block(struct hpr_channel *ch, const struct hpr_block *block)
     assert(block->first_seq == ch->next_seq);
     for (uint32_t i = 0; i < block->records; i++) {
         const unsigned char *data = NULL;
+        uint64_t id, number;
         size_t bytes = 0, taken = hpr_record_get(at, left, &data, &bytes);
 
         assert(taken > 0);
         accept_record(ch, data, bytes);
+        if (hpr_record_get_number(at, left, &id, &number)) hpr_producers_note(&ch->producers, id, number);
         at += taken;
         left -= taken;
     }
@@ -102,7 +104,8 @@ static void forget_staged(struct hpr_channel *ch, hopper_status st, const struct
     sp->end_seq           = ch->next_seq;
     ch->commit.staged_seq = ch->next_seq;
     ch->commit.failure    = *err;
-    sp->failed_errno      = err->sys_errno;
+    hpr_producers_forget_staged(&ch->producers);
+    sp->failed_errno = err->sys_errno;
     tell_waiters(ch, st);
 }
 
@@ -138,6 +141,7 @@ static hopper_status sync_locked(struct hpr_channel *ch, struct hopper_error *er
     }
     sp->is_writing = false;
     hpr_cond_broadcast(sp->room);
+    if (st != HOPPER_OK) st = err->status = HOPPER_EIO; /* never HOPPER_ENOSPC: it was written, and may come */
     return st;
 }
 
@@ -167,16 +171,17 @@ static void run_round(struct hpr_channel *ch)
 {
     struct hpr_commit *c      = &ch->commit;
     uint64_t until            = c->staged_seq;
-    struct hopper_error error = { .status = HOPPER_OK }, ignored;
+    struct hopper_error error = { .status = HOPPER_OK }, sync_error = error;
     hopper_status st;
 
     c->is_running = true;
     hpr_spill_seal_locked(&ch->spill);
     st = write_staged(ch, until, &error);
     if (syncs_groups(ch)) {
-        hopper_status synced = sync_locked(ch, st == HOPPER_OK ? &error : &ignored);
+        hopper_status synced = sync_locked(ch, &sync_error);
 
-        if (st == HOPPER_OK) st = synced;
+        if (synced != HOPPER_OK) error = sync_error;
+        if (synced != HOPPER_OK) st = synced;
     }
     accept_written(ch);
     c->is_running = false;
@@ -235,11 +240,10 @@ static enum hpr_result stage(struct hpr_channel *ch, const struct hpr_batch *bat
         const struct hpr_source source = source_of(batch, i);
 
         if (check_source(ch, &source, err) != HOPPER_OK) res = HPR_FAILED;
-        else if (!hpr_spill_is_small(&ch->spill, source.len)) res = HPR_WAIT;
-        else
-            res = hpr_spill_append_locked(&ch->spill, ch->commit.staged_seq, ch->dropped_total, source.data,
-                                          (size_t)source.len);
+        else if (!hpr_spill_is_small(&ch->spill, &source)) res = HPR_WAIT;
+        else res = hpr_spill_append_locked(&ch->spill, ch->commit.staged_seq, ch->dropped_total, &source);
         if (res != HPR_DONE) break;
+        if (source.producer) hpr_producers_add(&ch->producers, source.producer)->staged = source.number;
         ch->commit.staged_seq++;
         (*stagedp)++;
     }
@@ -278,6 +282,7 @@ static hopper_status send_big(struct hpr_channel *ch, const struct hpr_source *s
     hpr_admit_note_overflow(ch, &send);
     ch->next_seq++;
     ch->accepted_bytes += source->len;
+    if (source->producer) hpr_producers_note(&ch->producers, source->producer, source->number);
     ch->commit.staged_seq = ch->next_seq;
     if (syncs_groups(ch)) set_durable(ch, ch->next_seq);
     hpr_admit_show_receiver(ch);
@@ -299,6 +304,21 @@ static void drop_one(struct hpr_channel *ch, const struct hpr_source *source)
     if (syncs_groups(ch)) set_durable(ch, ch->next_seq);
 }
 
+/* Whether SOURCE was accepted before; what is staged of its producer up to its number is waited for, to know. */
+static bool was_sent_before(struct hpr_channel *ch, const struct hpr_source *source)
+{
+    for (;;) {
+        const struct hpr_producer *known = hpr_producers_find(&ch->producers, source->producer);
+
+        if (!known || source->number > known->staged) return false;
+        if (source->number <= known->accepted) break;
+        if (ch->commit.is_running) wait_for_round(ch);
+        else run_round(ch);
+    }
+    ch->duplicates++;
+    return true;
+}
+
 /* Some of BATCH from record *DONEP on: as far as it goes without waiting for room. */
 static hopper_status send_some(struct hpr_channel *ch, const struct hpr_batch *batch, size_t *donep, uint64_t *seqp,
                                struct hopper_error *err)
@@ -309,7 +329,11 @@ static hopper_status send_some(struct hpr_channel *ch, const struct hpr_batch *b
     hopper_status st = check_source(ch, &source, err);
 
     if (st != HOPPER_OK) return st;
-    if (!hpr_spill_is_small(&ch->spill, source.len)) {
+    if (source.producer && was_sent_before(ch, &source)) {
+        (*donep)++;
+        return HOPPER_OK;
+    }
+    if (!hpr_spill_is_small(&ch->spill, &source)) {
         if ((st = send_big(ch, &source, err)) != HOPPER_OK) return st;
         (*donep)++;
         *seqp = ch->next_seq - 1;

@@ -73,6 +73,15 @@ void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t va
     assert(dq->put - dq->freed_seen <= dq->limit);
 }
 
+void hpr_deque_put_numbered_locked(struct hpr_deque *dq, const unsigned char *number, const void *data, size_t len)
+{
+    uint64_t before = dq->tail.pos;
+
+    HPR_ASSERT_HELD(&dq->back);
+    hpr_ring_put_numbered(&dq->ring, &dq->tail, number, data, len);
+    dq->put += dq->tail.pos - before;
+}
+
 void hpr_deque_publish_locked(struct hpr_deque *dq)
 {
     HPR_ASSERT_HELD(&dq->back);

@@ -86,6 +86,9 @@ bool hpr_deque_is_half_free_locked(struct hpr_deque *dq);
 /* Put one entry, WEIGHT more than its bytes; there must be room. Not seen by the receiver before it is published. */
 void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t value, const void *data, uint64_t weight);
 
+/* The same for a numbered record; see hpr_ring_put_numbered(). */
+void hpr_deque_put_numbered_locked(struct hpr_deque *dq, const unsigned char *number, const void *data, size_t len);
+
 /* The same for a record, when it is plain that it fits: no padding, and room without asking the receiver. False: it was
  * not put, and hpr_deque_has_room_locked() has to tell. What a send in memory costs is decided here. */
 static inline bool hpr_deque_put_plain_locked(struct hpr_deque *dq, const void *data, size_t len)

@@ -210,8 +210,9 @@ hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *na
     hopper_status st;
     int res;
 
-    dir->io    = &options->platform->io;
-    dir->clock = &options->platform->clock;
+    dir->io        = &options->platform->io;
+    dir->clock     = &options->platform->clock;
+    dir->allocator = &options->platform->allocator;
     dir->fd = dir->lock_fd = dir->state_fd = -1;
     dir->survive                           = (uint8_t)options->survive;
     atomic_init(&dir->removable_seq, UINT64_MAX);
@@ -300,12 +301,34 @@ static int cut_off_waste(struct hpr_dir *dir)
     return res;
 }
 
+/* Behind the fresh file's header; on failure there is no fresh file. */
+static int write_table(struct hpr_dir *dir)
+{
+    const struct hpr_frame_place place = { dir->channel_id, dir->fresh.number, dir->fresh.bytes };
+    unsigned char bytes[HPR_TABLE_BYTES_MAX];
+    size_t len = hpr_producers_put_table(bytes, &dir->producers, &place);
+    int res    = hpr_queue_file_write(&dir->fresh, dir->io, bytes, len, 0);
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+
+    if (res == 0) {
+        dir->fresh.begin += len;
+        dir->fresh.bytes += len;
+        return 0;
+    }
+    hpr_queue_file_name(name, dir->fresh.number);
+    if (dir->io->unlink_at(dir->io->ctx, dir->fd, name) < 0) dir->next_number++; /* it is read, and has nothing */
+    hpr_queue_file_close(&dir->fresh, dir->io);
+    return res;
+}
+
 /* A name that is taken by a file not ours is passed over; there are not many, or somebody is at work here who should not. */
 int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq)
 {
-    struct hpr_file_header header = {
-        .survive = dir->survive, .content = dir->content, .raw_max = dir->raw_max, .first_seq = first_seq
-    };
+    struct hpr_file_header header = { .survive   = dir->survive,
+                                      .content   = dir->content,
+                                      .raw_max   = dir->raw_max,
+                                      .first_seq = first_seq,
+                                      .has_table = dir->producers.count > 0 };
     int res;
 
     memcpy(header.channel_id, dir->channel_id, sizeof header.channel_id);
@@ -316,7 +339,10 @@ int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq)
     for (;;) {
         header.number = dir->next_number;
         res           = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
-        if (res == 0) dir->fresh_first_seq = first_seq;
+        if (res == 0) {
+            dir->fresh_first_seq = first_seq;
+            return header.has_table ? write_table(dir) : 0;
+        }
         if (res != -EEXIST || dir->squatter_count == HPR_SQUATTERS_MAX) return res;
         dir->squatters[dir->squatter_count++] = dir->next_number++;
     }
@@ -386,11 +412,13 @@ hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, ui
 void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t records, uint64_t last_seq,
                           int *seal_errorp)
 {
+    const uint64_t fresh_bytes = dir->fresh.fd >= 0 ? dir->fresh.begin : 0;
+
     *seal_errorp = 0;
     hpr_queue_file_commit(frame_file(dir), frame_bytes, records, last_seq);
     dir->writer_written += frame_bytes;
     if (dir->fresh.fd >= 0) {
-        dir->writer_written += HPR_FILE_HEADER_BYTES;
+        dir->writer_written += fresh_bytes;
         if (dir->active.fd >= 0) {
             *seal_errorp = hpr_queue_file_seal(&dir->active, dir->io, dir->channel_id);
             dir->writer_written += HPR_FOOTER_BYTES; /* also when there is none: places in the stream are fixed */

@@ -11,6 +11,7 @@
 #define HPR_DIR_H
 
 #include "options.h"
+#include "producers.h"
 #include "queue_file.h"
 #include "sync.h"
 
@@ -27,6 +28,7 @@ struct hpr_dir_end {
 struct hpr_dir {
     const struct hopper_io *io;               /* [const after open] */
     const struct hopper_clock *clock;         /* [const after open] */
+    const struct hopper_allocator *allocator; /* [const after open] for what recovery needs for a while */
     int fd;                                   /* [const after open] */
     int lock_fd;                              /* [const after open] */
     uint64_t disk_bytes;                      /* [const after open] */
@@ -68,14 +70,15 @@ struct hpr_dir {
     size_t squatter_count;                 /* [writer] */
     size_t squatters_seen;                 /* [back] those of them that the remover may look at */
 
-    uint64_t synced_bytes;    /* [writer] of the active file: up to here it is on the device */
-    uint64_t synced_records;  /* [writer] records in them */
-    uint64_t synced_last_seq; /* [writer] of the last of these */
-    bool active_is_spent;     /* [writer] syncing the active file failed once: nothing more is written to it */
-    uint64_t synced_seq;      /* [writer] of the last record on the device, in whatever file */
-    bool has_unsynced_names;  /* [writer] files were made since the directory was last synced */
-    uint64_t unsynced;        /* [writer] number of the first file that may hold what is not on the device, 0: none */
-    _Atomic uint64_t syncs;   /* [atomic: written by the writer] */
+    struct hpr_producers producers; /* [writer] as of all that was written */
+    uint64_t synced_bytes;          /* [writer] of the active file: up to here it is on the device */
+    uint64_t synced_records;        /* [writer] records in them */
+    uint64_t synced_last_seq;       /* [writer] of the last of these */
+    bool active_is_spent;           /* [writer] syncing the active file failed once: nothing more is written to it */
+    uint64_t synced_seq;            /* [writer] of the last record on the device, in whatever file */
+    bool has_unsynced_names;        /* [writer] files were made since the directory was last synced */
+    uint64_t unsynced;      /* [writer] number of the first file that may hold what is not on the device, 0: none */
+    _Atomic uint64_t syncs; /* [atomic: written by the writer] */
     _Atomic uint64_t removable_seq; /* [atomic: written under back] of a channel that survives: when all below it is
                                        acknowledged, files may go. UINT64_MAX: none for now */
 };
@@ -92,6 +95,12 @@ void hpr_dir_close(struct hpr_dir *dir);
 
 #define HPR_FRAME_PROMISE(raw_bytes) \
     ((uint64_t)(raw_bytes) + HPR_FRAME_HEADER_BYTES + HPR_FILE_HEADER_BYTES + HPR_FOOTER_BYTES)
+
+/* What a frame of RAW_BYTES may take, with all that a file of its own would. */
+static inline uint64_t hpr_dir_frame_promise(const struct hpr_dir *dir, uint64_t raw_bytes)
+{
+    return HPR_FRAME_PROMISE(raw_bytes) + (dir->survive == HOPPER_SURVIVE_NOTHING ? 0 : HPR_TABLE_BYTES_MAX);
+}
 
 bool hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes);
 uint64_t hpr_dir_used_locked(const struct hpr_dir *dir);

@@ -56,13 +56,13 @@ hopper_status hpr_dir_sync(struct hpr_dir *dir, struct hopper_error *err)
 
 static uint64_t first_unsynced(const struct hpr_dir *dir)
 {
-    return hpr_max_u64(dir->synced_bytes, HPR_FILE_HEADER_BYTES);
+    return hpr_max_u64(dir->synced_bytes, dir->active.begin);
 }
 
 uint64_t hpr_dir_unsynced_bytes(const struct hpr_dir *dir)
 {
     if (dir->active.fd < 0 || dir->active.bytes <= first_unsynced(dir)) return 0;
-    return dir->active.bytes - first_unsynced(dir) + HPR_FILE_HEADER_BYTES + HPR_FOOTER_BYTES;
+    return dir->active.bytes - first_unsynced(dir) + HPR_FILE_HEADER_BYTES + HPR_TABLE_BYTES_MAX + HPR_FOOTER_BYTES;
 }
 
 static int read_whole(const struct hpr_dir *dir, void *out, size_t len, uint64_t at)

@@ -177,6 +177,18 @@ static bool write_first(struct hpr_channel *ch)
     }
 }
 
+/* A block may be given back without ever reaching a file. */
+static void note_numbers(const struct hpr_channel *ch, const struct hpr_block *block)
+{
+    const unsigned char *at = block->raw, *data;
+    uint64_t id, number;
+    size_t bytes, taken;
+
+    for (size_t left = block->raw_bytes; (taken = hpr_record_get(at, left, &data, &bytes)) > 0;
+         left -= taken, at += taken)
+        if (hpr_record_get_number(at, left, &id, &number)) hpr_memory_note_number(&ch->memory, id, number);
+}
+
 /* From memory, where the block has not reached the disk. */
 static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
@@ -192,6 +204,7 @@ static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *
         return HOPPER_EAGAIN;
     }
     claim_frame(ch, rcv, block->first_seq, block->records, block->dropped_total, HOPPER_GAP_NONE);
+    if (block->has_numbers && ch->memory.header) note_numbers(ch, block);
     rcv->block       = block;
     rcv->frame       = block->raw;
     rcv->frame_bytes = block->raw_bytes;

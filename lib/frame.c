@@ -9,6 +9,8 @@
 
 #define FRAME_MAGIC  0x48514652U /* "HQFR" */
 #define FOOTER_MAGIC 0x48514654U /* "HQFT" */
+#define TABLE_MAGIC  0x48514650U /* "HQFP" */
+#define HAS_TABLE    1U
 
 static const unsigned char file_magic[8] = { 0x89, 'H', 'Q', 'F', '\r', '\n', 0x1a, '\n' };
 
@@ -36,6 +38,7 @@ void hpr_frame_put_file_header(unsigned char *out, const struct hpr_file_header 
     hpr_put_u16(out + 10, HPR_FILE_HEADER_BYTES);
     out[12] = h->survive;
     out[13] = h->content;
+    out[15] = h->has_table ? HAS_TABLE : 0;
     memcpy(out + 16, h->channel_id, HPR_CHANNEL_ID_BYTES);
     hpr_put_u64(out + 32, h->number);
     hpr_put_u64(out + 40, h->first_seq);
@@ -53,8 +56,9 @@ enum hpr_file_verdict hpr_frame_get_file_header(const unsigned char *in, size_t 
     if (len < HPR_FILE_HEADER_BYTES || hpr_get_u32(in + 68) != hpr_crc32(0, in, 68) ||
         hpr_get_u16(in + 8) != HOPPER_FORMAT_VERSION || hpr_get_u16(in + 10) != HPR_FILE_HEADER_BYTES)
         return HPR_FILE_DAMAGED;
-    h->survive = in[12];
-    h->content = in[13];
+    h->survive   = in[12];
+    h->content   = in[13];
+    h->has_table = in[15] & HAS_TABLE;
     memcpy(h->channel_id, in + 16, HPR_CHANNEL_ID_BYTES);
     h->number        = hpr_get_u64(in + 32);
     h->first_seq     = hpr_get_u64(in + 40);
@@ -94,6 +98,26 @@ void hpr_frame_put_footer(unsigned char *out, const struct hpr_footer *f, const 
     hpr_put_u32(out + 36, placed_crc(out, 36, place));
 }
 
+void hpr_frame_put_table_head(unsigned char *out, uint32_t count, const struct hpr_frame_place *place)
+{
+    hpr_put_u32(out, HPR_TABLE_HEAD_BYTES - 4 + 16 * count + 4);
+    hpr_put_u32(out + 4, TABLE_MAGIC);
+    hpr_put_u32(out + 8, count);
+    hpr_put_u32(out + 12, placed_crc(out, 12, place));
+}
+
+static enum hpr_verdict get_table_head(const unsigned char *in, const struct hpr_frame_place *place,
+                                       struct hpr_frame_header *h)
+{
+    if (place->offset != HPR_FILE_HEADER_BYTES || hpr_get_u32(in + 12) != placed_crc(in, 12, place) ||
+        hpr_get_u32(in + 8) > HOPPER_PRODUCERS_MAX ||
+        hpr_get_u32(in) != HPR_TABLE_HEAD_BYTES + 16 * hpr_get_u32(in + 8))
+        return HPR_VERDICT_BAD;
+    h->records      = hpr_get_u32(in + 8);
+    h->stored_bytes = 16 * h->records + 4;
+    return HPR_VERDICT_TABLE;
+}
+
 /* A header with a good checksum may still have been made by somebody who means harm. */
 static bool is_sensible(const struct hpr_frame_header *h, uint32_t length)
 {
@@ -128,6 +152,7 @@ enum hpr_verdict hpr_frame_get(const unsigned char *in, size_t len, const struct
     memset(h, 0, sizeof *h);
     memset(f, 0, sizeof *f);
     if (len >= HPR_FRAME_HEADER_BYTES && hpr_get_u32(in + 4) == FRAME_MAGIC) return get_frame(in, place, h);
+    if (len >= HPR_TABLE_HEAD_BYTES && hpr_get_u32(in + 4) == TABLE_MAGIC) return get_table_head(in, place, h);
     if (len < HPR_FOOTER_BYTES || hpr_get_u32(in + 4) != FOOTER_MAGIC ||
         hpr_get_u32(in + 36) != placed_crc(in, 36, place) || hpr_get_u64(in + 24) != place->offset)
         return HPR_VERDICT_BAD;

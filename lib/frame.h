@@ -14,6 +14,9 @@
 enum hpr_codec_id { HPR_CODEC_STORED = 0, HPR_CODEC_DEFLATE = 1 };
 enum hpr_content { HPR_CONTENT_BYTES = 0, HPR_CONTENT_ITEMS = 1 };
 
+#define HPR_TABLE_HEAD_BYTES 16
+#define HPR_TABLE_BYTES_MAX  (HPR_TABLE_HEAD_BYTES + 16 * HOPPER_PRODUCERS_MAX + 4)
+
 struct hpr_file_header {
     uint8_t survive; /* enum hopper_survive of the channel that wrote it */
     uint8_t content; /* enum hpr_content */
@@ -24,6 +27,7 @@ struct hpr_file_header {
         stream_offset; /* where the file begins: at least the sum of the sizes of all earlier files of the channel */
     uint64_t record_offset; /* sum of the records in all earlier files of the channel */
     uint32_t raw_max;       /* no frame in the file has more raw bytes; 0: not known */
+    bool has_table;         /* a table of producers stands behind it */
 };
 
 struct hpr_frame_header {
@@ -54,6 +58,7 @@ struct hpr_frame_place {
 enum hpr_verdict {
     HPR_VERDICT_FRAME,  /* a good frame header */
     HPR_VERDICT_FOOTER, /* a good footer */
+    HPR_VERDICT_TABLE,  /* a good head of a table of producers: h->records entries, h->stored_bytes behind the head */
     HPR_VERDICT_BAD     /* neither */
 };
 
@@ -72,6 +77,9 @@ bool hpr_frame_is_beginning(const unsigned char *in, size_t len);
 
 void hpr_frame_put_header(unsigned char *out, const struct hpr_frame_header *h, const struct hpr_frame_place *place);
 void hpr_frame_put_footer(unsigned char *out, const struct hpr_footer *f, const struct hpr_frame_place *place);
+
+/* The head of a table of COUNT producers, HPR_TABLE_HEAD_BYTES. */
+void hpr_frame_put_table_head(unsigned char *out, uint32_t count, const struct hpr_frame_place *place);
 
 /* Judge the LEN bytes at IN as a frame header or a footer that stands at PLACE. */
 enum hpr_verdict hpr_frame_get(const unsigned char *in, size_t len, const struct hpr_frame_place *place,

@@ -130,6 +130,19 @@ void hpr_memory_set_place(struct hpr_memory *m, const struct hpr_memory_place *p
     atomic_store_explicit(&m->header->slot, other, memory_order_release);
 }
 
+void hpr_memory_note_number(const struct hpr_memory *m, uint64_t id, uint64_t number)
+{
+    for (size_t i = 0; i < HOPPER_PRODUCERS_MAX; i++) {
+        uint64_t known = atomic_load_explicit(&m->header->producers[i].id, memory_order_relaxed);
+
+        if (known != 0 && known != id) continue;
+        if (number > atomic_load_explicit(&m->header->producers[i].number, memory_order_relaxed) || known == 0)
+            atomic_store_explicit(&m->header->producers[i].number, number, memory_order_release);
+        if (known == 0) atomic_store_explicit(&m->header->producers[i].id, id, memory_order_release);
+        return;
+    }
+}
+
 int hpr_memory_close(struct hpr_memory *m, bool is_closed)
 {
     int res = 0;

@@ -17,7 +17,7 @@
 #define HPR_MEMORY_SPARE_NAME "MEMORY.spare"
 
 #define HPR_MEMORY_HEADER_BYTES 4096
-#define HPR_MEMORY_BLOCKS_MAX   48
+#define HPR_MEMORY_BLOCKS_MAX   32
 #define HPR_MEMORY_VERSION      1
 
 struct hpr_memory_place {   /* where the receiver is */
@@ -67,8 +67,13 @@ struct hpr_memory_header {
     } places[2];
     unsigned char reserved3[1024 - 896];
     struct hpr_memory_block blocks[HPR_MEMORY_BLOCKS_MAX]; /* 1024 */
+    struct {                                               /* 3072: numbers that were received */
+        _Atomic uint64_t id;                               /* 0: none from here on */
+        _Atomic uint64_t number;
+    } producers[HOPPER_PRODUCERS_MAX];
 };
 
+_Static_assert(sizeof(struct hpr_memory_header) == HPR_MEMORY_HEADER_BYTES, "docs/format.md");
 _Static_assert(sizeof(struct hpr_memory_shape) == 104, "docs/format.md");
 _Static_assert(sizeof(struct hpr_memory_place) == 176, "docs/format.md");
 _Static_assert(sizeof(struct hpr_memory_block) == 64, "docs/format.md");
@@ -76,7 +81,7 @@ _Static_assert(offsetof(struct hpr_memory_header, published) == 256, "docs/forma
 _Static_assert(offsetof(struct hpr_memory_header, slot) == 320, "docs/format.md");
 _Static_assert(offsetof(struct hpr_memory_header, places) == 384, "docs/format.md");
 _Static_assert(offsetof(struct hpr_memory_header, blocks) == 1024, "docs/format.md");
-_Static_assert(sizeof(struct hpr_memory_header) <= HPR_MEMORY_HEADER_BYTES, "docs/format.md");
+_Static_assert(offsetof(struct hpr_memory_header, producers) == 3072, "docs/format.md");
 
 struct hpr_memory {
     const struct hopper_io *io;
@@ -114,6 +119,9 @@ static inline void hpr_memory_fill_block(struct hpr_memory_block *block, uint32_
 /* The receiver has come to PLACE. HAS_NEW_GAPS: place->passed.gap_records differs from the call before. */
 #define HPR_MEMORY_PLACE_SHORT_BYTES (sizeof(struct hpr_memory_place) - 8 * HOPPER_GAP_SLOTS)
 void hpr_memory_set_place(struct hpr_memory *memory, const struct hpr_memory_place *place, bool has_new_gaps);
+
+/* The record that producer ID calls NUMBER is in the receiver's hands: its number is kept when it is not any more. */
+void hpr_memory_note_number(const struct hpr_memory *memory, uint64_t id, uint64_t number);
 
 /* Unmap and close. IS_CLOSED: everything in it counts in later runs of the machine as well; it has to reach the device,
  * or the result says why it did not. */

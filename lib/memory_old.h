@@ -4,6 +4,7 @@
 #define HPR_MEMORY_OLD_H
 
 #include "memory.h"
+#include "producers.h"
 
 struct hpr_memory_old_block {
     uint32_t records;
@@ -24,6 +25,7 @@ struct hpr_memory_old {
     bool is_closed;
     bool is_same_boot;
     struct hpr_memory_place place;
+    struct hpr_producers producers; /* as far as the receiver had come */
     size_t block_count;
     struct hpr_memory_old_block blocks[HPR_MEMORY_BLOCKS_MAX]; /* in use, in order of first_seq */
 };

@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "frame.h"
+#include "producers.h"
 #include "record.h"
 #include "state.h"
 
@@ -82,14 +83,14 @@ static hopper_status check_survive(const struct hopper_options *o, struct hopper
         return bad(err, "use options.when_full (HOPPER_FULL_DROP_OLDEST only with HOPPER_SURVIVE_NOTHING)");
     if (o->disk_bytes < HOPPER_DISK_BYTES_MIN + hpr_options_kept_bytes(o))
         return bad(err, o->survive == HOPPER_SURVIVE_CRASH
-                            ? "use options.disk_bytes (at least HOPPER_DISK_BYTES_MIN + 8192 + twice memory_bytes)"
-                            : "use options.disk_bytes (at least HOPPER_DISK_BYTES_MIN + 8192)");
+                            ? "use options.disk_bytes (at least HOPPER_DISK_BYTES_MIN + 16384 + twice memory_bytes)"
+                            : "use options.disk_bytes (at least HOPPER_DISK_BYTES_MIN + 16384)");
     return HOPPER_OK;
 }
 
 uint64_t hpr_options_kept_bytes(const struct hopper_options *o)
 {
-    uint64_t state = o->survive == HOPPER_SURVIVE_NOTHING ? 0 : HPR_STATE_FILE_BYTES;
+    uint64_t state = o->survive == HOPPER_SURVIVE_NOTHING ? 0 : HPR_STATE_FILE_BYTES + HPR_PRODUCERS_FILE_BYTES;
 
     return o->survive == HOPPER_SURVIVE_CRASH ? state + 2 * o->memory_bytes : state;
 }
@@ -156,7 +157,8 @@ void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
     plan->lanes            = o->memory_bytes >= UINT64_C(16) << 20 ? 4 : o->memory_bytes >= UINT64_C(4) << 20 ? 2 : 1;
     plan->file_bytes       = hpr_min_u64(o->file_bytes, disk / 4);
     plan->record_bytes_max = hpr_min_u64(o->record_bytes_max, disk - DISK_OVERHEAD_BYTES);
-    packed_max             = hpr_record_packed_bytes(plan->record_bytes_max);
+    packed_max             = o->survive == HOPPER_SURVIVE_NOTHING ? hpr_record_packed_bytes(plan->record_bytes_max)
+                                                                  : hpr_record_numbered_bytes(plan->record_bytes_max);
     if (plan->record_bytes_max > o->memory_bytes / 4) {
         plan->read_raw_bytes = plan->block_bytes;
         plan->big_raw_bytes  = packed_max > plan->block_bytes ? (size_t)packed_max : 0;

@@ -54,7 +54,7 @@ int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *i
     file->fd     = fd;
     file->number = header->number;
     file->start  = header->stream_offset;
-    file->bytes  = sizeof bytes;
+    file->begin = file->bytes = sizeof bytes;
     return 0;
 }
 

@@ -12,6 +12,7 @@ struct hpr_queue_file {
     int fd; /* -1: no file */
     uint64_t number;
     uint64_t start; /* stream offset of its first byte */
+    uint64_t begin; /* of its first frame */
     uint64_t bytes; /* end of the last good frame */
     uint64_t records;
     uint64_t last_seq;

@@ -3,6 +3,7 @@
  * from the spill, then the ring, then what waits beside it. A batch ends where going on would end the life of its views. */
 #include <stdatomic.h>
 
+#include "bytes.h"
 #include "error.h"
 #include "fetch.h"
 #include "record.h"
@@ -99,6 +100,7 @@ static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
         rcv->due_dropped_total = rcv->dropped_seen + entry.dropped;
         return false;
     case HPR_PLACE_NUMBERED:
+        hpr_memory_note_number(&rcv->channel->memory, hpr_get_u64(entry.data), hpr_get_u64(entry.data + 8));
         put_packed(rcv, rec, entry.data + HPR_RING_NUMBER_BYTES, entry.value - HPR_RING_NUMBER_BYTES);
         return true;
     case HPR_PLACE_SKIP:

@@ -18,8 +18,24 @@ static inline uint64_t hpr_record_packed_bytes(uint64_t len)
 /* Write the header of a record of LEN bytes at OUT, which has room for HPR_RECORD_HEADER_MAX. Returns its bytes. */
 size_t hpr_record_put_header(unsigned char *out, uint32_t len);
 
+#define HPR_RECORD_NUMBER_BYTES      16 /* before a numbered record: its producer's id, and the number */
+#define HPR_RECORD_NUMBERED_HEAD_MAX (6 + HPR_RECORD_NUMBER_BYTES)
+
+static inline uint64_t hpr_record_numbered_bytes(uint64_t len)
+{
+    uint64_t whole = len + HPR_RECORD_NUMBER_BYTES;
+
+    return whole + (whole < 256 ? 3U : whole < 65536 ? 4U : 6U);
+}
+
+/* The same for a record of producer ID that it calls NUMBER; OUT has room for HPR_RECORD_NUMBERED_HEAD_MAX. */
+size_t hpr_record_put_numbered_header(unsigned char *out, uint32_t len, uint64_t id, uint64_t number);
+
+/* The id and number of the record at IN; false when it has none. */
+bool hpr_record_get_number(const unsigned char *in, size_t len, uint64_t *idp, uint64_t *numberp);
+
 /* Find the record at IN, of which LEN bytes are there: its bytes at *DATAP, *BYTESP of them. Returns the bytes it takes
- * with its header; 0 when there is no whole record. */
+ * with its header and number; 0 when there is no whole record. */
 size_t hpr_record_get(const unsigned char *in, size_t len, const unsigned char **datap, size_t *bytesp);
 
 #endif

@@ -10,10 +10,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "codec.h"
 #include "error.h"
 
-#define SCAN_BYTES 16384
-#define NUMBER_MAX (UINT64_MAX >> 1)
+#define SCAN_BYTES      16384
+#define NUMBER_MAX      (UINT64_MAX >> 1)
+#define WINDOW_BITS_MAX 15
 
 /* ---- one file ---- */
 
@@ -187,7 +189,9 @@ struct scan {
     uint64_t end_seq;   /* 0: no frame seen */
     uint64_t dropped_total;
     uint64_t records;
+    struct hpr_found *found;
     bool is_sealed;
+    bool lacks_table; /* its header says that a table of producers follows, and none does */
     bool may_be_torn;
     int read_error; /* a negated errno */
     unsigned char buf[SCAN_BYTES];
@@ -248,6 +252,65 @@ static bool skip_to_header(struct scan *s)
     return false;
 }
 
+/* ---- producers' numbers ---- */
+
+static int read_table(struct scan *s, const struct hpr_frame_header *h)
+{
+    size_t got;
+    int res = hpr_io_read(s->dir->io, s->fd, s->buf, h->stored_bytes, s->at + HPR_TABLE_HEAD_BYTES, &got);
+
+    if (res < 0) return res;
+    s->lacks_table = !hpr_producers_get_table(s->buf, got, h->records, &s->found->producers);
+    s->at += HPR_TABLE_HEAD_BYTES + h->stored_bytes;
+    s->end = hpr_min_u64(s->at, s->bytes);
+    return 0;
+}
+
+/* What a frame's payload is inflated with; memory that is held while the last file is scanned only. */
+struct unpacking {
+    unsigned char *stored, *raw;
+    void *slab;
+    struct hpr_inflater inflater;
+};
+
+static bool inflate_payload(struct unpacking *u, const struct hpr_frame_header *h)
+{
+    const size_t slab_bytes = hpr_inflater_bytes(WINDOW_BITS_MAX);
+
+    if (hpr_inflater_init(&u->inflater, WINDOW_BITS_MAX, u->slab, slab_bytes) != HOPPER_OK) return false;
+    hpr_inflate_begin(&u->inflater, u->raw, h->raw_bytes);
+    return hpr_inflate_step(&u->inflater, u->stored, h->stored_bytes, true) == HPR_INFLATE_DONE;
+}
+
+static int note_payload(struct scan *s, const struct hpr_frame_header *h, struct unpacking *u)
+{
+    size_t got;
+    int res = hpr_io_read(s->dir->io, s->fd, u->stored, h->stored_bytes, s->at + HPR_FRAME_HEADER_BYTES, &got);
+
+    if (res < 0 || got < h->stored_bytes) return res;
+    if (h->codec == HPR_CODEC_STORED) hpr_producers_note_raw(&s->found->producers, u->stored, h->stored_bytes);
+    else if (inflate_payload(u, h)) hpr_producers_note_raw(&s->found->producers, u->raw, h->raw_bytes);
+    return 0;
+}
+
+/* The numbers of the frame at hand, whose payload is good. Its raw length is held against what the file's header says. */
+static int note_numbers(struct scan *s, const struct hpr_frame_header *h)
+{
+    const struct hopper_allocator *al = s->dir->allocator;
+    struct unpacking u                = { 0 };
+    int res                           = -ENOMEM;
+
+    if (h->raw_bytes > s->found->raw_max) return 0;
+    u.stored = al->alloc(al->ctx, h->stored_bytes);
+    u.raw    = al->alloc(al->ctx, h->raw_bytes);
+    u.slab   = al->alloc(al->ctx, hpr_inflater_bytes(WINDOW_BITS_MAX));
+    if (u.stored && u.raw && u.slab) res = note_payload(s, h, &u);
+    al->free(al->ctx, u.slab);
+    al->free(al->ctx, u.raw);
+    al->free(al->ctx, u.stored);
+    return res;
+}
+
 static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
 {
     s->at = s->end = HPR_FILE_HEADER_BYTES;
@@ -262,10 +325,15 @@ static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
             if (s->read_error == 0 && skip_to_header(s)) continue;
             if (s->read_error == 0) return HOPPER_OK;
             return file_error(s->dir, s->number, s->read_error, "read queue file", err);
+        case HPR_VERDICT_TABLE:
+            if ((res = read_table(s, &h)) < 0) return file_error(s->dir, s->number, res, "read queue file", err);
+            continue;
         case HPR_VERDICT_FRAME: break;
         }
         if (h.stored_bytes > s->bytes - s->at - HPR_FRAME_HEADER_BYTES) return HOPPER_OK;
         if ((res = check_payload(s, &h, &is_good)) < 0)
+            return file_error(s->dir, s->number, res, "read queue file", err);
+        if (is_good && s->found->producers.count > 0 && (res = note_numbers(s, &h)) < 0)
             return file_error(s->dir, s->number, res, "read queue file", err);
         s->at += HPR_FRAME_HEADER_BYTES + h.stored_bytes;
         if (!is_good && s->may_be_torn) continue;
@@ -332,15 +400,16 @@ static void set_offsets(struct hpr_dir *dir, const struct hpr_found *found, cons
 static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uint64_t number, bool *is_endp,
                                struct hopper_error *err)
 {
-    struct scan s  = { .dir = dir, .number = number, .may_be_torn = found->may_be_torn };
+    struct scan s  = { .dir = dir, .found = found, .number = number, .may_be_torn = found->may_be_torn };
     bool is_newest = dir->end.number == 0;
     struct look look;
     hopper_status st;
 
     if ((st = look_at(dir, number, &look, err)) != HOPPER_OK) return st;
     if ((s.fd = open_file(dir, number, O_RDONLY)) < 0) return file_error(dir, number, s.fd, "open queue file", err);
-    s.bytes = look.bytes;
-    st      = scan_frames(&s, err);
+    s.bytes       = look.bytes;
+    s.lacks_table = look.header.has_table;
+    st            = scan_frames(&s, err);
     if (st == HOPPER_OK && is_newest) st = cut_tail(&s, found, err);
     if (st == HOPPER_OK) st = sync_last(&s, err);
     hpr_io_close(dir->io, s.fd);
@@ -349,8 +418,8 @@ static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uin
     found->end_seq = hpr_max_u64(found->end_seq, hpr_max_u64(s.end_seq, look.header.first_seq));
     if (s.end_seq > 0) found->end_dropped_total = hpr_max_u64(found->end_dropped_total, s.dropped_total);
     if (is_newest) dir->end = (struct hpr_dir_end){ .number = number, .bytes = s.bytes, .first_seq = s.first_seq };
-    *is_endp = look.verdict == HPR_FILE_OURS;
-    if (*is_endp) set_offsets(dir, found, &s, &look.header);
+    *is_endp = look.verdict == HPR_FILE_OURS && !s.lacks_table;
+    if (look.verdict == HPR_FILE_OURS && dir->end.start == 0) set_offsets(dir, found, &s, &look.header);
     return HOPPER_OK;
 }
 
@@ -508,6 +577,8 @@ static hopper_status find_all(struct survey *s)
     if (!s->has_id && (st = list_all(s, find_id)) != HOPPER_OK) return st;
     if (!s->has_id && (res = dir->io->random(dir->io->ctx, dir->channel_id, sizeof dir->channel_id)) < 0)
         return hpr_error_io(s->err, res, "get random bytes", NULL);
+    if ((res = hpr_producers_read(&s->found->producers, dir->io, dir->fd, dir->channel_id)) < 0)
+        return hpr_error_io(s->err, res, "read PRODUCERS in", dir->path);
     s->newest = 0;
     if ((st = list_all(s, survey_one)) != HOPPER_OK || (st = find_end(s)) != HOPPER_OK) return st;
     s->found->report.is_new = !s->found->has_files && !s->found->has_state && !s->found->has_memory;

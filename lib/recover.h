@@ -16,13 +16,14 @@ struct hpr_found {
     uint64_t end_dropped_total; /* there */
     bool may_be_torn;           /* the machine may have stopped while the last file was written */
     bool has_state;
-    struct hpr_state state;    /* has the channel's id in any case */
-    struct hpr_passed passed;  /* the best that STATE, MEMORY and the files tell */
-    bool has_memory;           /* OLD counts: its records are taken over */
-    struct hpr_memory_old old; /* open while has_memory */
-    bool is_machine_down;      /* there was a MEMORY, of another start of the machine */
-    uint64_t next_seq;         /* at least, by STATE and MEMORY */
-    uint64_t dropped_total;    /* at next_seq */
+    struct hpr_state state;         /* has the channel's id in any case */
+    struct hpr_passed passed;       /* the best that STATE, MEMORY and the files tell */
+    bool has_memory;                /* OLD counts: its records are taken over */
+    struct hpr_memory_old old;      /* open while has_memory */
+    bool is_machine_down;           /* there was a MEMORY, of another start of the machine */
+    struct hpr_producers producers; /* numbers in STATE's companion and in the last file */
+    uint64_t next_seq;              /* at least, by STATE and MEMORY */
+    uint64_t dropped_total;         /* at next_seq */
 };
 
 /* Look at DIR, which is locked, and make it ready: numbers, files, budget in use, channel id, STATE. On failure nothing is

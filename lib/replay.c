@@ -327,6 +327,7 @@ static enum step step_in_file(struct hpr_replay *rp, const struct hpr_replay_end
     switch (hpr_frame_get(bytes, got, &place, &header, &footer)) {
     case HPR_VERDICT_FRAME: return step_frame(rp, end, &header, seq, frame, resp);
     case HPR_VERDICT_FOOTER: return STEP_FILE_DONE;
+    case HPR_VERDICT_TABLE: rp->offset += HPR_TABLE_HEAD_BYTES + header.stored_bytes; return STEP_ON;
     case HPR_VERDICT_BAD: break;
     }
     if (got == 0) { /* no footer either: cut off here, if anything was cut off at all */

@@ -8,6 +8,7 @@
  * Without MEMORY all of it is tail. Nothing is moved between memory and files: the ring's entries are copied as they are. */
 #include "restore.h"
 
+#include "bytes.h"
 #include "error.h"
 #include "settle.h"
 
@@ -30,6 +31,19 @@ static hopper_status memory_error(const struct hpr_channel *ch, int res, struct 
 
 /* ---- memory ---- */
 
+static void note_ring_numbers(struct hpr_channel *ch, const unsigned char *base, size_t len)
+{
+    const struct hpr_ring ring = { (unsigned char *)(uintptr_t)base, len };
+    struct hpr_cursor cursor   = { 0, 0 };
+    struct hpr_entry entry;
+
+    while (len > 0 && cursor.pos < len) {
+        hpr_ring_get(&ring, &cursor, &entry);
+        if (entry.kind == HPR_PLACE_NUMBERED)
+            hpr_producers_note(&ch->producers, hpr_get_u64(entry.data), hpr_get_u64(entry.data + 8));
+    }
+}
+
 /* The earlier ring's entries, from the new ring's start on. What makes no sense ends it; that is a gap then. */
 static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_old *old, uint64_t passed_seq,
                                struct parts *parts, struct hopper_error *err)
@@ -50,6 +64,7 @@ static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_o
     dq->tail.offset        = (size_t)(parts->ring.bytes % dq->ring.bytes);
     dq->head.pos = dq->published_seen = parts->start;
     dq->head.offset                   = (size_t)(parts->start % dq->ring.bytes);
+    note_ring_numbers(ch, dq->ring.base, (size_t)parts->ring.bytes);
     hpr_ring_add_up(dq->ring.base + parts->start, (size_t)(parts->ring.bytes - parts->start), &parts->ring);
     atomic_store(&dq->freed, parts->start);
     return HOPPER_OK;
@@ -72,6 +87,8 @@ static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found 
         if (!is_wanted(from, found)) continue;
         block = hpr_spill_restore_block(&ch->spill, from->first_seq, from->records, from->bytes);
         if ((res = hpr_memory_old_read_block(&found->old, i, block->raw)) < 0) return memory_error(ch, res, err);
+        hpr_producers_note_raw(&ch->producers, block->raw, from->bytes);
+        block->has_numbers   = ch->producers.count > 0;
         block->dropped_total = from->dropped_total;
         block->opened_ms     = from->opened_ms;
         hpr_spill_describe_kept(block);
@@ -168,6 +185,8 @@ static hopper_status put_memory_in_place(struct hpr_channel *ch, const struct ho
     const struct hpr_memory_place place = { ch->deque.head.pos, rcv->kept_seq, rcv->kept_dropped, rcv->passed };
     int res;
 
+    for (size_t i = 0; i < ch->producers.count; i++)
+        hpr_memory_note_number(&ch->memory, ch->producers.known[i].id, ch->producers.known[i].accepted);
     hpr_memory_set_place(&ch->memory, &place, true);
     hpr_memory_set_place(&ch->memory, &place, false);
     atomic_store(&ch->deque.published, ch->deque.tail.pos);
@@ -186,7 +205,7 @@ static hopper_status put_state(struct hpr_channel *ch, const struct hpr_found *f
     if ((res = io->boot_id(io->ctx, ch->state.boot_id)) < 0) return hpr_error_io(err, res, "ask for the boot id", NULL);
     ch->state.survive = (uint8_t)ch->options.survive;
     ch->state.content = ch->dir.content;
-    ch->dir.kept_bytes += HPR_STATE_FILE_BYTES;
+    ch->dir.kept_bytes += HPR_STATE_FILE_BYTES + HPR_PRODUCERS_FILE_BYTES;
     memcpy(ch->state.channel_id, ch->dir.channel_id, HPR_CHANNEL_ID_BYTES);
     hpr_settle_fill_state(ch, &found->passed, ch->next_seq, ch->dropped_total);
     res = hpr_state_write(io, ch->dir.state_fd, &ch->state);
@@ -201,6 +220,8 @@ static hopper_status restore_locked(struct hpr_channel *ch, struct hopper_receiv
     struct parts parts = { 0 };
     hopper_status st;
 
+    ch->producers = ch->dir.producers = found->producers; /* the latter as of what is in files */
+    if (found->has_memory) hpr_producers_merge(&ch->producers, &found->old.producers);
     if (found->has_memory && ((st = copy_ring(ch, &found->old, found->passed.seq, &parts, err)) != HOPPER_OK ||
                               (st = copy_blocks(ch, found, &parts, err)) != HOPPER_OK))
         return st;

@@ -16,24 +16,48 @@ static void move_by(const struct hpr_ring *ring, struct hpr_cursor *cursor, size
     if (cursor->offset == ring->bytes) cursor->offset = 0;
 }
 
-void hpr_ring_put(const struct hpr_ring *ring, struct hpr_cursor *cursor, enum hpr_place kind, uint64_t value,
-                  const void *data)
+/* Where an entry of ENTRY_BYTES is to stand; what is left before the ring's end is padded when it does not fit there. */
+static unsigned char *find_place(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t entry_bytes)
 {
-    size_t entry_bytes = hpr_ring_entry_bytes(kind, kind == HPR_PLACE_RECORD ? (size_t)value : 0);
-    size_t to_end      = ring->bytes - cursor->offset;
-    unsigned char *at;
+    size_t to_end = ring->bytes - cursor->offset;
 
-    assert(value <= HPR_RING_VALUE_MAX && entry_bytes <= ring->bytes);
+    assert(entry_bytes <= ring->bytes);
     if (entry_bytes > to_end) {
         put_head(ring->base + cursor->offset, HPR_PLACE_PAD, to_end);
         move_by(ring, cursor, to_end);
     }
-    at = ring->base + cursor->offset;
+    return ring->base + cursor->offset;
+}
+
+void hpr_ring_put(const struct hpr_ring *ring, struct hpr_cursor *cursor, enum hpr_place kind, uint64_t value,
+                  const void *data)
+{
+    size_t entry_bytes = hpr_ring_entry_bytes(kind, kind == HPR_PLACE_RECORD ? (size_t)value : 0);
+    unsigned char *at  = find_place(ring, cursor, entry_bytes);
+
+    assert(value <= HPR_RING_VALUE_MAX);
     put_head(at, kind, value);
     if (kind == HPR_PLACE_RECORD && value > 0) memcpy(at + HPR_RING_HEAD_BYTES, data, (size_t)value);
     else if (kind == HPR_PLACE_ITEM) memcpy(at + HPR_RING_HEAD_BYTES, &data, sizeof data);
     else if (kind == HPR_PLACE_DISK || kind == HPR_PLACE_SKIP) memcpy(at + HPR_RING_HEAD_BYTES, data, sizeof(uint64_t));
     move_by(ring, cursor, entry_bytes);
+}
+
+void hpr_ring_put_numbered(const struct hpr_ring *ring, struct hpr_cursor *cursor, const unsigned char *number,
+                           const void *data, size_t len)
+{
+    size_t entry_bytes = hpr_ring_entry_bytes(HPR_PLACE_NUMBERED, HPR_RING_NUMBER_BYTES + len);
+    unsigned char *at  = find_place(ring, cursor, entry_bytes);
+
+    put_head(at, HPR_PLACE_NUMBERED, HPR_RING_NUMBER_BYTES + len);
+    memcpy(at + HPR_RING_HEAD_BYTES, number, HPR_RING_NUMBER_BYTES);
+    if (len > 0) memcpy(at + HPR_RING_HEAD_BYTES + HPR_RING_NUMBER_BYTES, data, len);
+    move_by(ring, cursor, entry_bytes);
+}
+
+static bool has_bytes(enum hpr_place kind)
+{
+    return kind == HPR_PLACE_RECORD || kind == HPR_PLACE_NUMBERED;
 }
 
 void hpr_ring_get(const struct hpr_ring *ring, struct hpr_cursor *cursor, struct hpr_entry *entry)
@@ -53,6 +77,5 @@ void hpr_ring_get(const struct hpr_ring *ring, struct hpr_cursor *cursor, struct
     if (entry->kind == HPR_PLACE_ITEM) memcpy(&entry->item, at + HPR_RING_HEAD_BYTES, sizeof entry->item);
     else if (entry->kind == HPR_PLACE_DISK || entry->kind == HPR_PLACE_SKIP)
         memcpy(&entry->dropped, at + HPR_RING_HEAD_BYTES, sizeof entry->dropped);
-    move_by(ring, cursor,
-            hpr_ring_entry_bytes(entry->kind, entry->kind == HPR_PLACE_RECORD ? (size_t)entry->value : 0));
+    move_by(ring, cursor, hpr_ring_entry_bytes(entry->kind, has_bytes(entry->kind) ? (size_t)entry->value : 0));
 }

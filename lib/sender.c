@@ -116,6 +116,52 @@ hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline
     return hpr_admit_item(snd->channel, &send, deadline_ns, &snd->last_seq, &snd->error);
 }
 
+/* A producer that is new is noted where it survives before any record of it is: from then on recovery looks for numbers. */
+hopper_status hopper_sender_set_producer(hopper_sender *snd, uint64_t id, uint64_t *lastp)
+{
+    hopper_status st = HOPPER_OK;
+    struct hpr_channel *ch;
+    struct hpr_producer *known;
+
+    if (lastp) *lastp = 0;
+    if (!snd || !lastp || id == 0)
+        return snd ? hpr_error_set(&snd->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
+    ch = snd->channel;
+    if (!hpr_channel_survives(ch))
+        return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "number records of a channel that survives nothing", NULL);
+    hpr_mutex_lock(&ch->deque.back);
+    known = hpr_producers_find(&ch->producers, id);
+    if (!known && (known = hpr_producers_add(&ch->producers, id)) != NULL) {
+        int res = hpr_producers_write(&ch->producers, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
+
+        if (res < 0) {
+            ch->producers.count--;
+            st = hpr_error_io(&snd->error, res, "write PRODUCERS in", ch->dir.path);
+        }
+    } else if (!known) {
+        st = hpr_error_set(&snd->error, HOPPER_ENOMEM, 0, "know one more producer", NULL);
+    }
+    if (st == HOPPER_OK) {
+        snd->producer = id;
+        *lastp        = known->accepted;
+    }
+    hpr_mutex_unlock(&ch->deque.back);
+    return st;
+}
+
+hopper_status hopper_send_numbered(hopper_sender *snd, uint64_t number, const void *data, size_t len,
+                                   uint64_t deadline_ns)
+{
+    struct hpr_send send;
+
+    if (!snd) return HOPPER_EINVAL;
+    if (snd->producer == 0 || number == 0 || snd->channel->options.item_type)
+        return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send a numbered record (no producer, number 0, or items)",
+                             NULL);
+    send = (struct hpr_send){ .source = { .data = data, .len = len, .producer = snd->producer, .number = number } };
+    return hpr_admit_numbered(snd->channel, &send, deadline_ns, &snd->last_seq, &snd->error);
+}
+
 uint64_t hopper_sender_seq(const hopper_sender *snd)
 {
     return snd ? snd->last_seq : 0;

@@ -214,6 +214,19 @@ static enum removal find_removal(struct hpr_channel *ch, uint64_t passed_seq, bo
     return removal;
 }
 
+/* The numbers that stand in files which are about to go. The lock is held meanwhile: this is seldom, and short. */
+static bool write_producers(struct hopper_receiver *rcv)
+{
+    struct hpr_channel *ch = rcv->channel;
+    int res                = 0;
+
+    hpr_mutex_lock(&ch->deque.back);
+    if (ch->producers.count > 0) res = hpr_producers_write(&ch->producers, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
+    hpr_mutex_unlock(&ch->deque.back);
+    if (res < 0) (void)hpr_error_io(&rcv->error, res, "write PRODUCERS in", ch->dir.path);
+    return res == 0;
+}
+
 void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
 {
     struct hpr_channel *ch  = rcv->channel;
@@ -231,7 +244,7 @@ void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
     if (removal == REMOVE_NONE) hpr_settle_find_removable_locked(ch);
     hpr_mutex_unlock(back);
     ch->state.next_number = hpr_max_u64(ch->state.next_number, next_number);
-    if (removal == REMOVE_NONE || !write_state(rcv, next_seq, dropped_total, true)) return;
+    if (removal == REMOVE_NONE || !write_producers(rcv) || !write_state(rcv, next_seq, dropped_total, true)) return;
     hpr_mutex_lock(back);
     if (removal == REMOVE_ALL && is_all_passed(ch, rcv->passed.seq) && ch->dir.end.number == number) {
         hpr_replay_close(&rcv->replay);
@@ -278,8 +291,10 @@ void hpr_settle_close(struct hpr_channel *ch)
     }
     hpr_settle_fill_state(ch, &ch->state.passed, ch->next_seq, ch->dropped_total);
     ch->state.next_number = hpr_max_u64(ch->state.next_number, ch->dir.numbers_seen);
-    ch->state.is_closed   = res == 0;
-    res                   = hpr_state_write(io, ch->dir.state_fd, &ch->state);
+    if (res == 0 && ch->producers.count > 0)
+        res = hpr_producers_write(&ch->producers, io, ch->dir.fd, ch->dir.channel_id);
+    ch->state.is_closed = res == 0;
+    res                 = hpr_state_write(io, ch->dir.state_fd, &ch->state);
     if (res == 0) res = io->fdatasync(io->ctx, ch->dir.state_fd);
     if (res < 0 || !is_drained || ch->options.survive != HOPPER_SURVIVE_CRASH) return;
     (void)io->unlink_at(io->ctx, ch->dir.fd, HPR_MEMORY_NAME);

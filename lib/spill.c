@@ -43,9 +43,9 @@ static void free_lane(struct hpr_spill *sp, struct hpr_lane *lane)
 
 /* ---- records into blocks ---- */
 
-bool hpr_spill_is_small(const struct hpr_spill *sp, uint64_t len)
+bool hpr_spill_is_small(const struct hpr_spill *sp, const struct hpr_source *source)
 {
-    return hpr_record_packed_bytes(len) <= sp->block_bytes;
+    return hpr_source_packed_bytes(source) <= sp->block_bytes;
 }
 
 void hpr_spill_seal_locked(struct hpr_spill *sp)
@@ -78,7 +78,7 @@ struct hpr_block *hpr_spill_restore_block(struct hpr_spill *sp, uint64_t first_s
     block->first_seq = first_seq;
     block->records   = records;
     block->raw_bytes = raw_bytes;
-    block->promise   = HPR_FRAME_PROMISE(sp->block_bytes);
+    block->promise   = hpr_dir_frame_promise(sp->dir, sp->block_bytes);
     sp->dir->promised += block->promise; /* its room was promised by the run that filled it */
     queue_block(sp, block);
     return block;
@@ -87,7 +87,7 @@ struct hpr_block *hpr_spill_restore_block(struct hpr_spill *sp, uint64_t first_s
 static enum hpr_result open_block(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total)
 {
     struct hpr_block *block = sp->free_blocks;
-    uint64_t promise        = HPR_FRAME_PROMISE(sp->block_bytes);
+    uint64_t promise        = hpr_dir_frame_promise(sp->dir, sp->block_bytes);
 
     if (!block) return HPR_WAIT;
     if (!hpr_dir_promise_locked(sp->dir, promise))
@@ -101,15 +101,29 @@ static enum hpr_result open_block(struct hpr_spill *sp, uint64_t seq, uint64_t d
     block->opened_ms     = sp->dir->clock->realtime_ms(sp->dir->clock->ctx);
     block->records       = 0;
     block->raw_bytes     = 0;
+    block->has_numbers   = false;
     sp->open             = block;
     hpr_spill_describe_kept(block);
     return HPR_DONE;
 }
 
-enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total, const void *data,
-                                        size_t len)
+/* One record at the end of BLOCK, which has room for it. */
+static void append(struct hpr_block *block, const struct hpr_source *source)
 {
-    size_t bytes            = (size_t)hpr_record_packed_bytes(len);
+    unsigned char *at = block->raw + block->raw_bytes;
+    size_t len        = (size_t)source->len;
+
+    block->raw_bytes += len + hpr_source_put_header(source, at);
+    if (len > 0) memcpy(block->raw + block->raw_bytes - len, source->data, len);
+    block->has_numbers |= source->producer != 0;
+    block->records++;
+    if (block->kept) hpr_memory_fill_block(block->kept, block->records, block->raw_bytes);
+}
+
+enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
+                                        const struct hpr_source *source)
+{
+    size_t bytes            = (size_t)hpr_source_packed_bytes(source);
     struct hpr_block *block = sp->open;
 
     HPR_ASSERT_HELD(sp->back);
@@ -122,12 +136,7 @@ enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint
 
         if (res != HPR_DONE) return res;
     }
-    block = sp->open;
-    block->raw_bytes += hpr_record_put_header(block->raw + block->raw_bytes, (uint32_t)len);
-    if (len > 0) memcpy(block->raw + block->raw_bytes, data, len);
-    block->raw_bytes += len;
-    block->records++;
-    if (block->kept) hpr_memory_fill_block(block->kept, block->records, block->raw_bytes);
+    append(sp->open, source);
     return HPR_DONE;
 }
 
@@ -276,7 +285,7 @@ static enum hpr_result write_oldest(struct hpr_spill *sp, struct hopper_error *e
     bool has_waste = false;
 
     if (block->promise == 0) { /* spent on waste by a try before */
-        uint64_t promise = HPR_FRAME_PROMISE(sp->block_bytes);
+        uint64_t promise = hpr_dir_frame_promise(sp->dir, sp->block_bytes);
 
         if (!hpr_dir_promise_locked(sp->dir, promise)) {
             block->state = HPR_BLOCK_SEALED;
@@ -289,6 +298,8 @@ static enum hpr_result write_oldest(struct hpr_spill *sp, struct hopper_error *e
     become_writer(sp);
     hpr_mutex_unlock(sp->back);
     st = write_frame(sp->dir, lane, &seal_error, &failure);
+    if (st == HOPPER_OK && block->has_numbers)
+        hpr_producers_note_raw(&sp->dir->producers, block->raw, block->raw_bytes);
     if (st != HOPPER_OK) has_waste = hpr_dir_roll_back_frame(sp->dir);
     hpr_mutex_lock(sp->back);
     sp->is_writing = false;
@@ -348,8 +359,8 @@ enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error 
 enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
                                            const struct hpr_source *source, struct hopper_error *err)
 {
-    const uint64_t raw_bytes       = hpr_record_packed_bytes(source->len);
-    const uint64_t promise         = HPR_FRAME_PROMISE(raw_bytes);
+    const uint64_t raw_bytes       = hpr_source_packed_bytes(source);
+    const uint64_t promise         = hpr_dir_frame_promise(sp->dir, raw_bytes);
     struct hpr_frame_header header = { .first_seq = seq, .dropped_total = dropped_total };
     struct hpr_lane *lane          = sp->free_lanes;
     struct hopper_error failure;
@@ -376,6 +387,7 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
     if (st == HOPPER_OK) {
         sp->dir->promised -= promise;
         account_frame(sp, &header, seal_error);
+        if (source->producer) hpr_producers_note(&sp->dir->producers, source->producer, source->number);
         return HPR_DONE;
     }
     sp->failed_errno = failure.sys_errno;

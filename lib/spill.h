@@ -33,6 +33,7 @@ struct hpr_block {
     struct hpr_block *next;     /* [back] younger one in the queue, or next free one */
     struct hpr_lane *lane;      /* [back] while packing to writing */
     enum hpr_block_state state; /* [back] */
+    bool has_numbers;           /* [back while open, then const] some records have producers */
     bool is_packing;            /* [back] a thread reads `raw`, also when the receiver has taken the block */
     uint64_t first_seq;         /* [back while open, then const] */
     uint64_t dropped_total;     /* as in struct hpr_frame_header */
@@ -96,11 +97,11 @@ void hpr_spill_claim_locked(struct hpr_spill *sp, uint64_t records);
 
 /* Put a record of SEQ into the open block, opening one if there is room for it.
  * HPR_WAIT: no free block; hpr_spill_work_locked() makes one. HPR_FULL: no promise to be had. */
-enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total, const void *data,
-                                        size_t len);
+enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
+                                        const struct hpr_source *source);
 
-/* Whether a record of LEN bytes can go into a block. */
-bool hpr_spill_is_small(const struct hpr_spill *sp, uint64_t len);
+/* Whether a record can go into a block. */
+bool hpr_spill_is_small(const struct hpr_spill *sp, const struct hpr_source *source);
 
 /* At open: put a block in the queue that an earlier run had filled; there is a free one. Its raw bytes are the caller's to
  * fill in, also what it promises. */

@@ -9,6 +9,7 @@
 
 #define SLOT_STEP 4096 /* a slot to itself in a page: writing one cannot tear the other */
 #define CLOSED    1U
+#define SEQ_MAX   (UINT64_MAX >> 1) /* no channel lives to see it */
 
 static const unsigned char magic[8] = { 0x89, 'H', 'Q', 'S', '\r', '\n', 0x1a, '\n' };
 
@@ -41,8 +42,8 @@ static bool is_sensible(const struct hpr_state *s)
 
     for (size_t i = 0; i < HOPPER_GAP_SLOTS; i++)
         if (HPR_ADD_OVERFLOWS(sum, s->passed.gap_records[i], &sum)) return false;
-    return sum == s->passed.seq && s->next_seq > s->passed.seq && s->dropped_total < s->next_seq &&
-           s->passed.dropped_total <= s->dropped_total;
+    return sum == s->passed.seq && s->next_seq > s->passed.seq && s->next_seq <= SEQ_MAX &&
+           s->dropped_total < s->next_seq && s->passed.dropped_total <= s->dropped_total;
 }
 
 enum hpr_file_verdict hpr_state_get(const unsigned char *in, size_t len, struct hpr_state *s)

@@ -22,6 +22,17 @@ struct writer {
     struct hopper_error *err;
 };
 
+uint64_t hpr_source_packed_bytes(const struct hpr_source *source)
+{
+    return source->producer ? hpr_record_numbered_bytes(source->len) : hpr_record_packed_bytes(source->len);
+}
+
+size_t hpr_source_put_header(const struct hpr_source *source, unsigned char *out)
+{
+    if (!source->producer) return hpr_record_put_header(out, (uint32_t)source->len);
+    return hpr_record_put_numbered_header(out, (uint32_t)source->len, source->producer, source->number);
+}
+
 /* ---- items ---- */
 
 struct counter {
@@ -146,8 +157,8 @@ static bool put_item(struct writer *w, const struct hpr_source *source)
 
 static bool run_pass(struct writer *w, const struct hpr_source *source, uint32_t raw_bytes, bool is_deflating)
 {
-    unsigned char head[HPR_RECORD_HEADER_MAX];
-    size_t head_bytes = hpr_record_put_header(head, (uint32_t)source->len);
+    unsigned char head[HPR_RECORD_NUMBERED_HEAD_MAX];
+    size_t head_bytes = hpr_source_put_header(source, head);
 
     w->is_deflating = is_deflating;
     w->raw_left = w->stored_max = raw_bytes;
@@ -170,7 +181,7 @@ hopper_status hpr_stream_write(struct hpr_dir *dir, struct hpr_lane *lane, size_
     bool is_done    = false;
 
     header->records   = 1;
-    header->raw_bytes = (uint32_t)hpr_record_packed_bytes(source->len);
+    header->raw_bytes = (uint32_t)hpr_source_packed_bytes(source);
     header->codec     = HPR_CODEC_DEFLATE;
     if (lane->frame) {
         w.buf   = lane->frame + HPR_FRAME_HEADER_BYTES;

@@ -21,7 +21,13 @@ struct hpr_source {
     uint64_t len;                        /* bytes, packed ones for an item */
     const struct hopper_item_type *type; /* an item's */
     const void *item;
+    uint64_t producer; /* its id, 0: none */
+    uint64_t number;   /* what the producer calls it */
 };
+
+/* Bytes of SOURCE when it is packed; its header at OUT, of HPR_RECORD_NUMBERED_HEAD_MAX, the bytes of which are returned. */
+uint64_t hpr_source_packed_bytes(const struct hpr_source *source);
+size_t hpr_source_put_header(const struct hpr_source *source, unsigned char *out);
 
 /* Write SOURCE as a frame at the place that was begun in DIR, through LANE, and fill in HEADER (its sequence number is
  * there already). Tries to deflate; what does not shrink is written again, stored. On failure the frame is to be rolled

@@ -79,6 +79,7 @@ api_tests = \
 	%D%/api/test_original \
 	%D%/api/test_original_faults \
 	%D%/api/test_quiet \
+	%D%/api/test_producers \
 	%D%/api/test_receive \
 	%D%/api/test_send \
 	%D%/api/test_words \
@@ -104,6 +105,8 @@ TESTS += $(api_tests)
 %C%_api_test_original_faults_LDADD = $(API_LIBS)
 %C%_api_test_quiet_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_quiet_LDADD = $(API_LIBS)
+%C%_api_test_producers_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_producers_LDADD = $(API_LIBS)
 %C%_api_test_receive_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_receive_LDADD = $(API_LIBS)
 %C%_api_test_send_CPPFLAGS = $(API_CPPFLAGS)

@@ -232,6 +232,12 @@ static void tell_next(struct scan_file *file, struct scan_event *ev)
         ev->footer    = footer;
         file->is_done = true;
         break;
+    case HPR_VERDICT_TABLE: /* stands at one place only */
+        file->offset += HPR_TABLE_HEAD_BYTES + ev->frame.stored_bytes;
+        memset(ev, 0, sizeof *ev);
+        if (file->offset >= file->bytes) tell_end(file, ev);
+        else tell_next(file, ev);
+        break;
     case HPR_VERDICT_BAD: tell_damage(file, find_header(file, file->offset + 1), ev); break;
     }
 }

@@ -145,6 +145,25 @@ HOPPER_API uint64_t hopper_durable_seq(hopper_sender *snd);
  *   HOPPER_EINVAL  SND is NULL, SEQ was not accepted yet, or the channel survives nothing */
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_wait_durable(hopper_sender *snd, uint64_t seq, uint64_t deadline_ns);
 
+/* ---- producers that send again --------------------------------------------------------------------------------- */
+
+#define HOPPER_PRODUCERS_MAX 64 /* of one channel, for the life of its directory */
+
+/* Say that SND sends for the producer ID (not 0), which numbers its records itself, increasing, from 1. *LASTP is the
+ * highest number of it that the channel ever accepted, 0 when none was: after a crash the producer goes on behind it.
+ * The channel remembers the number with the record, so it survives what the record survives. Any number of senders may
+ * send for one producer, as long as they keep its order. Blocks on file operations for a producer that is new.
+ *   HOPPER_OK, HOPPER_EINVAL (NULL, ID 0, or the channel survives nothing)
+ *   HOPPER_EIO, HOPPER_ENOSPC  a new one could not be noted; hopper_sender_error()
+ *   HOPPER_ENOMEM  the channel knows HOPPER_PRODUCERS_MAX others already */
+HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_sender_set_producer(hopper_sender *snd, uint64_t id, uint64_t *lastp);
+
+/* As hopper_send_until(), for the record that SND's producer calls NUMBER. A number not above the last one accepted was
+ * sent before: HOPPER_OK, nothing is stored, and it counts in stats.duplicates. HOPPER_EINVAL also when SND has no
+ * producer, NUMBER is 0, or the channel carries items. */
+HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_send_numbered(hopper_sender *snd, uint64_t number, const void *data,
+                                                                size_t len, uint64_t deadline_ns);
+
 /* ---- flushing -------------------------------------------------------------------------------------------------- */
 
 /* Write everything that has overflowed up to now to queue files. Without it the last blocks wait in memory, where the

@@ -85,7 +85,7 @@ struct hopper_options {
 
     uint64_t memory_bytes;     /* bytes; default HOPPER_MEMORY_BYTES_DEFAULT, at least HOPPER_MEMORY_BYTES_MIN (_SURVIVE) */
     uint64_t disk_bytes;       /* bytes; default HOPPER_DISK_BYTES_DEFAULT, at least HOPPER_DISK_BYTES_MIN; in a channel
-                                  that survives 8192 more, and with HOPPER_SURVIVE_CRASH twice memory_bytes more */
+                                  that survives 16384 more, and with HOPPER_SURVIVE_CRASH twice memory_bytes more */
     uint64_t file_bytes;       /* bytes; default HOPPER_FILE_BYTES_DEFAULT, at least 4096; a queue file is sealed before
                                   it grows beyond this, or beyond a quarter of disk_bytes if that is less; a record too
                                   large for that gets a file of its own */

@@ -54,11 +54,11 @@ static void shut_down(struct cutter *cutter)
     uint32_t how = NO_LOG_FLUSH;
     int fd       = open(cutter->mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd < 0 || ioctl(fd, FS_IOC_SHUTDOWN_, &how) < 0) {
+    if ((fd < 0 || ioctl(fd, FS_IOC_SHUTDOWN_, &how) < 0) && errno != EIO) { /* EIO: it is down already */
         perror("real_fs: shutdown");
         exit(99);
     }
-    close(fd);
+    if (fd >= 0) close(fd);
     cutter->is_cut = true;
 }
 
@@ -231,6 +231,7 @@ static void empty_channel(const char *mountpoint)
 
     snprintf(command, sizeof command, "rm -rf '%s/q'", mountpoint);
     if (system(command) != 0) exit(99);
+    sync(); /* or the old one could be back after the next cut */
 }
 
 static int run_cuts(const struct cut_args *args, uint64_t rounds, uint64_t seed)

@@ -23,18 +23,19 @@ allowed() # MODULE: what it may include besides itself and what is for all
     settle) echo 'channel' ;;
     restore) echo 'settle channel recover' ;;
     channel) echo 'record commit settle restore recover arena deque dir memory options replay spill state' ;;
-    recover) echo 'dir memory_old state' ;;
+    recover) echo 'codec dir memory_old producers state' ;;
     deque) echo 'ring' ;;
     spill) echo 'dir memory record stream' ;;
     replay) echo 'codec dir' ;;
     stream) echo 'codec dir record' ;;
-    dir) echo 'options queue_file' ;;
+    dir) echo 'options producers queue_file' ;;
+    producers) echo 'frame io record' ;;
     dir_sync) echo 'dir' ;;
-    memory_old) echo 'memory' ;;
+    memory_old) echo 'memory producers' ;;
     memory) echo 'ring state' ;;
     state) echo 'frame io' ;;
     queue_file) echo 'frame io' ;;
-    options) echo 'codec frame record state' ;;
+    options) echo 'codec frame producers record state' ;;
     frame) echo 'record' ;;
     arena | base | bytes | sync | error | annotate | ring | record | codec | io | platform_posix | version) ;;
     *)

@@ -12,7 +12,7 @@ static const struct hpr_frame_place place = {id, 7, 4096};
 static struct hpr_file_header some_file_header(void)
 {
     struct hpr_file_header h = {0, HPR_CONTENT_ITEMS, {0}, 0x0102030405060708, 0x1112131415161718, 0x2122232425262728,
-                                0x3132333435363738, 0x41424344};
+                                0x3132333435363738, 0x41424344, false};
 
     memcpy(h.channel_id, id, sizeof id);
     return h;
