@@ -12,6 +12,7 @@
 
 #include <getopt.h>
 #include <hopper/hopper.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,14 +36,21 @@
 #define RECORD_BYTES_MAX_TEXT "1023M"
 #endif
 
-enum { OPT_NAME = 256, OPT_MAX_DISK, OPT_FULL, OPT_MAX_RECORD, OPT_LONG_RECORDS };
+#define SYNC_MS_MAX      86400000            /* as the library has it */
+#define STATE_FILE_BYTES (UINT64_C(16) << 10) /* docs/format.md: STATE and PRODUCERS of each channel that survives */
 
-static const char short_options[] = "m:d:s:z:0pfi:S::qvhV";
+enum { OPT_NAME = 256, OPT_MAX_DISK, OPT_FULL, OPT_MAX_RECORD, OPT_LONG_RECORDS, OPT_DRAIN, OPT_FILL };
+
+static const char short_options[] = "m:d:P::y:s:z:0pfi:S::qvhV";
 
 static const struct option long_options[] = {
     { "memory", required_argument, NULL, 'm' },
     { "dir", required_argument, NULL, 'd' },
     { "name", required_argument, NULL, OPT_NAME },
+    { "persist", optional_argument, NULL, 'P' },
+    { "sync", required_argument, NULL, 'y' },
+    { "drain", no_argument, NULL, OPT_DRAIN },
+    { "fill", no_argument, NULL, OPT_FILL },
     { "max-disk", required_argument, NULL, OPT_MAX_DISK },
     { "file-size", required_argument, NULL, 's' },
     { "full", required_argument, NULL, OPT_FULL },
@@ -76,7 +84,10 @@ static const struct word full_words[] = {
 static const struct word long_words[] = {
     { "error", LINES_REFUSE }, { "split", LINES_SPLIT }, { "truncate", LINES_TRUNCATE }, { NULL, 0 }
 };
-static const struct word books_words[] = { { "text", BOOKS_TEXT }, { "json", BOOKS_JSON }, { NULL, 0 } };
+static const struct word persist_words[] = { { "crash", HOPPER_SURVIVE_CRASH },
+                                             { "power-loss", HOPPER_SURVIVE_POWER_LOSS },
+                                             { NULL, 0 } };
+static const struct word books_words[]   = { { "text", BOOKS_TEXT }, { "json", BOOKS_JSON }, { NULL, 0 } };
 
 static int hint(void)
 {
@@ -166,28 +177,26 @@ static uint64_t ram_bytes(void)
 
 static int take_memory(const char *text, struct args *args)
 {
-    const struct range range = { "-m",
-                                 "4096K, 1.5G, 10MB or 5%",
-                                 ram_bytes(),
-                                 HOPPER_MEMORY_BYTES_MIN,
-                                 MEMORY_BYTES_MAX,
-                                 "128K",
-                                 MEMORY_BYTES_MAX_TEXT " (or 100%)" };
+    const struct range range = {
+        "-m",   "4096K, 1.5G, 10MB or 5%",         ram_bytes(), HOPPER_MEMORY_BYTES_MIN, MEMORY_BYTES_MAX,
+        "128K", MEMORY_BYTES_MAX_TEXT " (or 100%)"
+    };
 
     return take_size(&range, text, &args->memory_bytes);
 }
 
 static int take_max_disk(const char *text, struct args *args)
 {
-    static const struct range range = { "--max-disk",          "64K, 1.5G or 10MB", 0,      HOPPER_DISK_BYTES_MIN,
-                                        FILE_SYSTEM_BYTES_MAX, "64K",               "4194303T" };
+    static const struct range range = {
+        "--max-disk", "64K, 1.5G or 10MB", 0, HOPPER_DISK_BYTES_MIN, FILE_SYSTEM_BYTES_MAX, "64K", "4194303T"
+    };
 
     return take_size(&range, text, &args->disk_bytes);
 }
 
 static int take_file_size(const char *text, struct args *args)
 {
-    static const struct range range = { "-s",    "4096, 64K, 1.5G or 10MB", 0, 4096, FILE_SYSTEM_BYTES_MAX, "4096",
+    static const struct range range = { "-s",      "4096, 64K, 1.5G or 10MB", 0, 4096, FILE_SYSTEM_BYTES_MAX, "4096",
                                         "4194303T" };
 
     return take_size(&range, text, &args->file_bytes);
@@ -195,8 +204,8 @@ static int take_file_size(const char *text, struct args *args)
 
 static int take_max_record(const char *text, struct args *args)
 {
-    static const struct range range = { "--max-record",   "4096, 64K, 1.5G or 10MB", 0, 1,
-                                        RECORD_BYTES_MAX, "1",                       RECORD_BYTES_MAX_TEXT };
+    static const struct range range = { "--max-record",       "4096, 64K, 1.5G or 10MB", 0, 1, RECORD_BYTES_MAX, "1",
+                                        RECORD_BYTES_MAX_TEXT };
 
     return take_size(&range, text, &args->record_bytes_max);
 }
@@ -223,6 +232,23 @@ static int take_interval(const char *text, struct args *args)
 {
     if (seconds_parse(text, &args->interval_ms) == 0) return -1;
     return mistake("-i: '%s' is not a number of seconds from 0.001 to 31622400, such as 10 or 0.5", text);
+}
+
+static int take_persist(const char *text, struct args *args)
+{
+    args->survive = HOPPER_SURVIVE_CRASH;
+    if (text == NULL) return -1;
+    return take_word("-P", persist_words, *text == '=' ? text + 1 : text, &args->survive);
+}
+
+static int take_sync(const char *text, struct args *args)
+{
+    uint64_t ms;
+
+    if (seconds_parse(text, &ms) != 0 || ms > SYNC_MS_MAX)
+        return mistake("-y: '%s' is not a number of seconds from 0.001 to 86400, such as 1 or 0.5", text);
+    args->sync_ms = (uint32_t)ms;
+    return -1;
 }
 
 static int take_books(const char *text, struct args *args)
@@ -253,6 +279,10 @@ static int take_option(int option, const char *value, struct args *args)
     case 'd': args->dir = value; return *value != '\0' ? -1 : mistake("-d: the name of the directory is empty");
     case OPT_NAME: return take_name(value, args);
     case OPT_MAX_DISK: return take_max_disk(value, args);
+    case 'P': return take_persist(value, args);
+    case 'y': return take_sync(value, args);
+    case OPT_DRAIN: args->only_drains = true; return -1;
+    case OPT_FILL: args->only_fills = true; return -1;
     case 's': return take_file_size(value, args);
     case OPT_FULL: return take_word("--full", full_words, value, &args->when_full);
     case 'z': return take_level(value, args);
@@ -269,6 +299,43 @@ static int take_option(int option, const char *value, struct args *args)
     case 'V': return usage_version();
     default: return hint(); /* getopt_long() has told what is wrong */
     }
+}
+
+/* What a queue that stays needs on disk beside its records: STATE, and memory as a file, twice. */
+static int check_disk(const struct args *args)
+{
+    bool is_crash   = args->survive == HOPPER_SURVIVE_CRASH;
+    uint64_t memory = args->memory_bytes != 0 ? args->memory_bytes : HOPPER_MEMORY_BYTES_DEFAULT;
+    uint64_t disk   = args->disk_bytes != 0 ? args->disk_bytes : HOPPER_DISK_BYTES_DEFAULT;
+    uint64_t least  = HOPPER_DISK_BYTES_MIN + STATE_FILE_BYTES + (is_crash ? 2 * memory : 0);
+
+    if (disk >= least) return -1;
+    if (is_crash)
+        return mistake("--max-disk: with -P at least %" PRIu64 " bytes (80K, and twice what -m allows, because memory "
+                       "is kept in a file): raise --max-disk or lower -m",
+                       least);
+    return mistake("--max-disk: with -P at least %" PRIu64 " bytes (80K)", least);
+}
+
+/* What the options are together. */
+static int check_together(const struct args *args, int operands)
+{
+    if (args->only_drains && args->only_fills) return mistake("--drain and --fill exclude each other");
+    if (args->only_drains && operands > 0) return mistake("--drain reads no input, but a FILE is given");
+    if (args->sync_ms != 0 && args->survive != HOPPER_SURVIVE_POWER_LOSS)
+        return mistake("-y: only with -P power-loss (written -Ppower-loss)");
+    if (args->survive == HOPPER_SURVIVE_NOTHING) {
+        if (args->only_drains || args->only_fills)
+            return mistake("%s: only with -P: without it the queue does not stay",
+                           args->only_drains ? "--drain" : "--fill");
+        return -1;
+    }
+    if (args->dir == NULL) return mistake("-P: the queue needs a directory that stays: -d DIR or HOPPER_DIR");
+    if (args->when_full == HOPPER_FULL_DROP_OLDEST)
+        return mistake("--full: drop-old would drop what -P is to keep; block, drop-new or fail is allowed");
+    if (args->memory_bytes != 0 && args->memory_bytes < HOPPER_MEMORY_BYTES_MIN_SURVIVE)
+        return mistake("-m: too small; with -P 256K to " MEMORY_BYTES_MAX_TEXT " (or 100%%) is allowed");
+    return check_disk(args);
 }
 
 static void set_defaults(struct args *args)
@@ -298,6 +365,6 @@ int args_parse(int argc, char **argv, struct args *args)
     while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)
         if ((status = take_option(option, optarg, args)) != -1) return status;
     args->files      = optind < argc ? argv + optind : only_standard_input;
-    args->file_count = optind < argc ? argc - optind : 1;
-    return -1;
+    args->file_count = optind < argc ? argc - optind : args->only_drains ? 0 : 1;
+    return check_together(args, argc - optind);
 }

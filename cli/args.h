@@ -21,6 +21,10 @@ struct args {
     uint64_t file_bytes;
     uint32_t when_full;
     uint32_t compression;
+    uint32_t survive; /* enum hopper_survive; not 0 with -P, and then dir is there */
+    uint32_t sync_ms; /* -y, 0: before each acceptance */
+    bool only_drains; /* --drain: there are no files */
+    bool only_fills;
 
     char terminator;
     uint64_t record_bytes_max; /* without the terminator */
@@ -33,7 +37,7 @@ struct args {
     bool is_quiet;
     bool is_verbose;
 
-    char **files; /* never empty; "-" is standard input */
+    char **files; /* "-" is standard input */
     int file_count;
 };
 

@@ -61,11 +61,14 @@ static void put_records(struct writer *out, const struct books *books)
     for (unsigned reason = 1; reason < HOPPER_GAP_REASONS; reason++) put_gap(out, reason, ch->gap_records[reason]);
     put_count(out, "refused_sends", ch->refused);
     put_count(out, "overflowed_records", ch->overflowed);
+    put_count(out, "recovered_records", books->recovered_records);
     put_count(out, "delivered_records", books->delivered_records);
     put_count(out, "unsent_records", books->unsent_records);
     put_count(out, "truncated_records", books->truncated_records);
     put_count(out, "last_accepted_sequence", ch->seq_accepted);
     put_count(out, "last_received_sequence", ch->seq_delivered);
+    put_count(out, "last_acknowledged_sequence", ch->seq_acknowledged);
+    put_count(out, "last_durable_sequence", ch->seq_durable);
 }
 
 static void put_bytes(struct writer *out, const struct books *books)
@@ -81,6 +84,11 @@ static void put_bytes(struct writer *out, const struct books *books)
     put_count(out, "disk_bytes_used", ch->disk_bytes_used);
     put_count(out, "file_bytes", ch->file_bytes);
     put_count(out, "record_bytes_max", ch->record_bytes_max);
+}
+
+uint64_t books_staying(const struct books *books)
+{
+    return books->channel.pending_memory + books->channel.pending_disk;
 }
 
 uint64_t books_undelivered(const struct books *books)
@@ -100,6 +108,7 @@ int books_format(const struct books *books, enum books_form form, char *buf, siz
     put_count(&out, "disk_files", books->channel.disk_files);
     put_count(&out, "write_errors", books->channel.write_errors);
     put_count(&out, "read_errors", books->channel.read_errors);
+    put_count(&out, "syncs", books->channel.syncs);
     put(&out, "disk_errno", books->channel.disk_errno, (uint64_t)books->channel.disk_errno);
     put_count(&out, "senders", books->channel.senders);
     put_count(&out, "elapsed_milliseconds", books->elapsed_ms);

@@ -12,6 +12,7 @@ bin_PROGRAMS += %D%/hopper-cat
 	%D%/main.c \
 	%D%/output.c %D%/output.h \
 	%D%/pace.c %D%/pace.h \
+	%D%/persist.c %D%/persist.h \
 	%D%/pipe.h \
 	%D%/produce.c %D%/produce.h \
 	%D%/progress.c %D%/progress.h \
@@ -19,6 +20,7 @@ bin_PROGRAMS += %D%/hopper-cat
 	%D%/signals.c %D%/signals.h \
 	%D%/sizes.c %D%/sizes.h \
 	%D%/status.h \
+	%D%/taken.c %D%/taken.h \
 	%D%/tempdir.c %D%/tempdir.h \
 	%D%/usage.c %D%/usage.h \
 	%D%/watch.c %D%/watch.h
@@ -55,6 +57,7 @@ cli_shell_tests = \
 	tests/cli/full.tap \
 	tests/cli/looking.tap \
 	tests/cli/options.tap \
+	tests/cli/persist.tap \
 	tests/cli/roundtrip.tap \
 	tests/cli/signals.tap
 TESTS += $(cli_shell_tests)

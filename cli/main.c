@@ -11,15 +11,18 @@
  *     (and a fourth one writes what is said: report.c)
  *     -> books -> close -> remove the directory -> exit status, or death by the signal that asked for it
  *
- * The channel survives nothing yet, so what the consumer cannot deliver is lost with the program, and is counted. The
- * consumer ends first: with the last record, or because the output is gone. What remains then is the producer's end,
- * which a closed receiver brings about. A thread that hangs in the kernel (a dead disk, a dead mount) is left alone
+ * The consumer ends first: with the last record, or because the output is gone. What remains then is the producer's end.
+ * A channel that survives nothing loses what the consumer cannot deliver, and counts it; its receiver is closed, which
+ * brings the producer's end about. Where the queue stays (-P), the producer is told to read no more, what it has read is
+ * still taken in if there is room, and only then the receiver is closed; persist.c says what stays. --drain has a producer
+ * that finds nothing to read, --fill no consumer. A thread that hangs in the kernel (a dead disk, a dead mount) is left alone
  * after a few seconds: then the directory is removed under it, and the process ends.
  */
 #include "args.h"
 #include "books.h"
 #include "consume.h"
 #include "control.h"
+#include "persist.h"
 #include "produce.h"
 #include "report.h"
 #include "signals.h"
@@ -48,7 +51,14 @@ struct session {
     struct books books;
     char *private_dir; /* NULL: the user's */
     hopper_receiver *rcv;
+    struct hopper_recovery recovery;
+    struct hopper_stats before; /* the books when the channel was opened */
 };
+
+static bool keeps(const struct session *s)
+{
+    return s->args.survive != HOPPER_SURVIVE_NOTHING;
+}
 
 /* When a standard descriptor is closed, the next file opened would get its number, and records might end up in a queue
  * file. Open something there that fails as a closed descriptor does. */
@@ -78,23 +88,24 @@ static int open_channel(struct session *s, const char *dir, hopper_sender **sndp
     options.disk_bytes       = s->args.disk_bytes;
     options.file_bytes       = s->args.file_bytes;
     options.record_bytes_max = s->args.record_bytes_max + 1; /* and the terminator */
-    options.survive          = HOPPER_SURVIVE_NOTHING;
     options.when_full        = s->args.when_full;
     options.compression      = s->args.compression;
-    st                       = hopper_open(dir, s->args.name, &options, sndp, &s->rcv, &err);
+    persist_options(&s->args, &options);
+    st = hopper_open(dir, s->args.name, &options, sndp, &s->rcv, &err);
     if (st == HOPPER_OK) return -1;
     hopper_error_format(&err, text, sizeof text);
-    report_error("%s", text);
+    report_error("%s%s", text, persist_hint(&s->args, &err));
     return open_status(st);
 }
 
-/* The channel's books, for as long as its receiver is open. */
+/* The channel's books; once its receiver is closed, those that the producer has taken. */
 static void take_books(struct session *s)
 {
     struct books *books = &s->books;
 
     books->channel = (struct hopper_stats){ .size = sizeof(struct hopper_stats) };
-    (void)hopper_receiver_stats(s->rcv, &books->channel);
+    if (s->rcv != NULL) (void)hopper_receiver_stats(s->rcv, &books->channel);
+    else books->channel = s->producer.last_books;
     books->delivered_records = atomic_load(&s->control.written_records);
     books->delivered_bytes   = atomic_load(&s->control.written_bytes);
     books->elapsed_ms        = watch_now_ms() - s->watch.start_ms;
@@ -116,12 +127,14 @@ static void tell_start(struct session *s, const char *dir)
         (unsigned long long)stats->file_bytes, (unsigned long long)stats->record_bytes_max);
 }
 
-/* Both threads or none. 0, or -1 after telling why. */
+/* Both threads, with --fill the producer alone, or none. 0, or -1 after telling why. */
 static int start_threads(struct session *s)
 {
-    int err;
+    int err = 0;
 
-    if ((err = pthread_create(&s->watch.consumer_thread, NULL, consumer_run, &s->consumer)) != 0) {
+    if (s->args.only_fills) s->consumer.is_complete = s->consumer.is_done = true;
+    else err = pthread_create(&s->watch.consumer_thread, NULL, consumer_run, &s->consumer);
+    if (err != 0) {
         report_failure(err, "cannot start a thread");
         return -1;
     }
@@ -129,10 +142,28 @@ static int start_threads(struct session *s)
         report_failure(err, "cannot start a thread");
         hopper_sender_close(s->producer.snd); /* ends the consumer */
         s->producer.snd = NULL;
-        (void)pthread_join(s->watch.consumer_thread, NULL);
+        if (!s->args.only_fills) (void)pthread_join(s->watch.consumer_thread, NULL);
         return -1;
     }
     return 0;
+}
+
+/* The consumer has ended early, or there was none. See to it that the producer ends. -1: it does not. */
+static int end_producer(struct session *s)
+{
+    struct watch *w = &s->watch;
+
+    if (!s->consumer.is_complete && !keeps(s)) {
+        take_books(s);
+        watch_abandon(w);
+        close_receiver(s); /* a sender that waits for room wakes up */
+    } else if (!s->consumer.is_complete) {
+        watch_stop(w);
+        if (watch_until(w, &s->control.abandon) != 0) return -1;
+        if (atomic_load(&s->producer.is_done)) return 0;
+        close_receiver(s); /* there is no room for what it has read */
+    }
+    return watch_until(w, &s->producer.is_done);
 }
 
 /* From running threads to none; afterwards the books are complete. -1: one of them does not end. */
@@ -141,17 +172,12 @@ static int run_threads(struct session *s)
     struct watch *w = &s->watch;
 
     watch_init(w);
-    if (watch_until(w, &s->consumer.is_done) != 0) return -1;
+    if (watch_until(w, s->args.only_fills ? &s->producer.is_done : &s->consumer.is_done) != 0) return -1;
     watch_finish(w);
-    if (!s->consumer.is_complete) {
-        take_books(s);
-        watch_abandon(w);
-        close_receiver(s); /* a sender that waits for room wakes up */
-    }
-    if (watch_until(w, &s->producer.is_done) != 0) return -1;
-    (void)pthread_join(w->consumer_thread, NULL);
+    if (end_producer(s) != 0) return -1;
+    if (!s->args.only_fills) (void)pthread_join(w->consumer_thread, NULL);
     (void)pthread_join(w->producer_thread, NULL);
-    if (s->rcv != NULL) take_books(s);
+    if (s->rcv != NULL || keeps(s)) take_books(s);
     s->books.unsent_records    = s->producer.unsent;
     s->books.truncated_records = s->producer.lines.truncated;
     return 0;
@@ -166,7 +192,8 @@ static int death_signal(const struct session *s)
 
 static uint64_t tell_lost(const struct session *s)
 {
-    uint64_t lost = s->books.truncated_records;
+    uint64_t dropped = s->before.gap_records[HOPPER_GAP_DROPPED_NEWEST];
+    uint64_t lost    = s->books.truncated_records;
 
     if (lost > 0)
         report_warning("%llu records were shortened to %zu bytes", (unsigned long long)lost,
@@ -177,7 +204,10 @@ static uint64_t tell_lost(const struct session *s)
         report_warning("%llu records are missing: %s", (unsigned long long)s->consumer.lost[reason],
                        reason == 0 ? "unknown" : hopper_gap_name(reason));
     }
-    return lost;
+    if (!s->args.only_fills || s->books.channel.gap_records[HOPPER_GAP_DROPPED_NEWEST] == dropped) return lost;
+    dropped = s->books.channel.gap_records[HOPPER_GAP_DROPPED_NEWEST] - dropped;
+    report_warning("%llu records were dropped", (unsigned long long)dropped);
+    return lost + dropped;
 }
 
 static void print_books(const struct session *s)
@@ -189,20 +219,30 @@ static void print_books(const struct session *s)
     report_text(text);
 }
 
-/* Say what there is to say at the end, and what that makes the exit status. */
-static int tell_end(const struct session *s)
+static void tell_undelivered(const struct session *s, int sig)
 {
     uint64_t undelivered = books_undelivered(&s->books);
-    uint64_t lost;
-    int sig = death_signal(s);
 
-    if (s->consumer.error != 0 && s->consumer.error != -ECANCELED && sig != SIGPIPE)
-        report_failure(-s->consumer.error, "write error");
     if (undelivered > 0 && sig == SIGPIPE)
         report_note("%llu records were not delivered", (unsigned long long)undelivered);
     else if (undelivered > 0) report_error("%llu records were not delivered", (unsigned long long)undelivered);
+}
+
+/* Say what there is to say at the end, and what that makes the exit status. */
+static int tell_end(const struct session *s)
+{
+    bool stays = keeps(s) && books_staying(&s->books) > 0;
+    int sig    = death_signal(s);
+    uint64_t lost;
+
+    if (s->consumer.error != 0 && s->consumer.error != -ECANCELED && sig != SIGPIPE)
+        report_failure(-s->consumer.error, "write error");
+    if (keeps(s)) persist_tell_end(&s->books, s->args.only_fills && sig == 0);
+    else tell_undelivered(s, sig);
     lost = tell_lost(s);
     print_books(s);
+    if (stays && s->consumer.error == -EPIPE && !s->producer.has_failed && s->books.unsent_records == 0)
+        return STATUS_KEPT;
     if (s->producer.has_failed || !s->consumer.is_complete) return STATUS_ERROR;
     return lost > 0 ? STATUS_INCOMPLETE : STATUS_DELIVERED;
 }
@@ -243,8 +283,12 @@ static int run_channel(struct session *s, const char *dir, hopper_sender *snd)
     int status = STATUS_ERROR;
 
     take_books(s);
+    s->before   = s->books.channel;
+    s->recovery = (struct hopper_recovery){ .size = sizeof(struct hopper_recovery) };
     tell_start(s, dir);
-    consumer_init(&s->consumer, &s->control, s->rcv, STDOUT_FILENO);
+    if (hopper_recovery_report(s->rcv, &s->recovery) == HOPPER_OK && keeps(s)) persist_tell_recovery(&s->recovery);
+    s->books.recovered_records = s->watch.recovered = s->recovery.records;
+    consumer_init(&s->consumer, &s->control, s->rcv, STDOUT_FILENO, keeps(s));
     if (producer_init(&s->producer, &s->args, &s->control, snd, &s->books.channel) != 0) {
         report_failure(ENOMEM, "cannot read");
     } else if (start_threads(s) == 0) {
@@ -282,6 +326,7 @@ static int run(struct session *s)
                                    .producer = &s->producer,
                                    .consumer = &s->consumer,
                                    .rcv      = s->rcv,
+                                   .before   = &s->before,
                                    .dir      = dir };
         status   = run_channel(s, dir, snd);
     }

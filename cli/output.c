@@ -9,8 +9,6 @@
  */
 #include "output.h"
 
-#include "pipe.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -23,7 +21,6 @@ void output_init(struct output *out, int fd, struct control *control)
     out->control     = control;
     out->bytes       = 0;
     out->piece_count = out->buffer_used = 0;
-    pipe_enlarge(fd);
 }
 
 /* The unwritten pieces begin LEN bytes later. */
@@ -117,32 +114,27 @@ static size_t output_add(struct output *out, const struct hopper_record *records
     return 1;
 }
 
-/* Of RECORDS, how many are among the first LEN bytes to their last byte. */
-static size_t records_within(const struct hopper_record *records, size_t count, uint64_t len)
+size_t output_within(const struct hopper_record *records, size_t count, uint64_t len)
 {
     size_t within = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        if (records[i].gap != HOPPER_GAP_NONE) continue;
-        if (records[i].len > len) break;
-        len -= records[i].len;
-        within++;
+    for (; within < count; within++) {
+        if (records[within].gap != HOPPER_GAP_NONE) continue;
+        if (records[within].len > len) break;
+        len -= records[within].len;
     }
     return within;
 }
 
-int output_write(struct output *out, const struct hopper_record *records, size_t count, size_t *writtenp)
+int output_write(struct output *out, const struct hopper_record *records, size_t count, size_t *donep)
 {
     uint64_t before = out->bytes;
-    size_t gaps     = 0;
     int err         = 0;
 
     out->piece_count = out->buffer_used = 0;
-    for (size_t i = 0, added = 0; i < count && err == 0; i += added) {
+    for (size_t i = 0, added = 0; i < count && err == 0; i += added)
         if ((added = output_add(out, records + i, count - i)) == 0) err = output_flush(out);
-        else if (records[i].gap != HOPPER_GAP_NONE) gaps++; /* is added alone */
-    }
     if (err == 0) err = output_flush(out);
-    *writtenp = err == 0 ? count - gaps : records_within(records, count, out->bytes - before);
+    *donep = err == 0 ? count : output_within(records, count, out->bytes - before);
     return err;
 }

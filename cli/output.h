@@ -24,9 +24,12 @@ struct output {
 
 void output_init(struct output *out, int fd, struct control *control);
 
-/* Write COUNT records in order; gaps among them have no bytes. *WRITTENP is how many were written to their last byte,
- * gaps not counted. Waits for the reader, also on a non-blocking descriptor. 0, or a negated errno: -EPIPE when the
+/* Of RECORDS, how many come before the first one that is not among the first LEN bytes to its last byte. Gaps have no
+ * bytes, and are counted. */
+size_t output_within(const struct hopper_record *records, size_t count, uint64_t len);
+
+/* Write COUNT records in order; *DONEP is how many of them, as output_within() counts, were written. Waits for the reader, also on a non-blocking descriptor. 0, or a negated errno: -EPIPE when the
  * reader has gone, -ECANCELED when control_abandons(). */
-int output_write(struct output *out, const struct hopper_record *records, size_t count, size_t *writtenp);
+int output_write(struct output *out, const struct hopper_record *records, size_t count, size_t *donep);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How much waits in the channel is known here without asking it: what was sent less what the consumer says it has
- * written. Dropped records are in neither; with a policy that drops, the queue then never seems empty, and patience
+ * written of it (what an earlier run had left is not of it). Dropped records are in neither; with a policy that drops, the queue then never seems empty, and patience
  * just ends. Called by the producer only.
  */
 #include "pace.h"
@@ -17,12 +17,21 @@ void pace_init(struct pace *pace, struct control *control, uint64_t room_bytes)
     *pace = (struct pace){ .control = control, .room_bytes = room_bytes };
 }
 
+/* SENT less what of it was written. The consumer may be between two counts: never less than 0. */
+static uint64_t difference(uint64_t sent, atomic_uint_least64_t *writtenp, atomic_uint_least64_t *olderp)
+{
+    uint64_t written = atomic_load_explicit(writtenp, memory_order_relaxed);
+    uint64_t ours    = written - atomic_load_explicit(olderp, memory_order_relaxed);
+
+    return ours <= sent ? sent - ours : 0;
+}
+
 static uint64_t waiting_bytes(const struct pace *pace)
 {
-    uint64_t records = pace->sent_records - atomic_load_explicit(&pace->control->written_records, memory_order_relaxed);
-    uint64_t bytes   = pace->sent_bytes - atomic_load_explicit(&pace->control->written_bytes, memory_order_relaxed);
+    struct control *ctl = pace->control;
 
-    return bytes + records * ENTRY_BYTES;
+    return difference(pace->sent_bytes, &ctl->written_bytes, &ctl->older_bytes) +
+           difference(pace->sent_records, &ctl->written_records, &ctl->older_records) * ENTRY_BYTES;
 }
 
 static uint64_t now_us(void)

@@ -11,6 +11,9 @@
  * that is too long (--long-records=error), a full queue (--full=fail) and a failing disk end the reading. What had been
  * read when the disk failed is still sent, from memory as the reader makes room there. A closed receiver ends it
  * silently: the consumer has told why.
+ *
+ * With --fill nobody makes room: a queue that has used up its budgets is an error then, with block as well, and so is a
+ * failing disk; only a full device is waited for.
  */
 #include "produce.h"
 
@@ -27,7 +30,7 @@
 
 #define READ_BYTES       (256u << 10)
 #define RETRY_MS         100 /* between tries when nothing can be dropped and nothing accepted */
-#define STEP_MS          2 /* between looks at the reader's progress while the disk fails */
+#define STEP_MS          2   /* between looks at the reader's progress while the disk fails */
 #define DISK_RETRY_MS    200
 #define INPUT_NAME(file) (strcmp((file), "-") == 0 ? "standard input" : (file))
 
@@ -46,7 +49,7 @@ int producer_init(struct producer *prod, const struct args *args, struct control
     prod->control    = control;
     prod->snd        = snd;
     prod->has_failed = prod->is_disk_bad = false;
-    prod->unsent     = 0;
+    prod->unsent                         = 0;
     atomic_init(&prod->is_done, false);
     if (fstat(STDOUT_FILENO, &prod->output) != 0 || !S_ISREG(prod->output.st_mode)) prod->output.st_nlink = 0;
     return lines_init(&prod->lines, &options);
@@ -68,6 +71,7 @@ static bool fails(struct producer *prod)
 /* How long a send may wait for room before the policy decides. */
 static uint64_t send_deadline(const struct producer *prod, hopper_status last)
 {
+    if (prod->args->only_fills && prod->args->when_full == HOPPER_FULL_BLOCK) return hopper_after_ms(RETRY_MS);
     if (prod->args->when_full == HOPPER_FULL_BLOCK) return HOPPER_FOREVER;
     if (prod->args->when_full == HOPPER_FULL_REFUSE || last == HOPPER_OK) return HOPPER_NOW;
     return hopper_after_ms(RETRY_MS); /* drop-old found nothing to drop: room comes when the reader takes something */
@@ -119,7 +123,17 @@ static bool outlives_disk(struct producer *prod)
         prod->has_failed = prod->is_disk_bad = true;
         close_standard_input();
     }
-    return wait_for_memory(prod);
+    return !prod->args->only_fills && wait_for_memory(prod);
+}
+
+static bool outlives_full_queue(struct producer *prod, hopper_status st)
+{
+    const struct args *args = prod->args;
+
+    if (args->when_full != HOPPER_FULL_REFUSE && !args->only_fills) return !control_abandons(prod->control);
+    if (args->when_full != HOPPER_FULL_REFUSE && st == HOPPER_ENOSPC && !control_stops(prod->control)) return true;
+    report_error("the queue is full: %s%s", hopper_status_text(st), args->only_fills ? "; reading stops" : "");
+    return fails(prod);
 }
 
 /* What a send that did not take everything means. True: try again with the rest. */
@@ -129,11 +143,7 @@ static bool send_goes_on(struct producer *prod, hopper_status st)
 
     if (st == HOPPER_ECLOSED) return false;
     if (st == HOPPER_EIO || prod->is_disk_bad) return outlives_disk(prod);
-    if (st == HOPPER_EFULL || st == HOPPER_ENOSPC) {
-        if (prod->args->when_full != HOPPER_FULL_REFUSE) return !control_abandons(prod->control);
-        report_error("the queue is full: %s", hopper_status_text(st));
-        return fails(prod);
-    }
+    if (st == HOPPER_EFULL || st == HOPPER_ENOSPC) return outlives_full_queue(prod, st);
     hopper_error_format(hopper_sender_error(prod->snd), text, sizeof text);
     report_error("%s; reading stops", text);
     return fails(prod);
@@ -258,7 +268,7 @@ static bool copy_descriptor(struct producer *prod, int fd, const char *file)
         prod->has_failed = true;
         return true;
     }
-    pipe_enlarge(fd);
+    if (prod->args->survive == HOPPER_SURVIVE_NOTHING) pipe_enlarge(fd); /* what is in a pipe is lost with us */
     if (S_ISREG(input.st_mode)) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return copy_input(prod, fd, file);
 }
@@ -290,6 +300,8 @@ void *producer_run(void *arg)
     for (int i = 0; i < prod->args->file_count && reads_on(prod); i++)
         if (!copy_file(prod, prod->args->files[i])) break;
     close_standard_input();
+    prod->last_books = (struct hopper_stats){ .size = sizeof(struct hopper_stats) };
+    (void)hopper_sender_stats(prod->snd, &prod->last_books);
     hopper_sender_close(prod->snd);
     prod->snd = NULL;
     atomic_store(&prod->is_done, true);

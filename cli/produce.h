@@ -21,13 +21,14 @@ struct producer {
     struct lines lines;
     struct pace pace;
     struct iovec batch[PRODUCER_BATCH];
-    bool is_disk_bad; /* the disk has failed: read no more, and send what has been read as memory has room */
-    bool is_last_try; /* while it fails: nothing was on its way when the next send was begun */
+    bool is_disk_bad;   /* the disk has failed: read no more, and send what has been read as memory has room */
+    bool is_last_try;   /* while it fails: nothing was on its way when the next send was begun */
     struct stat output; /* st_nlink is 0 unless standard output is a regular file */
 
     /* the thread's results, for others when is_done */
-    bool has_failed; /* told on standard error; the exit status is not 0 */
-    uint64_t unsent; /* records read that the channel did not take */
+    bool has_failed;                /* told on standard error; the exit status is not 0 */
+    uint64_t unsent;                /* records read that the channel did not take */
+    struct hopper_stats last_books; /* of the channel, before the sender was closed */
     atomic_bool is_done;
 };
 

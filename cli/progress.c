@@ -14,12 +14,14 @@
 #define NUMBER_BYTES 32
 #define BAR_CELLS    8
 
-void progress_init(struct progress *prog, uint64_t now_ms)
+void progress_init(struct progress *prog, uint64_t now_ms, const struct hopper_stats *before, uint64_t recovered)
 {
     memset(prog, 0, sizeof *prog);
     prog->start_ms = prog->last.time_ms = now_ms;
-    prog->history[0]                    = prog->last;
-    prog->history_count                 = 1;
+    prog->before = prog->last.accepted = before->accepted;
+    prog->recovered                    = recovered;
+    prog->history[0]                   = prog->last;
+    prog->history_count                = 1;
 }
 
 /* Records that are no longer on their way: written, dropped or lost. */
@@ -72,7 +74,8 @@ static double lag_seconds(const struct progress *prog, uint64_t now_ms, const st
     if (gone >= stats->accepted) return 0;
     for (size_t i = 1; i < prog->history_count && prog->history[i].accepted <= gone; i++) before = &prog->history[i];
     since_ms = (double)before->time_ms;
-    if (before + 1 < prog->history + prog->history_count && before[1].accepted > before->accepted)
+    if (gone > before->accepted && before + 1 < prog->history + prog->history_count &&
+        before[1].accepted > before->accepted)
         since_ms += (double)(before[1].time_ms - before->time_ms) * (double)(gone - before->accepted) /
                     (double)(before[1].accepted - before->accepted);
     return (double)now_ms > since_ms ? ((double)now_ms - since_ms) / 1000.0 : 0;
@@ -136,7 +139,7 @@ static const char *bar_format(uint64_t used, uint64_t whole, char *text)
     return text;
 }
 
-enum { PART_TAKEN, PART_BYTES, PART_TIME, PART_RATES, PART_MEMORY, PART_DISK, PART_LAG, PARTS };
+enum { PART_TAKEN, PART_OLD, PART_BYTES, PART_TIME, PART_RATES, PART_MEMORY, PART_DISK, PART_LAG, PARTS };
 
 /* The parts with a blank between them; those of which nothing is left are not there. Returns the length. */
 static size_t parts_join(char parts[][2 * NUMBER_BYTES + 16], char *line)
@@ -153,11 +156,14 @@ static size_t parts_join(char parts[][2 * NUMBER_BYTES + 16], char *line)
 void progress_format(const struct progress *prog, uint64_t now_ms, const struct hopper_stats *stats, size_t columns,
                      char *line)
 {
-    static const unsigned dispensable[] = { PART_BYTES, PART_TIME, PART_MEMORY, PART_RATES, PART_TAKEN };
+    static const unsigned dispensable[] = { PART_BYTES, PART_TIME, PART_MEMORY, PART_RATES, PART_OLD, PART_TAKEN };
     char parts[PARTS][2 * NUMBER_BYTES + 16];
     char a[NUMBER_BYTES], b[NUMBER_BYTES];
 
-    snprintf(parts[PART_TAKEN], sizeof parts[0], "%s rec", count_format((double)stats->accepted, a));
+    snprintf(parts[PART_TAKEN], sizeof parts[0], "%s rec", count_format((double)(stats->accepted - prog->before), a));
+    parts[PART_OLD][0] = '\0';
+    if (prog->recovered > 0)
+        snprintf(parts[PART_OLD], sizeof parts[0], "+%s old", count_format((double)prog->recovered, a));
     snprintf(parts[PART_BYTES], sizeof parts[0], "%s", bytes_format(stats->accepted_bytes, a));
     snprintf(parts[PART_TIME], sizeof parts[0], "%s", clock_format(now_ms - prog->start_ms, a));
     snprintf(parts[PART_RATES], sizeof parts[0], "[in %s/s out %s/s]", count_format(prog->in_rate, a),

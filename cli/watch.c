@@ -8,6 +8,9 @@
  * second one, and QUIT at once, abandons that. One wish may arrive as several signals: timeout(1) and some shells send
  * to the process and then to its group. So what comes within half a second of the first one is part of it. USR1 prints
  * one line.
+ *
+ * A queue that stays (-P) is not drained: delivering ends as soon as the producer has put into it what it had read. When
+ * the queue is full that needs a reader that makes room, and it is waited for only as long as that reader moves.
  */
 #include "watch.h"
 
@@ -28,6 +31,7 @@
 #define SAME_WISH_MS  500  /* from a first signal; another one within that time says nothing new */
 #define DRAIN_NOTE_MS 1000 /* a drain that takes longer is told */
 #define GIVE_UP_MS    3000 /* from abandoning to leaving a thread alone */
+#define PATIENCE_MS   2000 /* for a reader to make room in a full queue that stays */
 
 uint64_t watch_now_ms(void)
 {
@@ -53,9 +57,9 @@ void watch_init(struct watch *w)
     w->sample_at_ms   = w->start_ms + look_interval_ms(w);
     w->show_at_ms     = w->shows_progress ? w->start_ms + args->interval_ms : UINT64_MAX;
     w->second_at_ms   = 0;
-    w->kick_at_ms = w->drain_note_at_ms = w->give_up_at_ms = UINT64_MAX;
-    w->kick_pause_ms                                       = KICK_MS;
-    progress_init(&w->progress, w->start_ms);
+    w->kick_at_ms = w->drain_note_at_ms = w->give_up_at_ms = w->patience_at_ms = UINT64_MAX;
+    w->kick_pause_ms                                                           = KICK_MS;
+    progress_init(&w->progress, w->start_ms, w->before, w->recovered);
 }
 
 static int get_books(struct watch *w, struct hopper_stats *stats)
@@ -138,9 +142,18 @@ static void start_kicking(struct watch *w)
     w->kick_pause_ms = KICK_MS;
 }
 
+static bool keeps(const struct watch *w)
+{
+    return w->args->survive != HOPPER_SURVIVE_NOTHING;
+}
+
 void watch_stop(struct watch *w)
 {
     if (atomic_exchange(&w->control->stop, true)) return;
+    if (keeps(w)) {
+        w->patience_at_ms     = watch_now_ms() + PATIENCE_MS;
+        w->patience_delivered = delivered(w);
+    }
     start_kicking(w);
 }
 
@@ -148,8 +161,22 @@ void watch_abandon(struct watch *w)
 {
     atomic_store(&w->control->stop, true);
     if (atomic_exchange(&w->control->abandon, true)) return;
-    w->give_up_at_ms = watch_now_ms() + GIVE_UP_MS;
+    w->patience_at_ms = UINT64_MAX;
+    w->give_up_at_ms  = watch_now_ms() + GIVE_UP_MS;
     start_kicking(w);
+}
+
+/* Reading has stopped and the queue stays: is there still something to wait for? */
+static void end_keeping(struct watch *w)
+{
+    uint64_t now_ms = watch_now_ms(), done = delivered(w);
+
+    if (!keeps(w) || !control_stops(w->control) || control_abandons(w->control)) return;
+    if (done != w->patience_delivered) {
+        w->patience_delivered = done;
+        w->patience_at_ms     = now_ms + PATIENCE_MS;
+    }
+    if (atomic_load(&w->producer->is_done) || now_ms >= w->patience_at_ms) watch_abandon(w);
 }
 
 static void kick(struct watch *w, uint64_t now_ms)
@@ -173,8 +200,8 @@ static void attend_signal(struct watch *w, int sig, uint64_t now_ms)
         return;
     }
     watch_stop(w);
-    w->second_at_ms     = now_ms + SAME_WISH_MS;
-    w->drain_note_at_ms = now_ms + DRAIN_NOTE_MS;
+    w->second_at_ms = now_ms + SAME_WISH_MS;
+    if (!keeps(w)) w->drain_note_at_ms = now_ms + DRAIN_NOTE_MS;
 }
 
 /* A drain that takes its time: say why the program is still there, and what one can do. */
@@ -205,7 +232,8 @@ static void attend_clock(struct watch *w, uint64_t now_ms)
 
 static int poll_timeout_ms(const struct watch *w, uint64_t now_ms)
 {
-    const uint64_t times[] = { w->sample_at_ms, w->show_at_ms, w->kick_at_ms, w->drain_note_at_ms, w->give_up_at_ms };
+    const uint64_t times[] = { w->sample_at_ms,     w->show_at_ms,    w->kick_at_ms,
+                               w->drain_note_at_ms, w->give_up_at_ms, w->patience_at_ms };
     uint64_t next          = now_ms + LOOK_MS;
 
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
@@ -222,6 +250,7 @@ int watch_until(struct watch *w, atomic_bool *is_done)
     int sig;
 
     while (!atomic_load(is_done)) {
+        end_keeping(w);
         now_ms = watch_now_ms();
         if (now_ms >= w->give_up_at_ms) return -1;
         (void)poll(events, 2, poll_timeout_ms(w, now_ms));

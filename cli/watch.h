@@ -22,8 +22,10 @@ struct watch {
     struct consumer *consumer;
     pthread_t producer_thread;
     pthread_t consumer_thread;
-    hopper_receiver *rcv; /* for the books; NULL once it is closed */
-    const char *dir;      /* where the queue files are */
+    hopper_receiver *rcv;              /* for the books; NULL once it is closed */
+    const char *dir;                   /* where the queue files are */
+    const struct hopper_stats *before; /* the books when the channel was opened */
+    uint64_t recovered;                /* records of earlier runs that were in it then */
 
     /* results */
     int signal;        /* the last signal that asked for an end, 0: none did */
@@ -40,13 +42,16 @@ struct watch {
     uint64_t second_at_ms; /* from here on another signal counts as the second one */
     uint64_t drain_note_at_ms;
     uint64_t give_up_at_ms;
+    uint64_t patience_at_ms; /* a queue that stays: what was read has to be in it by then, or something has moved */
+    uint64_t patience_delivered;
 };
 
 /* Both threads run. Start the clock. */
 void watch_init(struct watch *w);
 
 /* Attend to everything until *IS_DONE, which is one of the two threads'. Returns 0, or -1 when the thread was told to
- * abandon its work and does not come back: it hangs in a system call that cannot be interrupted. */
+ * abandon its work and does not come back: it hangs in a system call that cannot be interrupted. Also until
+ * control.abandon, for the end of a queue that stays: then all that was read is in it, or nobody makes room any more. */
 int watch_until(struct watch *w, atomic_bool *is_done);
 
 /* Ask both threads to read no more, or also to write no more. */

@@ -15,7 +15,7 @@ static char line[PROGRESS_LINE_BYTES];
 static void set_up(void)
 {
     stats = (struct hopper_stats){ .size = sizeof stats, .memory_bytes = 1000 };
-    progress_init(&prog, 5000);
+    progress_init(&prog, 5000, &stats, 0);
 }
 
 static const char *format_at(uint64_t now_ms)
