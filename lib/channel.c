@@ -124,7 +124,9 @@ static hopper_status make_memory(struct hpr_channel *ch, const struct hpr_found 
     *limitp = hpr_max_u64(shape.ring_bytes, DEQUE_BYTES_MIN);
     wanted  = hpr_max_u64(wanted, *limitp);
     if (shape.ring_bytes < wanted) {
-        bytes = hpr_round_up((size_t)(shape.ring_offset + wanted) + HPR_CACHE_LINE, HPR_MEMORY_HEADER_BYTES);
+        /* no larger than that run's file, so that its spare does on a full device */
+        wanted = hpr_round_up((size_t)wanted, HPR_CACHE_LINE);
+        bytes  = hpr_round_up((size_t)(shape.ring_offset + wanted), HPR_MEMORY_HEADER_BYTES);
         hpr_memory_plan(&shape, bytes, ch->plan.block_bytes, (uint32_t)ch->plan.blocks);
     }
     memcpy(shape.channel_id, ch->dir.channel_id, sizeof shape.channel_id);
