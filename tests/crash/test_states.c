@@ -21,6 +21,18 @@
 #include <time.h>
 #include <unistd.h>
 
+/* States for each point; sanitizers make each cost ten times as much. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SAMPLES 2
+#elif defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SAMPLES 2
+#endif
+#endif
+#ifndef SAMPLES
+#define SAMPLES 12
+#endif
+
 #define WHY_BYTES   2000
 #define JOBS_MAX    256
 #define JOB_SECONDS 1800 /* a job that takes longer hangs */
@@ -154,7 +166,7 @@ int main(void)
 {
     const char *only    = getenv("HOPPER_CRASH_ONLY");
     const double start  = now();
-    const unsigned many = (unsigned)env_number("HOPPER_CRASH_SAMPLES", 12);
+    const unsigned many = (unsigned)env_number("HOPPER_CRASH_SAMPLES", SAMPLES);
     unsigned failed, chosen = 0;
 
     effort = (struct crash_effort){ many >= 100 ? 9 : 4, many, many / 4 + 2, 32 };

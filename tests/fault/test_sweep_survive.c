@@ -6,7 +6,7 @@
  *   - the process is killed, or the power is cut: what is left is recovered and judged by the ledger of tests/crash
  * And the same for the calls of a recovery: an open that fails has changed nothing that the next one would miss.
  *
- *   HOPPER_SWEEP_EVERY=N   only every N-th call (1 is all of them; `make check` takes 1 for the small scenarios)
+ *   HOPPER_SWEEP_EVERY=N   only every N-th call (1, all of them, is the default without sanitizers)
  */
 #include "crash_disk.h"
 #include "life.h"
@@ -18,6 +18,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define EVERY 7
+#elif defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define EVERY 7
+#endif
+#endif
+#ifndef EVERY
+#define EVERY 1
+#endif
 
 #define CALLS_MAX 5000 /* more in one run, and the scenario has lost its way */
 
@@ -339,7 +350,7 @@ static void sweep(const struct scenario *scenario, const struct fault_kind *kind
 
 int main(void)
 {
-    const uint64_t every = env_number("HOPPER_SWEEP_EVERY", 1);
+    const uint64_t every = env_number("HOPPER_SWEEP_EVERY", EVERY);
     const char *only     = getenv("HOPPER_SWEEP_ONLY");
 
     setvbuf(stdout, NULL, _IOLBF, 0);
