@@ -127,9 +127,11 @@ static hopper_status sync_locked(struct hpr_channel *ch, struct hopper_error *er
         st = hpr_dir_sync(dir, err);
         hpr_mutex_lock(sp->back);
     }
+    if (st != HOPPER_OK && (promise = hpr_dir_unsynced_bytes(dir)) == 0) st = HOPPER_OK; /* it was given up before */
     if (st != HOPPER_OK) {
         sp->write_errors++;
-        promise = hpr_dir_unsynced_bytes(dir);
+        if (dir->active_is_spent && err->sys_errno == 0)
+            (void)hpr_error_set(err, HOPPER_EIO, 0, "write again what could not be synced in", dir->path);
         if (!hpr_dir_promise_locked(dir, promise)) promise = 0;
     }
     if (promise > 0) {
