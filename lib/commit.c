@@ -461,7 +461,9 @@ static void *sync_at_intervals(void *arg)
 
     hpr_mutex_lock(&ch->deque.back);
     while (!c->is_stopping) {
-        struct hopper_error ignored; /* counted in write_errors; whoever waits for durability is told */
+        struct hopper_error ignored = {
+            .status = HOPPER_OK
+        }; /* counted in write_errors; whoever waits for durability is told */
 
         hpr_cond_wait(&c->tick, &ch->deque.back, (uint64_t)ch->options.sync_ms * 1000000U);
         if (!c->is_stopping && !c->is_running && durable_seq(ch) + 1 < ch->next_seq) (void)sync_now(ch, &ignored);

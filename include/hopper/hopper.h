@@ -60,8 +60,8 @@ typedef struct hopper_receiver hopper_receiver;
  * alone. With the other values of survive the channel goes on where the run before ended, also one that was killed, and
  * hopper_recovery_report() tells what was found; this takes time by the number of files and the size of the last one.
  * Budgets, compression and sync may be others than before; a budget that is less than what is queued makes sends full
- * until enough has been received (memory that a killed run with a larger budget had filled is kept as it is, beyond
- * memory_bytes, for this run). survive and the kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is held. Blocks on file operations only. Any thread.
+ * until enough has been received (what an earlier run with a larger budget or other options left in memory is kept as
+ * it is, for this run also beyond memory_bytes). survive and the kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is held. Blocks on file operations only. Any thread.
  *   HOPPER_OK        both handles are the caller's, each to be closed
  *   HOPPER_EINVAL    DIR is NULL or empty, a bad name, or an option out of range (err->op says which)
  *   HOPPER_ENOENT    DIR does not exist
