@@ -4,7 +4,7 @@
  *
  *   bench-PEER [--work mem|overflow] [--variant NAME] [--senders N] [--size BYTES] [--batch N] [--slots N]
  *              [--messages N] [--passes N] [--data log|int] [--bytes N] [--memory N] [--level 0..9] [--dir DIR]
- *              [--seed N] [--pin 0|1]
+ *              [--seed N] [--pin 0|1] [--survive 0|1]
  *
  * The runner is the usual caller; by hand the defaults do something sensible.
  */
@@ -43,7 +43,7 @@ static int number_parse(const struct number_option *option, const char *text)
 
 /* The values as numbers of one type, before they go to their fields. */
 struct numbers {
-    uint64_t senders, size, batch, level, pin;
+    uint64_t senders, size, batch, level, pin, survive;
 };
 
 static int option_take(const char *name, const char *text, struct bench_work *work, struct numbers *numbers,
@@ -55,7 +55,7 @@ static int option_take(const char *name, const char *text, struct bench_work *wo
         {"--pin", &numbers->pin, 0, 1},                         {"--slots", &work->slots, 0, UINT32_MAX},
         {"--messages", &work->messages, 1, BENCH_COUNTER_MASK}, {"--passes", &work->passes, 1, UINT32_MAX},
         {"--bytes", &work->bytes, 1, UINT64_C(1) << 40},        {"--memory", &work->memory, 0, UINT64_C(1) << 40},
-        {"--seed", &work->seed, 0, UINT64_MAX},
+        {"--seed", &work->seed, 0, UINT64_MAX},               {"--survive", &numbers->survive, 0, 1},
     };
     const struct text_option word[] = {
         {"--work", kind}, {"--variant", &work->variant}, {"--data", &work->data}, {"--dir", &work->dir}};
@@ -110,5 +110,6 @@ int bench_args(int argc, char **argv, struct bench_work *work)
     work->batch = (size_t)numbers.batch;
     work->level = (int)numbers.level;
     work->pin = (int)numbers.pin;
+    work->survive = (int)numbers.survive;
     return BENCH_OK;
 }

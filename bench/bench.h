@@ -44,6 +44,7 @@ struct bench_work {
     uint64_t        memory;   /* the channel's memory budget in bytes; 0: what the work needs */
     uint64_t        seed;
     int             level;    /* overflow: 0 stored, 1 to 9 deflated */
+    int             survive;  /* what a channel of ours survives: 0 nothing, 1 a kill */
     int             pin;      /* 1: the receiver has a CPU to itself; 0: wherever the system likes */
 };
 

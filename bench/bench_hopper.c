@@ -29,6 +29,7 @@ static struct {
 static const char *peer_name(const struct bench_work *work)
 {
     if (work->kind == BENCH_OVERFLOW) return work->level == 0 ? "libhopper-stored" : "libhopper-zlib";
+    if (work->survive == HOPPER_SURVIVE_CRASH) return "libhopper-crash";
     return work->memory != 0 ? "libhopper-swapping" : "libhopper";
 }
 
@@ -82,7 +83,8 @@ static void peer_open(const struct bench_work *work)
     char                  text[512];
 
     options.memory_bytes = memory_choose(work);
-    options.disk_bytes = (UINT64_C(1) << 30) + 2 * work->bytes;
+    options.disk_bytes = (UINT64_C(1) << 30) + 2 * work->bytes + 2 * options.memory_bytes;
+    options.survive = (uint32_t)work->survive;
     options.compression = work->level == 0 ? HOPPER_COMPRESSION_NONE : (uint32_t)work->level;
     directory_make(work->dir);
     if (hopper_open(channel.dir, "bench", &options, &channel.sender[0], &channel.receiver, &err) != HOPPER_OK) {

@@ -7,6 +7,7 @@
 #include "run.h"
 
 static const struct plan_peer words[] = {{"hopper", ""},
+                                         {"hopper", "--survive 1"},
                                          {"std", "--variant channel"},
                                          {"std", "--variant sync"},
                                          {"gasync", ""},
@@ -16,6 +17,7 @@ static const struct plan_peer words[] = {{"hopper", ""},
                                          {NULL, NULL}};
 
 static const struct plan_peer bytes[] = {{"hopper", ""},
+                                         {"hopper", "--survive 1"},
                                          {"std", "--variant channel"},
                                          {"std", "--variant sync"},
                                          {"std", "--variant channel-array"},
