@@ -36,7 +36,7 @@
 #define RECORD_BYTES_MAX_TEXT "1023M"
 #endif
 
-#define SYNC_MS_MAX      86400000            /* as the library has it */
+#define SYNC_MS_MAX      86400000             /* as the library has it */
 #define STATE_FILE_BYTES (UINT64_C(16) << 10) /* docs/format.md: STATE and PRODUCERS of each channel that survives */
 
 enum { OPT_NAME = 256, OPT_MAX_DISK, OPT_FULL, OPT_MAX_RECORD, OPT_LONG_RECORDS, OPT_DRAIN, OPT_FILL };

@@ -104,6 +104,31 @@ START_TEST(lag_is_the_age_of_the_oldest_record_on_its_way)
 }
 END_TEST
 
+START_TEST(records_of_earlier_runs_are_told_apart)
+{
+    stats.accepted = 5000;
+    progress_init(&prog, 5000, &stats, 3100);
+    stats.accepted = 5250;
+    progress_sample(&prog, 6000, &stats, 0);
+    ck_assert_ptr_nonnull(strstr(format_at(6000), "250 rec +3.10k old 0B 0:00:01 [in 250/s out 0/s]"));
+    progress_format(&prog, 6000, &stats, 50, line);
+    ck_assert_str_eq(line, "250 rec +3.10k old disk 0B/0 files lag 0.0s");
+}
+END_TEST
+
+START_TEST(records_of_earlier_runs_lag_since_the_start)
+{
+    stats.accepted = stats.pending_disk = 5000;
+    progress_init(&prog, 5000, &stats, 5000);
+    stats.accepted = 6000; /* one a millisecond */
+    progress_sample(&prog, 6000, &stats, 0);
+    stats.pending_disk = 3000; /* the next one is number 3001, an old one */
+    ck_assert_ptr_nonnull(strstr(format_at(9000), "lag 4.0s"));
+    stats.pending_disk = 500; /* number 5501 */
+    ck_assert_ptr_nonnull(strstr(format_at(9000), "lag 3.5s"));
+}
+END_TEST
+
 START_TEST(lag_is_known_after_more_samples_than_are_kept)
 {
     for (uint64_t second = 1; second <= 50 * PROGRESS_SAMPLES; second++) {
@@ -133,6 +158,16 @@ START_TEST(undelivered_is_what_is_neither_written_nor_a_gap)
     books.delivered_records = 97;
     books.unsent_records    = 0;
     ck_assert_uint_eq(books_undelivered(&books), 0);
+}
+END_TEST
+
+START_TEST(staying_is_what_is_in_the_queue)
+{
+    struct books books = some_books();
+
+    books.channel.pending_memory = 3;
+    books.channel.pending_disk   = 4;
+    ck_assert_uint_eq(books_staying(&books), 7);
 }
 END_TEST
 
@@ -181,8 +216,11 @@ int main(void)
     tcase_add_test(tcase, one_file_is_not_files_and_full_is_a_hundred);
     tcase_add_test(tcase, numbers_have_three_digits_and_change_their_unit_in_time);
     tcase_add_test(tcase, lag_is_the_age_of_the_oldest_record_on_its_way);
+    tcase_add_test(tcase, records_of_earlier_runs_are_told_apart);
+    tcase_add_test(tcase, records_of_earlier_runs_lag_since_the_start);
     tcase_add_test(tcase, lag_is_known_after_more_samples_than_are_kept);
     tcase_add_test(tcase, undelivered_is_what_is_neither_written_nor_a_gap);
+    tcase_add_test(tcase, staying_is_what_is_in_the_queue);
     tcase_add_test(tcase, json_is_one_object_and_has_all_the_names_of_the_text);
     tcase_add_test(tcase, books_are_cut_where_the_buffer_ends);
     suite_add_tcase(suite, tcase);
