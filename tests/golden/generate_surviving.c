@@ -297,7 +297,7 @@ static const struct golden {
     { "foreign", foreign, "a file with the name of a queue file that is none, and others: left alone" },
     { "foreign-channel", foreign_channel, "a queue file of another channel: left alone, its records are not counted" },
     { "hostile-state", hostile_state,
-      "a right checksum over a position of 2^64 - 2: all that is there is acknowledged" },
+      "a right checksum over a position of 2^64 - 2, which no channel reaches: it does not count" },
 };
 
 /* ---- writing ---- */
