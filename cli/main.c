@@ -132,8 +132,12 @@ static int start_threads(struct session *s)
 {
     int err = 0;
 
-    if (s->args.only_fills) s->consumer.is_complete = s->consumer.is_done = true;
-    else err = pthread_create(&s->watch.consumer_thread, NULL, consumer_run, &s->consumer);
+    if (!s->args.only_fills) {
+        err = pthread_create(&s->watch.consumer_thread, NULL, consumer_run, &s->consumer);
+    } else {
+        s->consumer.is_complete = true;
+        atomic_store(&s->consumer.is_done, true);
+    }
     if (err != 0) {
         report_failure(err, "cannot start a thread");
         return -1;
