@@ -7,7 +7,6 @@
 
 #include "annotate.h"
 #include "error.h"
-#include "record.h"
 #include "recover.h"
 #include "restore.h"
 #include "settle.h"
@@ -205,7 +204,7 @@ static hopper_status make_channel(const struct hopper_options *options, const st
     ch->options     = *options;
     ch->plan        = *plan;
     ch->dir         = *dir;
-    ch->dir.raw_max = (uint32_t)hpr_max_u64(plan->block_bytes, hpr_record_numbered_bytes(plan->record_bytes_max));
+    ch->dir.raw_max = (uint32_t)plan->raw_max;
     if (options->item_type) {
         ch->item_type         = *options->item_type;
         ch->options.item_type = &ch->item_type;
@@ -247,6 +246,7 @@ static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found,
     if (largest > plan->block_bytes) {
         plan->block_bytes    = hpr_round_up(largest, HPR_CACHE_LINE);
         plan->read_raw_bytes = hpr_max_size(plan->read_raw_bytes, plan->block_bytes);
+        plan->raw_max        = hpr_max_u64(plan->raw_max, plan->block_bytes);
         plan->codec          = hpr_codec_params(plan->codec.level, plan->block_bytes);
         if (plan->block_bytes <= memory_bytes / 32 && found->old.block_count * plan->block_bytes <= memory_bytes / 8)
             plan->blocks = hpr_min_size(plan->blocks, (size_t)(memory_bytes / 8) / plan->block_bytes);

@@ -159,6 +159,7 @@ void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
     plan->record_bytes_max = hpr_min_u64(o->record_bytes_max, disk - DISK_OVERHEAD_BYTES);
     packed_max             = o->survive == HOPPER_SURVIVE_NOTHING ? hpr_record_packed_bytes(plan->record_bytes_max)
                                                                   : hpr_record_numbered_bytes(plan->record_bytes_max);
+    plan->raw_max          = hpr_max_u64(plan->block_bytes, packed_max);
     if (plan->record_bytes_max > o->memory_bytes / 4) {
         plan->read_raw_bytes = plan->block_bytes;
         plan->big_raw_bytes  = packed_max > plan->block_bytes ? (size_t)packed_max : 0;

@@ -22,6 +22,7 @@ struct hpr_plan {
     size_t big_raw_bytes;      /* the same outside the arena, when record_bytes_max asks for it; else 0 */
     uint64_t file_bytes;       /* limit of a queue file */
     uint64_t record_bytes_max; /* the largest record taken */
+    uint64_t raw_max;          /* the largest frame that is written, inflated */
     size_t extra_bytes;        /* beyond memory_bytes: for blocks that a killed run with a larger budget had filled */
     bool has_codec;
     struct hpr_codec_params codec;

@@ -22,7 +22,7 @@ allowed() # MODULE: what it may include besides itself and what is for all
     fetch) echo 'settle channel record' ;;
     settle) echo 'channel' ;;
     restore) echo 'settle channel recover' ;;
-    channel) echo 'record commit settle restore recover arena deque dir memory options replay spill state' ;;
+    channel) echo 'commit settle restore recover arena deque dir memory options replay spill state' ;;
     recover) echo 'codec dir memory_old producers state' ;;
     deque) echo 'ring' ;;
     spill) echo 'dir memory record stream' ;;

@@ -74,7 +74,7 @@ END_TEST
 START_TEST(values_that_are_given_are_kept)
 {
     const struct hopper_options in = {sizeof in, 3 * MIB, 5 * MIB, 2 * MIB, 12345, HOPPER_SURVIVE_NOTHING,
-                                      HOPPER_FULL_DROP_OLDEST, 9, 0, &item_type, &platform};
+                                      HOPPER_FULL_DROP_OLDEST, 9, 0, &item_type, &platform, 0, 0, 0, 0};
     struct hopper_options out;
 
     ck_assert_int_eq(hpr_options_import(&out, &in, NULL), HOPPER_OK);
@@ -100,7 +100,7 @@ START_TEST(a_shorter_struct_leaves_the_rest_at_its_defaults)
 
     for (size_t size = least; size <= sizeof out; size += alignof(struct hopper_options)) {
         unsigned char *in = malloc(size); /* exactly so much: sanitizers see a read beyond */
-        struct hopper_options whole = {size, 2 * MIB, 8 * MIB, MIB, 77, 0, 1, 3, 0, NULL, &platform};
+        struct hopper_options whole = {size, 2 * MIB, 8 * MIB, MIB, 77, 0, 1, 3, 0, NULL, &platform, 0, 0, 0, 0};
 
         memcpy(in, &whole, size);
         ck_assert_int_eq(hpr_options_import(&out, (struct hopper_options *)(void *)in, NULL), HOPPER_OK);
