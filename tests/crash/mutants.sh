@@ -84,14 +84,13 @@ mutant data-not-synced 'states:power: few' dir_sync.c 'int res = dir->io->fdatas
 mutant sync-tried-again 'states:power: a sync' dir_sync.c 'if \(res < 0\) return res;\s*count_sync' 'if (res < 0) res = dir->io->fdatasync(dir->io->ctx, fd);\n    count_sync'
 mutant state-not-synced 'states:power: files removed' settle.c 'if \(res == 0 && is_synced\) res = [^;]*;' ''
 mutant state-in-one-slot 'states:power: acknowledged' state.c 'state->generation % HPR_STATE_SLOTS \* SLOT_STEP' '(uint64_t)0'
-mutant state-not-checked 'states:power: ' state.c 'hpr_get_u32\(in \+ 508\) != hpr_crc32\(0, in, 508\)' '0'
 mutant tail-not-synced 'states:power: ' recover.c '\(res = io->fdatasync\(io->ctx, s->fd\)\) < 0 \|\|' ''
 mutant tail-name-not-synced 'states:power: ' recover.c '\|\| \(res = io->fsync\(io->ctx, s->dir->fd\)\) < 0' ''
 mutant boot-not-compared 'states:crash: cut' memory_old.c 'memcmp\(boot_id, old->shape.boot_id, sizeof boot_id\) == 0' '1'
 mutant memory-not-synced 'states:crash: cut after' memory.c 'if \(is_closed\) \{' 'if (is_closed) atomic_store(&m->header->closed, 1);\n    if (0) {'
 mutant slot-first step memory.c 'uint32_t other = [^;]*;' 'uint32_t other = atomic_load(&m->header->slot) ^ 1U;\n    atomic_store(&m->header->slot, other);'
 mutant published-first step deque.h 'memcpy\(at, &head, sizeof head\);' 'if (dq->kept_published) atomic_store(dq->kept_published, dq->tail.pos + entry);\n    memcpy(at, &head, sizeof head);'
-mutant counted-first step spill.c 'block->raw_bytes \+= hpr_record_put_header' 'if (block->kept) hpr_memory_fill_block(block->kept, block->records + 1, block->raw_bytes + hpr_record_packed_bytes(len));\n    block->raw_bytes += hpr_record_put_header'
+mutant counted-first step spill.c 'append\(sp->open, source\);' 'if (sp->open->kept) hpr_memory_fill_block(sp->open->kept, sp->open->records + 1, sp->open->raw_bytes + bytes);\n    append(sp->open, source);'
 mutant place-not-kept kill settle.c 'hpr_memory_set_place\([^;]*;' ';'
 
 echo "mutants.sh: $found found, $missed missed"

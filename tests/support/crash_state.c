@@ -238,10 +238,32 @@ static void draw(struct states *states, unsigned samples)
             choice->torn_at =
                 (uint32_t)rng_below(rng, rng_below(rng, 2) ? 64 : CRASH_SECTOR_BYTES); /* heads are what matters */
             if (unit_of(states, choice->torn)->kind != CRASH_DATA) choice->torn = SIZE_MAX;
+            choice->garbage = 0; /* one or the other */
         }
         make_one(states);
         choice->garbage = 0;
         choice->torn    = SIZE_MAX;
+    }
+}
+
+/* STATE is written in place, so each head of its sector counts: the new one's beginning before the old one's rest. */
+static void torn_state_file(struct states *states)
+{
+    struct choice *choice             = &states->choice;
+    const struct crash_tree *live     = &choice->disk->live;
+    const struct crash_entry *entries = live->entries;
+
+    for (size_t i = 0; i < choice->count; i++) {
+        bool is_state = false;
+
+        for (size_t e = 0; e < live->entries_count && !is_state; e++)
+            is_state = entries[e].inode == unit_of(states, i)->inode && strcmp(entries[e].name, "STATE") == 0;
+        if (!is_state || unit_of(states, i)->kind != CRASH_DATA) continue;
+        for (size_t k = 0; k < choice->count; k++) choice->picked[k] = true;
+        choice->torn = i;
+        for (choice->torn_at = 40; choice->torn_at <= 64; choice->torn_at += 12)
+            make_one(states); /* within its numbers */
+        choice->torn = SIZE_MAX;
     }
 }
 
@@ -267,6 +289,7 @@ uint64_t crash_disk_each_state(struct crash_disk *disk, const struct crash_how *
         systematic(&states);
         draw(&states, how->samples / 2);
     }
+    torn_state_file(&states);
     free(states.choice.picked);
     free(units);
     return states.made;
