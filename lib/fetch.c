@@ -198,7 +198,11 @@ static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *
     if (ch->options.acknowledge == HOPPER_ACKNOWLEDGE_EXPLICIT && hpr_channel_survives(ch) && write_first(ch))
         return HOPPER_EAGAIN;
     res = hpr_spill_take_block_locked(&ch->spill, &block);
-    assert(res != HPR_AGAIN); /* what is due is in files or in blocks */
+    if (res == HPR_AGAIN) { /* no file and no block has the rest of what an earlier run accepted */
+        assert(hpr_channel_survives(ch));
+        claim_frame(ch, rcv, rcv->next_seq + rcv->due, 0, rcv->due_dropped_total, HOPPER_GAP_NONE);
+        return HOPPER_OK;
+    }
     if (res != HPR_DONE) {
         hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX); /* it is being written just now */
         return HOPPER_EAGAIN;
