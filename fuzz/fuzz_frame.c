@@ -61,7 +61,7 @@ static void fuzz_file_header(struct fuzz_input *in, int forge)
         FUZZ_REQUIRE(hpr_frame_get_file_header(out, sizeof out, &again) == HPR_FILE_OURS &&
                          again.survive == h.survive && again.content == h.content && again.number == h.number &&
                          again.first_seq == h.first_seq && again.stream_offset == h.stream_offset &&
-                         again.record_offset == h.record_offset &&
+                         again.record_offset == h.record_offset && again.raw_max == h.raw_max &&
                          memcmp(again.channel_id, h.channel_id, sizeof h.channel_id) == 0,
                      "a file header changes on the way round");
     } else {
