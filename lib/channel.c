@@ -164,6 +164,16 @@ static hopper_status make_deque(struct hpr_channel *ch, uint64_t limit)
     return hpr_deque_init(&ch->deque, &ring, limit, ch->options.platform);
 }
 
+/* What only channels that survive need. */
+static hopper_status make_records(struct hpr_channel *ch, struct hopper_receiver *rcv)
+{
+    if (!hpr_channel_survives(ch)) return HOPPER_OK;
+    ch->producers     = hpr_arena_take(&ch->arena, sizeof *ch->producers);
+    ch->dir.producers = hpr_arena_take(&ch->arena, sizeof *ch->dir.producers);
+    rcv->noted        = hpr_arena_take(&ch->arena, HPR_GAPS_NOTED_MAX * sizeof *rcv->noted);
+    return ch->producers && ch->dir.producers && rcv->noted ? HOPPER_OK : HOPPER_ENOMEM;
+}
+
 /* All memory is taken here. */
 static hopper_status make_parts(struct hpr_channel *ch, struct hopper_receiver **rcvp, const struct hpr_found *found,
                                 struct hopper_error *err)
@@ -171,7 +181,9 @@ static hopper_status make_parts(struct hpr_channel *ch, struct hopper_receiver *
     uint64_t limit = 0;
     hopper_status st;
 
-    if ((st = make_spill(ch)) != HOPPER_OK || (st = make_receiver(ch, rcvp)) != HOPPER_OK) goto failed;
+    if ((st = make_spill(ch)) != HOPPER_OK || (st = make_receiver(ch, rcvp)) != HOPPER_OK ||
+        (st = make_records(ch, *rcvp)) != HOPPER_OK)
+        goto failed;
     if (ch->options.survive == HOPPER_SURVIVE_CRASH && (st = make_memory(ch, found, &limit, err)) != HOPPER_OK)
         return st;
     for (size_t i = 0; i < ch->plan.blocks && st == HOPPER_OK; i++) st = make_block(ch, i);
@@ -233,26 +245,28 @@ static struct hopper_sender *make_sender(const struct hopper_options *options)
     return snd;
 }
 
-/* Blocks that an earlier run had filled are taken over as they are. Where they are larger than this budget would ever make
- * them, buffers for them come on top; where they only are larger than these options make them, there are fewer. */
+/* Blocks that an earlier run had filled are taken over as they are, all of them, so they may be smaller or larger now than
+ * these options alone would make them. Only where this budget could never hold them, buffers for them come on top. */
 static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found, uint64_t memory_bytes)
 {
+    const size_t count = found->old.block_count, share = (size_t)(memory_bytes / 8);
     size_t largest = 0;
 
     if (found->raw_max > hpr_max_size(plan->read_raw_bytes, plan->big_raw_bytes))
         plan->big_raw_bytes = (size_t)found->raw_max;
     if (!found->has_memory) return;
-    for (size_t i = 0; i < found->old.block_count; i++) largest = hpr_max_size(largest, found->old.blocks[i].bytes);
-    if (largest > plan->block_bytes) {
-        plan->block_bytes    = hpr_round_up(largest, HPR_CACHE_LINE);
-        plan->read_raw_bytes = hpr_max_size(plan->read_raw_bytes, plan->block_bytes);
-        plan->raw_max        = hpr_max_u64(plan->raw_max, plan->block_bytes);
-        plan->codec          = hpr_codec_params(plan->codec.level, plan->block_bytes);
-        if (plan->block_bytes <= memory_bytes / 32 && found->old.block_count * plan->block_bytes <= memory_bytes / 8)
-            plan->blocks = hpr_min_size(plan->blocks, (size_t)(memory_bytes / 8) / plan->block_bytes);
-        else plan->extra_bytes = (plan->lanes + 3) * (plan->block_bytes + HPR_DEFLATER_BYTES_MAX);
+    for (size_t i = 0; i < count; i++) largest = hpr_max_size(largest, found->old.blocks[i].bytes);
+    if (count > plan->blocks)
+        plan->block_bytes = hpr_min_size(plan->block_bytes, share / count & ~(size_t)(HPR_CACHE_LINE - 1));
+    plan->block_bytes    = hpr_max_size(plan->block_bytes, hpr_round_up(largest, HPR_CACHE_LINE));
+    plan->read_raw_bytes = hpr_max_size(plan->read_raw_bytes, plan->block_bytes);
+    plan->raw_max        = hpr_max_u64(plan->raw_max, plan->block_bytes);
+    plan->codec          = hpr_codec_params(plan->codec.level, plan->block_bytes);
+    plan->blocks         = hpr_max_size(hpr_min_size(plan->blocks, share / plan->block_bytes), count);
+    if (plan->block_bytes > memory_bytes / 32 || plan->blocks * plan->block_bytes > share) {
+        plan->blocks      = hpr_max_size(plan->blocks, 3);
+        plan->extra_bytes = (plan->lanes + 3) * (plan->block_bytes + HPR_DEFLATER_BYTES_MAX);
     }
-    plan->blocks = hpr_max_size(plan->blocks, found->old.block_count);
 }
 
 /* The channel with all its memory, in DIR, going on from what was FOUND there. */
