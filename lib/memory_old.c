@@ -210,40 +210,52 @@ void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum 
     sum->is_whole = true;
 }
 
-/* Entry at AT with N numbers, DROPPED of them dropped, of which the first PASSED are behind: it stands for the rest. */
-static void shorten(unsigned char *at, unsigned kind, uint64_t n, uint64_t dropped, uint64_t passed)
+/* The entry at AT stands from now on for the last LEFT of its numbers, of which DROPPED_LEFT were dropped. */
+static void shorten(unsigned char *at, unsigned kind, uint64_t left, uint64_t dropped_left)
 {
-    uint64_t left         = n - passed;
-    uint64_t dropped_left = dropped > passed ? dropped - passed : 0;
-    uint64_t head         = left << 3 | (kind == HPR_PLACE_SKIP ? HPR_PLACE_DISK : kind);
+    uint64_t head = left << 3 | (kind == HPR_PLACE_SKIP ? HPR_PLACE_DISK : kind);
 
     memcpy(at, &head, sizeof head);
     if (kind != HPR_PLACE_GAP) memcpy(at + HPR_RING_HEAD_BYTES, &dropped_left, sizeof dropped_left);
 }
 
-uint64_t hpr_ring_normalise(unsigned char *base, size_t len, uint64_t passed_seq, uint64_t *seqp, uint64_t *droppedp)
+/* Of an entry with N numbers, DROPPED of them dropped, the first PASSED are behind: how many of these were dropped, when
+ * BEHIND dropped ones were counted behind in all from the entry's start. */
+static uint64_t dropped_behind(uint64_t n, uint64_t dropped, uint64_t passed, uint64_t behind)
+{
+    uint64_t least = dropped > n - passed ? dropped - (n - passed) : 0;
+
+    return hpr_min_u64(hpr_max_u64(behind, least), hpr_min_u64(dropped, passed));
+}
+
+uint64_t hpr_ring_normalise(unsigned char *base, size_t len, uint64_t passed_seq, uint64_t passed_dropped,
+                            uint64_t *seqp, uint64_t *droppedp)
 {
     uint64_t at = 0, start = 0, seq = *seqp, dropped_total = *droppedp;
 
     while (at < len) {
         struct hpr_ring_sum one = { 0 };
-        uint64_t head, n, dropped, passed, taken;
+        uint64_t head, n, dropped, passed, behind, taken;
         unsigned kind;
 
         memcpy(&head, base + at, sizeof head);
-        kind    = (unsigned)(head & 7);
-        taken   = add_entry(&one, kind, head >> 3, base + at + HPR_RING_HEAD_BYTES, len - at);
-        n       = one.seqs;
+        kind   = (unsigned)(head & 7);
+        taken  = add_entry(&one, kind, head >> 3, base + at + HPR_RING_HEAD_BYTES, len - at);
+        n      = one.seqs;
+        passed = passed_seq >= seq ? hpr_min_u64(passed_seq - seq + 1, n) : 0;
+        behind = passed_dropped > dropped_total ? passed_dropped - dropped_total : 0;
+
         dropped = one.dropped;
-        passed  = passed_seq >= seq ? hpr_min_u64(passed_seq - seq + 1, n) : 0;
-        if (kind == HPR_PLACE_SKIP || (passed > 0 && passed < n)) shorten(base + at, kind, n, dropped, passed);
+        behind  = dropped_behind(n, dropped, passed, behind);
+        if (kind == HPR_PLACE_SKIP || (passed > 0 && passed < n))
+            shorten(base + at, kind, n - (passed < n ? passed : 0), dropped - (passed < n ? behind : 0));
         if (start == at && passed == n) { /* all of it is behind, and all before it */
             start     = at + taken;
             *seqp     = seq + n;
             *droppedp = dropped_total + dropped;
         } else if (start == at && passed > 0) {
             *seqp     = seq + passed;
-            *droppedp = dropped_total + hpr_min_u64(dropped, passed);
+            *droppedp = dropped_total + behind;
         }
         seq += n;
         dropped_total += dropped;

@@ -65,8 +65,10 @@ HPR_MUST_CHECK int hpr_memory_old_read_block(const struct hpr_memory_old *old, s
 void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum *sum);
 
 /* Make the LEN bytes of good ring entries at BASE fit for another run, whose receiver has had nothing behind PASSED_SEQ: what
- * was taken from beside the ring is to be taken again. *SEQP and *DROPPEDP are those of the first entry; entries and parts
- * of entries up to PASSED_SEQ are passed over. Returns where the wanted entries begin. */
-uint64_t hpr_ring_normalise(unsigned char *base, size_t len, uint64_t passed_seq, uint64_t *seqp, uint64_t *droppedp);
+ * was taken from beside the ring is to be taken again. PASSED_DROPPED: dropped_total of what is behind. *SEQP and *DROPPEDP
+ * are those of the first entry; entries and parts of entries up to PASSED_SEQ are passed over. Returns where the wanted
+ * entries begin. */
+uint64_t hpr_ring_normalise(unsigned char *base, size_t len, uint64_t passed_seq, uint64_t passed_dropped,
+                            uint64_t *seqp, uint64_t *droppedp);
 
 #endif

@@ -40,13 +40,13 @@ static void note_ring_numbers(struct hpr_channel *ch, const unsigned char *base,
     while (len > 0 && cursor.pos < len) {
         hpr_ring_get(&ring, &cursor, &entry);
         if (entry.kind == HPR_PLACE_NUMBERED)
-            hpr_producers_note(&ch->producers, hpr_get_u64(entry.data), hpr_get_u64(entry.data + 8));
+            hpr_producers_note(ch->producers, hpr_get_u64(entry.data), hpr_get_u64(entry.data + 8));
     }
 }
 
 /* The earlier ring's entries, from the new ring's start on. What makes no sense ends it; that is a gap then. */
-static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_old *old, uint64_t passed_seq,
-                               struct parts *parts, struct hopper_error *err)
+static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_old *old,
+                               const struct hpr_passed *passed, struct parts *parts, struct hopper_error *err)
 {
     struct hpr_deque *dq = &ch->deque;
     size_t bytes         = (size_t)hpr_memory_old_ring_bytes(old);
@@ -58,8 +58,8 @@ static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_o
     hpr_ring_add_up(dq->ring.base, bytes, &parts->ring);
     parts->start_seq     = old->place.start_seq;
     parts->start_dropped = old->place.start_dropped;
-    parts->start         = hpr_ring_normalise(dq->ring.base, (size_t)parts->ring.bytes, passed_seq, &parts->start_seq,
-                                              &parts->start_dropped);
+    parts->start = hpr_ring_normalise(dq->ring.base, (size_t)parts->ring.bytes, passed->seq, passed->dropped_total,
+                                      &parts->start_seq, &parts->start_dropped);
     dq->put = dq->tail.pos = parts->ring.bytes;
     dq->tail.offset        = (size_t)(parts->ring.bytes % dq->ring.bytes);
     dq->head.pos = dq->published_seen = parts->start;
@@ -87,8 +87,8 @@ static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found 
         if (!is_wanted(from, found)) continue;
         block = hpr_spill_restore_block(&ch->spill, from->first_seq, from->records, from->bytes);
         if ((res = hpr_memory_old_read_block(&found->old, i, block->raw)) < 0) return memory_error(ch, res, err);
-        hpr_producers_note_raw(&ch->producers, block->raw, from->bytes);
-        block->has_numbers   = ch->producers.count > 0;
+        hpr_producers_note_raw(ch->producers, block->raw, from->bytes);
+        block->has_numbers   = ch->producers->count > 0;
         block->dropped_total = from->dropped_total;
         block->opened_ms     = from->opened_ms;
         hpr_spill_describe_kept(block);
@@ -134,7 +134,7 @@ static void count_records(struct hpr_channel *ch, const struct hpr_found *found,
     sp->records_written   = less(elsewhere, p->in_blocks);
     sp->claimed_seq       = found->passed.seq + 1;
     sp->end_seq           = sp->oldest ? sp->oldest->first_seq : ch->next_seq;
-    sp->end_dropped_total = found->end_dropped_total;
+    sp->end_dropped_total = sp->oldest ? sp->oldest->dropped_total : ch->dropped_total;
     memcpy(ch->gap_records, found->passed.gap_records, sizeof ch->gap_records);
     ch->gap_records[HOPPER_GAP_DROPPED_NEWEST] += p->due_dropped + p->ring.dropped + p->tail_dropped;
     if (p->tail_dropped == p->tail) {
@@ -185,8 +185,8 @@ static hopper_status put_memory_in_place(struct hpr_channel *ch, const struct ho
     const struct hpr_memory_place place = { ch->deque.head.pos, rcv->kept_seq, rcv->kept_dropped, rcv->passed };
     int res;
 
-    for (size_t i = 0; i < ch->producers.count; i++)
-        hpr_memory_note_number(&ch->memory, ch->producers.known[i].id, ch->producers.known[i].accepted);
+    for (size_t i = 0; i < ch->producers->count; i++)
+        hpr_memory_note_number(&ch->memory, ch->producers->known[i].id, ch->producers->known[i].accepted);
     hpr_memory_set_place(&ch->memory, &place, true);
     hpr_memory_set_place(&ch->memory, &place, false);
     atomic_store(&ch->deque.published, ch->deque.tail.pos);
@@ -220,9 +220,9 @@ static hopper_status restore_locked(struct hpr_channel *ch, struct hopper_receiv
     struct parts parts = { 0 };
     hopper_status st;
 
-    ch->producers = ch->dir.producers = found->producers; /* the latter as of what is in files */
-    if (found->has_memory) hpr_producers_merge(&ch->producers, &found->old.producers);
-    if (found->has_memory && ((st = copy_ring(ch, &found->old, found->passed.seq, &parts, err)) != HOPPER_OK ||
+    *ch->producers = *ch->dir.producers = found->producers; /* the latter as of what is in files */
+    if (found->has_memory) hpr_producers_merge(ch->producers, &found->old.producers);
+    if (found->has_memory && ((st = copy_ring(ch, &found->old, &found->passed, &parts, err)) != HOPPER_OK ||
                               (st = copy_blocks(ch, found, &parts, err)) != HOPPER_OK))
         return st;
     add_parts(ch, found, &parts);
