@@ -216,6 +216,9 @@ static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h
     sp->end_seq           = h->first_seq + h->records;
     sp->end_dropped_total = h->dropped_total;
     sp->records_written += h->records;
+    if (sp->claimed_seq >
+        h->first_seq) /* of a block that an earlier run had filled, its first records were received then */
+        hpr_spill_claim_locked(sp, hpr_min_u64(sp->claimed_seq - h->first_seq, h->records));
     sp->failed_errno = 0;
     sp->gains++;
     if (seal_error) sp->write_errors++;
@@ -298,8 +301,7 @@ static enum hpr_result write_oldest(struct hpr_spill *sp, struct hopper_error *e
     become_writer(sp);
     hpr_mutex_unlock(sp->back);
     st = write_frame(sp->dir, lane, &seal_error, &failure);
-    if (st == HOPPER_OK && block->has_numbers)
-        hpr_producers_note_raw(&sp->dir->producers, block->raw, block->raw_bytes);
+    if (st == HOPPER_OK && block->has_numbers) hpr_producers_note_raw(sp->dir->producers, block->raw, block->raw_bytes);
     if (st != HOPPER_OK) has_waste = hpr_dir_roll_back_frame(sp->dir);
     hpr_mutex_lock(sp->back);
     sp->is_writing = false;
@@ -387,7 +389,7 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
     if (st == HOPPER_OK) {
         sp->dir->promised -= promise;
         account_frame(sp, &header, seal_error);
-        if (source->producer) hpr_producers_note(&sp->dir->producers, source->producer, source->number);
+        if (source->producer) hpr_producers_note(sp->dir->producers, source->producer, source->number);
         return HPR_DONE;
     }
     sp->failed_errno = failure.sys_errno;
