@@ -137,9 +137,11 @@ static void clean_up_locked(struct hpr_channel *ch, struct hopper_receiver *rcv)
 static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
     struct hpr_spill *sp            = &ch->spill;
-    const uint64_t due_seq          = rcv->next_seq + rcv->due;
+    const bool is_before_early      = sp->early && sp->early->first_seq < rcv->next_seq + rcv->due;
+    const uint64_t due_seq          = is_before_early ? sp->early->first_seq : rcv->next_seq + rcv->due;
+    const uint64_t due_dropped      = is_before_early ? sp->early->dropped_total : rcv->due_dropped_total;
     const struct hpr_replay_end end = { ch->dir.end, ch->dir.oldest, sp->end_seq, due_seq };
-    const uint64_t dropped_total    = end.seq < due_seq ? sp->end_dropped_total : rcv->due_dropped_total;
+    const uint64_t dropped_total    = end.seq < due_seq ? sp->end_dropped_total : due_dropped;
     struct hpr_replay_frame frame;
     hopper_status st;
 
@@ -189,6 +191,17 @@ static void note_numbers(const struct hpr_channel *ch, const struct hpr_block *b
         if (hpr_record_get_number(at, left, &id, &number)) hpr_memory_note_number(&ch->memory, id, number);
 }
 
+/* BLOCK's records are next. */
+static void hand_out_block(struct hpr_channel *ch, struct hopper_receiver *rcv, struct hpr_block *block)
+{
+    claim_frame(ch, rcv, block->first_seq, block->records, block->dropped_total, HOPPER_GAP_NONE);
+    if (block->has_numbers && ch->memory.header) note_numbers(ch, block);
+    rcv->block       = block;
+    rcv->frame       = block->raw;
+    rcv->frame_bytes = block->raw_bytes;
+    skip_to_next(rcv, block->first_seq);
+}
+
 /* From memory, where the block has not reached the disk. */
 static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
@@ -207,13 +220,19 @@ static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *
         hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX); /* it is being written just now */
         return HOPPER_EAGAIN;
     }
-    claim_frame(ch, rcv, block->first_seq, block->records, block->dropped_total, HOPPER_GAP_NONE);
-    if (block->has_numbers && ch->memory.header) note_numbers(ch, block);
-    rcv->block       = block;
-    rcv->frame       = block->raw;
-    rcv->frame_bytes = block->raw_bytes;
-    skip_to_next(rcv, block->first_seq);
+    hand_out_block(ch, rcv, block);
     return HOPPER_OK;
+}
+
+static hopper_status load_next(struct hpr_channel *ch, struct hopper_receiver *rcv)
+{
+    const struct hpr_block *early = ch->spill.early;
+
+    if (early && early->first_seq <= rcv->next_seq) {
+        hand_out_block(ch, rcv, hpr_spill_take_early_locked(&ch->spill));
+        return HOPPER_OK;
+    }
+    return rcv->next_seq < ch->spill.end_seq ? load_from_disk(ch, rcv) : take_block(ch, rcv);
 }
 
 hopper_status hpr_fetch_due(struct hpr_channel *ch, struct hopper_receiver *rcv)
@@ -221,7 +240,7 @@ hopper_status hpr_fetch_due(struct hpr_channel *ch, struct hopper_receiver *rcv)
     hopper_status st;
 
     hpr_mutex_lock(&ch->deque.back);
-    do st = rcv->next_seq < ch->spill.end_seq ? load_from_disk(ch, rcv) : take_block(ch, rcv);
+    do st = load_next(ch, rcv);
     while (st == HOPPER_EAGAIN);
     hpr_mutex_unlock(&ch->deque.back);
     return st;

@@ -70,10 +70,13 @@ static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_o
     return HOPPER_OK;
 }
 
-/* Whether a block's records are wanted and in no file: files are written in the order of the blocks. */
+/* Whether a block's records are wanted and in no file. Files are written in the order of the blocks, but for those that the
+ * receiver has taken, which never get there; and the last one written may still stand in memory. */
 static bool is_wanted(const struct hpr_memory_old_block *block, const struct hpr_found *found)
 {
-    return block->first_seq + block->records > found->passed.seq + 1 && block->first_seq >= found->end_seq;
+    const uint64_t end_seq = block->first_seq + block->records;
+
+    return end_seq > found->passed.seq + 1 && (block->first_seq >= found->end_seq || end_seq < found->end_seq);
 }
 
 static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found *found, struct parts *parts,
@@ -85,7 +88,8 @@ static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found 
         int res;
 
         if (!is_wanted(from, found)) continue;
-        block = hpr_spill_restore_block(&ch->spill, from->first_seq, from->records, from->bytes);
+        block = hpr_spill_restore_block(&ch->spill, from->first_seq, from->records, from->bytes,
+                                        from->first_seq < found->end_seq);
         if ((res = hpr_memory_old_read_block(&found->old, i, block->raw)) < 0) return memory_error(ch, res, err);
         hpr_producers_note_raw(ch->producers, block->raw, from->bytes);
         block->has_numbers   = ch->producers->count > 0;

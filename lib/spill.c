@@ -67,20 +67,37 @@ void hpr_spill_describe_kept(const struct hpr_block *block)
     hpr_memory_fill_block(block->kept, block->records, block->raw_bytes);
 }
 
-struct hpr_block *hpr_spill_restore_block(struct hpr_spill *sp, uint64_t first_seq, uint32_t records, size_t raw_bytes)
+struct hpr_block *hpr_spill_restore_block(struct hpr_spill *sp, uint64_t first_seq, uint32_t records, size_t raw_bytes,
+                                          bool is_early)
 {
-    struct hpr_block *block = sp->free_blocks;
+    struct hpr_block *block = sp->free_blocks, **end = &sp->early;
 
     assert(block && raw_bytes <= sp->block_bytes);
     sp->free_blocks = block->next;
     sp->blocks_busy++;
-    block->state     = HPR_BLOCK_SEALED;
+    block->state     = is_early ? HPR_BLOCK_TAKEN : HPR_BLOCK_SEALED;
     block->first_seq = first_seq;
     block->records   = records;
     block->raw_bytes = raw_bytes;
-    block->promise   = hpr_dir_frame_promise(sp->dir, sp->block_bytes);
+    if (is_early) {
+        while (*end) end = &(*end)->next;
+        *end        = block;
+        block->next = NULL;
+        return block;
+    }
+    block->promise = hpr_dir_frame_promise(sp->dir, sp->block_bytes);
     sp->dir->promised += block->promise; /* its room was promised by the run that filled it */
     queue_block(sp, block);
+    return block;
+}
+
+struct hpr_block *hpr_spill_take_early_locked(struct hpr_spill *sp)
+{
+    struct hpr_block *block = sp->early;
+
+    HPR_ASSERT_HELD(sp->back);
+    sp->early   = block->next;
+    block->next = NULL;
     return block;
 }
 
@@ -216,8 +233,7 @@ static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h
     sp->end_seq           = h->first_seq + h->records;
     sp->end_dropped_total = h->dropped_total;
     sp->records_written += h->records;
-    if (sp->claimed_seq >
-        h->first_seq) /* of a block that an earlier run had filled, its first records were received then */
+    if (sp->claimed_seq > h->first_seq) /* an earlier run had filled the block, and its first records were received then */
         hpr_spill_claim_locked(sp, hpr_min_u64(sp->claimed_seq - h->first_seq, h->records));
     sp->failed_errno = 0;
     sp->gains++;

@@ -58,6 +58,8 @@ struct hpr_spill {
     struct hpr_block *oldest;      /* [back] the queue of blocks behind it is sealed */
     struct hpr_block *youngest;    /* [back] */
     struct hpr_block *written;     /* [back] oldest first */
+    struct hpr_block *early;       /* [back] of an earlier run, which had handed them out: older than what is in files, so
+                                      they never get there; oldest first */
     struct hpr_block *free_blocks; /* [back] */
     struct hpr_lane *free_lanes;   /* [back] */
     size_t blocks_busy;            /* [back] not free */
@@ -103,9 +105,10 @@ enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint
 /* Whether a record can go into a block. */
 bool hpr_spill_is_small(const struct hpr_spill *sp, const struct hpr_source *source);
 
-/* At open: put a block in the queue that an earlier run had filled; there is a free one. Its raw bytes are the caller's to
- * fill in, also what it promises. */
-struct hpr_block *hpr_spill_restore_block(struct hpr_spill *sp, uint64_t first_seq, uint32_t records, size_t raw_bytes);
+/* At open: put a block in the queue that an earlier run had filled, IS_EARLY: among those that files will never have; there
+ * is a free one. Its raw bytes are the caller's to fill in, also what it promises. */
+struct hpr_block *hpr_spill_restore_block(struct hpr_spill *sp, uint64_t first_seq, uint32_t records, size_t raw_bytes,
+                                          bool is_early);
 
 /* Say all that survives of BLOCK. While its fill is 0 nobody looks at the rest. */
 void hpr_spill_describe_kept(const struct hpr_block *block);
@@ -140,6 +143,9 @@ enum hpr_result hpr_spill_drop_oldest_locked(struct hpr_spill *sp, uint64_t *dro
 /* For the receiver, when all on disk was claimed: take the oldest block. HPR_DONE: *BLOCKP is it; HPR_WAIT: it is being
  * written; HPR_AGAIN: there is none. Give it back when its records are done with. */
 enum hpr_result hpr_spill_take_block_locked(struct hpr_spill *sp, struct hpr_block **blockp);
+
+/* The oldest early block, which is there, in the same way. */
+struct hpr_block *hpr_spill_take_early_locked(struct hpr_spill *sp);
 void hpr_spill_give_back_locked(struct hpr_spill *sp, struct hpr_block *block);
 
 #endif
