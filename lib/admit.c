@@ -241,7 +241,7 @@ static void accept_locked(struct hpr_channel *ch, const struct hpr_send *send)
     ch->next_seq++;
     ch->accepted_bytes += send->source.type && !send->is_spilled ? 0 : send->source.len;
     if (HPR_UNLIKELY(send->source.producer))
-        hpr_producers_note(&ch->producers, send->source.producer, send->source.number);
+        hpr_producers_note(ch->producers, send->source.producer, send->source.number);
 }
 
 void hpr_admit_drop(struct hpr_channel *ch, struct hpr_send *send)
@@ -252,7 +252,7 @@ void hpr_admit_drop(struct hpr_channel *ch, struct hpr_send *send)
     ch->gap_records[HOPPER_GAP_DROPPED_NEWEST]++;
     ch->accepted_bytes += send->source.type && !send->is_measured ? 0 : send->source.len;
     send->is_dropped = true;
-    if (send->source.producer) hpr_producers_note(&ch->producers, send->source.producer, send->source.number);
+    if (send->source.producer) hpr_producers_note(ch->producers, send->source.producer, send->source.number);
 }
 
 static bool fits_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
@@ -321,7 +321,7 @@ static bool drops_late(const struct hpr_channel *ch, const struct hpr_send *send
 /* It was accepted before, perhaps while we waited. */
 static bool is_duplicate(struct hpr_channel *ch, const struct hpr_send *send)
 {
-    const struct hpr_producer *known = hpr_producers_find(&ch->producers, send->source.producer);
+    const struct hpr_producer *known = hpr_producers_find(ch->producers, send->source.producer);
 
     if (!known || send->source.number > known->accepted) return false;
     ch->duplicates++;

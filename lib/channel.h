@@ -56,7 +56,7 @@ struct hpr_channel {
     uint64_t overflowed;                    /* [back] */
     uint64_t accepted_bytes;                /* [back] */
     uint64_t senders;                       /* [back] open sender handles; as many as plan.handle_bytes allows */
-    struct hpr_producers producers;         /* [back] */
+    struct hpr_producers *producers;        /* [back] NULL where nothing survives */
     uint64_t duplicates;                    /* [back] */
     uint32_t missing_reason; /* [const after open] enum hopper_gap: for what is missing and nothing else tells why */
     uint64_t
@@ -124,8 +124,8 @@ struct hopper_receiver { /* [receiver] */
     uint64_t kept_dropped;       /* dropped_total there */
     uint64_t aside_untold;       /* sequence numbers taken from beside the ring that no entry taken so far has told */
     uint64_t aside_untold_dropped;
-    struct hpr_block *held; /* blocks that were handed out whole, oldest first, not acknowledged yet */
-    struct hpr_gap_noted noted[HPR_GAPS_NOTED_MAX];
+    struct hpr_block *held;      /* blocks that were handed out whole, oldest first, not acknowledged yet */
+    struct hpr_gap_noted *noted; /* HPR_GAPS_NOTED_MAX, oldest first */
     size_t noted_count;
     bool is_state_behind;            /* STATE could not be written as of late */
     bool has_unknown_dropped;        /* dropped_seen says nothing until the first frame tells */

@@ -43,7 +43,7 @@ static void accept_block(struct hpr_channel *ch, const struct hpr_block *block)
 
         assert(taken > 0);
         accept_record(ch, data, bytes);
-        if (hpr_record_get_number(at, left, &id, &number)) hpr_producers_note(&ch->producers, id, number);
+        if (hpr_record_get_number(at, left, &id, &number)) hpr_producers_note(ch->producers, id, number);
         at += taken;
         left -= taken;
     }
@@ -104,7 +104,7 @@ static void forget_staged(struct hpr_channel *ch, hopper_status st, const struct
     sp->end_seq           = ch->next_seq;
     ch->commit.staged_seq = ch->next_seq;
     ch->commit.failure    = *err;
-    hpr_producers_forget_staged(&ch->producers);
+    hpr_producers_forget_staged(ch->producers);
     sp->failed_errno = err->sys_errno;
     tell_waiters(ch, st);
 }
@@ -154,13 +154,15 @@ static hopper_status write_staged(struct hpr_channel *ch, uint64_t until, struct
 {
     struct hpr_spill *sp = &ch->spill;
     hopper_status st     = HOPPER_OK;
+    bool was_given_up    = false;
 
     while (st == HOPPER_OK && sp->oldest && sp->oldest->first_seq < until) {
         switch (hpr_spill_work_locked(sp, err)) {
         case HPR_WAIT: hpr_cond_wait(sp->room, sp->back, UINT64_MAX); break;
         case HPR_FULL: st = hpr_error_set(err, HOPPER_EFULL, 0, "write a group of records", NULL); break;
         case HPR_FAILED: /* of a file that could not be synced before the next one */
-            if (!ch->dir.active_is_spent || sync_locked(ch, err) != HOPPER_OK) st = err->status;
+            if (was_given_up || !ch->dir.active_is_spent || sync_locked(ch, err) != HOPPER_OK) st = err->status;
+            was_given_up = true; /* once: a device that goes on failing ends the round */
             break;
         case HPR_DONE:
         case HPR_AGAIN: break;
@@ -245,7 +247,7 @@ static enum hpr_result stage(struct hpr_channel *ch, const struct hpr_batch *bat
         else if (!hpr_spill_is_small(&ch->spill, &source)) res = HPR_WAIT;
         else res = hpr_spill_append_locked(&ch->spill, ch->commit.staged_seq, ch->dropped_total, &source);
         if (res != HPR_DONE) break;
-        if (source.producer) hpr_producers_add(&ch->producers, source.producer)->staged = source.number;
+        if (source.producer) hpr_producers_add(ch->producers, source.producer)->staged = source.number;
         ch->commit.staged_seq++;
         (*stagedp)++;
     }
@@ -284,7 +286,7 @@ static hopper_status send_big(struct hpr_channel *ch, const struct hpr_source *s
     hpr_admit_note_overflow(ch, &send);
     ch->next_seq++;
     ch->accepted_bytes += source->len;
-    if (source->producer) hpr_producers_note(&ch->producers, source->producer, source->number);
+    if (source->producer) hpr_producers_note(ch->producers, source->producer, source->number);
     ch->commit.staged_seq = ch->next_seq;
     if (syncs_groups(ch)) set_durable(ch, ch->next_seq);
     hpr_admit_show_receiver(ch);
@@ -310,7 +312,7 @@ static void drop_one(struct hpr_channel *ch, const struct hpr_source *source)
 static bool was_sent_before(struct hpr_channel *ch, const struct hpr_source *source)
 {
     for (;;) {
-        const struct hpr_producer *known = hpr_producers_find(&ch->producers, source->producer);
+        const struct hpr_producer *known = hpr_producers_find(ch->producers, source->producer);
 
         if (!known || source->number > known->staged) return false;
         if (source->number <= known->accepted) break;

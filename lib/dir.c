@@ -306,7 +306,7 @@ static int write_table(struct hpr_dir *dir)
 {
     const struct hpr_frame_place place = { dir->channel_id, dir->fresh.number, dir->fresh.bytes };
     unsigned char bytes[HPR_TABLE_BYTES_MAX];
-    size_t len = hpr_producers_put_table(bytes, &dir->producers, &place);
+    size_t len = hpr_producers_put_table(bytes, dir->producers, &place);
     int res    = hpr_queue_file_write(&dir->fresh, dir->io, bytes, len, 0);
     char name[HPR_QUEUE_FILE_NAME_BYTES];
 
@@ -328,7 +328,7 @@ int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq)
                                       .content   = dir->content,
                                       .raw_max   = dir->raw_max,
                                       .first_seq = first_seq,
-                                      .has_table = dir->producers.count > 0 };
+                                      .has_table = dir->producers && dir->producers->count > 0 };
     int res;
 
     memcpy(header.channel_id, dir->channel_id, sizeof header.channel_id);

@@ -70,13 +70,13 @@ struct hpr_dir {
     size_t squatter_count;                 /* [writer] */
     size_t squatters_seen;                 /* [back] those of them that the remover may look at */
 
-    struct hpr_producers producers; /* [writer] as of all that was written */
-    uint64_t synced_bytes;          /* [writer] of the active file: up to here it is on the device */
-    uint64_t synced_records;        /* [writer] records in them */
-    uint64_t synced_last_seq;       /* [writer] of the last of these */
-    bool active_is_spent;           /* [writer] syncing the active file failed once: nothing more is written to it */
-    uint64_t synced_seq;            /* [writer] of the last record on the device, in whatever file */
-    bool has_unsynced_names;        /* [writer] files were made since the directory was last synced */
+    struct hpr_producers *producers; /* [writer] as of all that was written; NULL where nothing survives */
+    uint64_t synced_bytes;           /* [writer] of the active file: up to here it is on the device */
+    uint64_t synced_records;         /* [writer] records in them */
+    uint64_t synced_last_seq;        /* [writer] of the last of these */
+    bool active_is_spent;            /* [writer] syncing the active file failed once: nothing more is written to it */
+    uint64_t synced_seq;             /* [writer] of the last record on the device, in whatever file */
+    bool has_unsynced_names;         /* [writer] files were made since the directory was last synced */
     uint64_t unsynced;      /* [writer] number of the first file that may hold what is not on the device, 0: none */
     _Atomic uint64_t syncs; /* [atomic: written by the writer] */
     _Atomic uint64_t removable_seq; /* [atomic: written under back] of a channel that survives: when all below it is

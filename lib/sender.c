@@ -130,12 +130,12 @@ hopper_status hopper_sender_set_producer(hopper_sender *snd, uint64_t id, uint64
     if (!hpr_channel_survives(ch))
         return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "number records of a channel that survives nothing", NULL);
     hpr_mutex_lock(&ch->deque.back);
-    known = hpr_producers_find(&ch->producers, id);
-    if (!known && (known = hpr_producers_add(&ch->producers, id)) != NULL) {
-        int res = hpr_producers_write(&ch->producers, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
+    known = hpr_producers_find(ch->producers, id);
+    if (!known && (known = hpr_producers_add(ch->producers, id)) != NULL) {
+        int res = hpr_producers_write(ch->producers, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
 
         if (res < 0) {
-            ch->producers.count--;
+            ch->producers->count--;
             st = hpr_error_io(&snd->error, res, "write PRODUCERS in", ch->dir.path);
         }
     } else if (!known) {

@@ -221,7 +221,7 @@ static bool write_producers(struct hopper_receiver *rcv)
     int res                = 0;
 
     hpr_mutex_lock(&ch->deque.back);
-    if (ch->producers.count > 0) res = hpr_producers_write(&ch->producers, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
+    if (ch->producers->count > 0) res = hpr_producers_write(ch->producers, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
     hpr_mutex_unlock(&ch->deque.back);
     if (res < 0) (void)hpr_error_io(&rcv->error, res, "write PRODUCERS in", ch->dir.path);
     return res == 0;
@@ -291,8 +291,8 @@ void hpr_settle_close(struct hpr_channel *ch)
     }
     hpr_settle_fill_state(ch, &ch->state.passed, ch->next_seq, ch->dropped_total);
     ch->state.next_number = hpr_max_u64(ch->state.next_number, ch->dir.numbers_seen);
-    if (res == 0 && ch->producers.count > 0)
-        res = hpr_producers_write(&ch->producers, io, ch->dir.fd, ch->dir.channel_id);
+    if (res == 0 && ch->producers->count > 0)
+        res = hpr_producers_write(ch->producers, io, ch->dir.fd, ch->dir.channel_id);
     ch->state.is_closed = res == 0;
     res                 = hpr_state_write(io, ch->dir.state_fd, &ch->state);
     if (res == 0) res = io->fdatasync(io->ctx, ch->dir.state_fd);
