@@ -87,6 +87,7 @@ api_tests = \
 	%D%/fault/test_sweep \
 	%D%/fault/test_tmpfs \
 	%D%/stress/test_model \
+	%D%/stress/test_model_survive \
 	%D%/stress/test_threads
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
@@ -119,6 +120,10 @@ TESTS += $(api_tests)
 %C%_fault_test_sweep_LDADD = $(API_LIBS)
 %C%_fault_test_tmpfs_CPPFLAGS = $(API_CPPFLAGS)
 %C%_fault_test_tmpfs_LDADD = $(API_LIBS)
+surviving = %D%/api/survive.c %D%/api/survive.h
+%C%_stress_test_model_survive_SOURCES = %D%/stress/test_model_survive.c $(surviving)
+%C%_stress_test_model_survive_CPPFLAGS = $(API_CPPFLAGS) -I$(top_srcdir)/tests/api
+%C%_stress_test_model_survive_LDADD = $(API_LIBS)
 %C%_stress_test_model_CPPFLAGS = $(API_CPPFLAGS)
 %C%_stress_test_model_LDADD = $(API_LIBS)
 %C%_stress_test_threads_CPPFLAGS = $(API_CPPFLAGS)
