@@ -31,7 +31,6 @@ check_PROGRAMS += $(crash_tests) %D%/crash/real_fs
 TESTS += $(crash_tests) %D%/crash/real_fs.sh
 dist_check_SCRIPTS += %D%/crash/real_fs.sh
 EXTRA_DIST += %D%/crash/mutants.sh
-EXTRA_DIST += docs/durability.md
 
 CRASH_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 CRASH_LIBS = %D%/support/libtestplatform.la $(HOPPER_LIB)
