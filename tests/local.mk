@@ -81,6 +81,8 @@ api_tests = \
 	%D%/api/test_producers \
 	%D%/api/test_receive \
 	%D%/api/test_send \
+	%D%/api/test_survive \
+	%D%/api/test_survive_hostile \
 	%D%/api/test_words \
 	%D%/fault/test_damage \
 	%D%/fault/test_sweep \
@@ -120,6 +122,12 @@ TESTS += $(api_tests)
 %C%_fault_test_tmpfs_CPPFLAGS = $(API_CPPFLAGS)
 %C%_fault_test_tmpfs_LDADD = $(API_LIBS)
 surviving = %D%/api/survive.c %D%/api/survive.h
+%C%_api_test_survive_SOURCES = %D%/api/test_survive.c $(surviving)
+%C%_api_test_survive_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_survive_LDADD = $(API_LIBS)
+%C%_api_test_survive_hostile_SOURCES = %D%/api/test_survive_hostile.c $(surviving)
+%C%_api_test_survive_hostile_CPPFLAGS = $(API_CPPFLAGS) $(MSGPACK_CFLAGS)
+%C%_api_test_survive_hostile_LDADD = $(API_LIBS) $(MSGPACK_LIBS)
 %C%_stress_test_model_survive_SOURCES = %D%/stress/test_model_survive.c $(surviving)
 %C%_stress_test_model_survive_CPPFLAGS = $(API_CPPFLAGS) -I$(top_srcdir)/tests/api
 %C%_stress_test_model_survive_LDADD = $(API_LIBS)

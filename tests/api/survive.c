@@ -199,7 +199,7 @@ static void check_report(struct surv *s, bool is_first)
 
 void surv_open(struct surv *s)
 {
-    bool is_first                    = !mem_exists(s->mem, SURV_PATH "/STATE");
+    bool is_first                    = !s->has_opened;
     const struct hopper_recovery nil = HOPPER_RECOVERY_INIT;
     hopper_status st                 = surv_try_open(s);
     struct hopper_stats stats;
@@ -218,6 +218,7 @@ void surv_open(struct surv *s)
     s->has_other_options = s->options.survive == HOPPER_SURVIVE_CRASH && !is_first &&
                            memcmp(&s->options, &s->options_before, sizeof s->options) != 0;
     s->options_before = s->options;
+    s->has_opened     = true;
     s->memory_before =
         stats.memory_bytes_used > s->options.memory_bytes ? stats.memory_bytes_used : s->options.memory_bytes;
     trace(s, "open: first %" PRIu64 ", next %" PRIu64 ", in memory %" PRIu64 ", files %" PRIu64 ", closed %" PRIu64,

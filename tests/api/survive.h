@@ -62,6 +62,7 @@ struct surv {
     uint64_t memory_floor;  /* the same of memory_bytes_used */
     bool has_other_options; /* than the run before, whose MEMORY is kept */
     struct hopper_options options_before;
+    bool has_opened;
     bool was_killed;
     bool is_unjudged;  /* the test has damaged files: neither report nor books are compared */
     const char *where; /* told with each failure; may be NULL */
