@@ -283,7 +283,7 @@ START_TEST(any_byte_of_memorys_head_may_be_wrong)
     static unsigned char wanted[100];
     struct hopper_record rec;
 
-    for (uint64_t at = (uint64_t)_i * 64; at < (uint64_t)_i * 64 + 64; at += 1 + (at >= 1088)) {
+    for (uint64_t at = (uint64_t)_i * 64; at < (uint64_t)_i * 64 + 64; at += at >= 1088 ? 2 : 1) {
         uint64_t next = 1;
         hopper_status st;
 
