@@ -188,9 +188,9 @@ static void run_round(struct hpr_channel *ch)
         if (synced != HOPPER_OK) st = synced;
     }
     accept_written(ch);
-    c->is_running = false;
     if (st == HOPPER_OK) tell_waiters(ch, HOPPER_OK);
-    else forget_staged(ch, st, &error);
+    else forget_staged(ch, st, &error); /* drops the lock: nobody may run a round meanwhile */
+    c->is_running = false;
 }
 
 static void wait_for_round(struct hpr_channel *ch)
@@ -276,13 +276,13 @@ static hopper_status send_big(struct hpr_channel *ch, const struct hpr_source *s
     if (res == HPR_FULL) st = hpr_error_set(err, HOPPER_EFULL, 0, NULL, NULL);
     else if (res != HPR_DONE) st = err->status;
     else if (syncs_groups(ch)) st = sync_locked(ch, err);
-    ch->commit.is_running = sp->is_exclusive = false;
     if (st != HOPPER_OK) {
         struct hopper_error failure = *err;
 
         forget_staged(ch, st, &failure);
-        return st;
     }
+    ch->commit.is_running = sp->is_exclusive = false;
+    if (st != HOPPER_OK) return st;
     hpr_admit_note_overflow(ch, &send);
     ch->next_seq++;
     ch->accepted_bytes += source->len;
