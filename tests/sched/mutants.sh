@@ -176,6 +176,17 @@ mutant views_die_early receiver.c \
     'atomic_store_explicit\(&rcv->channel->delivered_seq' \
     'hpr_deque_give_back(&rcv->channel->deque); atomic_store_explicit(&rcv->channel->delivered_seq'
 
+# ---- sends that share a sync
+mutant round_ends_silently commit.c \
+    'hpr_cond_broadcast\(&c->done\);(\s+hpr_cond_broadcast\(&ch->deque.room\);)' \
+    'hpr_cond_broadcast(&ch->deque.room);'
+mutant round_is_run_by_two commit.c \
+    'if \(c->is_running\) wait_for_round\(ch\);\s+else run_round\(ch\);' \
+    'run_round(ch);'
+mutant round_takes_late_ones_for_done commit.c \
+    'if \(w->seq >= ch->next_seq && st == HOPPER_OK\)' \
+    'if (0)'
+
 # ---- the books
 mutant books_pass_over_due stats.c \
     'hpr_mutex_lock\(&ch->deque.back\);\s+fill_records\(ch, &s\);' \

@@ -8,7 +8,8 @@
 #include "rig_judge.h"
 #include "rig_platform.h"
 
-#define NAME "q"
+#define NAME       "q"
+#define KEPT_BYTES 16384 /* STATE and PRODUCERS, of which the latter is never made here */
 
 struct rig rig;
 
@@ -48,8 +49,13 @@ void rig_open(const struct rig_options *o)
     rig.event_fd = -1;
     sender_count = 0;
     judge_start();
-    options.memory_bytes     = o->memory_bytes ? o->memory_bytes : HOPPER_MEMORY_BYTES_MIN;
-    options.disk_bytes       = o->disk_bytes ? o->disk_bytes : HOPPER_DISK_BYTES_MIN;
+    options.memory_bytes     = o->survive ? HOPPER_MEMORY_BYTES_MIN_SURVIVE : HOPPER_MEMORY_BYTES_MIN;
+    options.disk_bytes       = HOPPER_DISK_BYTES_MIN + (o->survive ? KEPT_BYTES : 0);
+    if (o->memory_bytes > 0) options.memory_bytes = o->memory_bytes;
+    if (o->disk_bytes > 0) options.disk_bytes = o->disk_bytes;
+    options.survive          = o->survive;
+    options.sync             = o->sync;
+    rig.room_kept            = o->survive ? KEPT_BYTES / 2 : 0;
     options.file_bytes       = o->file_bytes ? o->file_bytes : 16384;
     options.record_bytes_max = o->record_bytes_max;
     options.when_full        = o->when_full;

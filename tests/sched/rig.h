@@ -42,6 +42,8 @@ struct rig_options {
     uint64_t record_bytes_max; /* 0: the library's default, a quarter of memory_bytes */
     uint32_t when_full;        /* enum hopper_when_full; 0: block */
     uint32_t compression;      /* 0: not compressed */
+    uint32_t survive;          /* enum hopper_survive: nothing or power loss; then the least budgets are larger */
+    uint32_t sync;             /* enum hopper_sync */
     const struct hopper_item_type *item_type;
 };
 
@@ -63,6 +65,7 @@ struct rig {
     uint64_t lost_by[HOPPER_GAP_REASONS];
     unsigned accepted; /* sends that returned HOPPER_OK */
     bool is_at_end;    /* the receiver was told so */
+    uint64_t room_kept; /* of disk_bytes_used: for a file that is made when it is needed */
     int event_fd;      /* of hopper_receiver_fd(); -1: none */
 };
 extern struct rig rig;
@@ -105,7 +108,7 @@ bool rig_event_is_set(void);
 
 /* ---- the disk ---- */
 
-enum { RIG_FAULT_WRITE = 1, RIG_FAULT_READ = 2, RIG_FAULT_OPEN = 4 };
+enum { RIG_FAULT_WRITE = 1, RIG_FAULT_READ = 2, RIG_FAULT_OPEN = 4, RIG_FAULT_SYNC = 8 };
 
 /* From now on each call of KINDS may fail with ERROR, COUNT times at most per schedule, which of them being part of the
  * schedule; STICKY: once one has failed all do, until rig_heal(). */

@@ -250,7 +250,7 @@ void judge_final_books(uint64_t memory_expected)
         sched_fail("everything was received, but %llu bytes of memory are in use where %llu were at first",
                    (unsigned long long)stats.memory_bytes_used, (unsigned long long)memory_expected);
     disk = rig_platform_disk_bytes();
-    if (stats.disk_bytes_used < disk || stats.disk_bytes_used > disk + DISK_SLACK)
+    if (stats.disk_bytes_used < disk || stats.disk_bytes_used > disk + rig.room_kept + DISK_SLACK)
         sched_fail("everything was received, but the books say %llu bytes on disk where %llu are",
                    (unsigned long long)stats.disk_bytes_used, (unsigned long long)disk);
     SCHED_CHECK(stats.acknowledged == rig.received);

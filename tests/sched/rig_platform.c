@@ -56,7 +56,6 @@ static void changes(const char *what)
         return rp.inner.name args;              \
     }
 
-FORWARD(changes, int, fdatasync, (void *ctx, int fd), (ctx, fd))
 FORWARD(changes, int, fsync, (void *ctx, int fd), (ctx, fd))
 FORWARD(changes, int, truncate, (void *ctx, int fd, uint64_t bytes), (ctx, fd, bytes))
 FORWARD(changes, int, allocate, (void *ctx, int fd, uint64_t offset, uint64_t bytes), (ctx, fd, offset, bytes))
@@ -89,6 +88,12 @@ static int rp_open_at(void *ctx, int dirfd, const char *name, int flags, unsigne
 {
     changes("open_at");
     return fails(RIG_FAULT_OPEN) ? -rp.fault_error : rp.inner.open_at(ctx, dirfd, name, flags, mode);
+}
+
+static int rp_fdatasync(void *ctx, int fd)
+{
+    changes("fdatasync");
+    return fails(RIG_FAULT_SYNC) ? -rp.fault_error : rp.inner.fdatasync(ctx, fd);
 }
 
 static ssize_t rp_pread(void *ctx, int fd, void *buf, size_t len, uint64_t offset)

@@ -24,7 +24,10 @@ int main(int argc, char **argv)
         &scenario_close_senders,    &scenario_close_receiver,
         &scenario_close_overflow,   &scenario_close_both,
         &scenario_deadline_receive, &scenario_event,
-        &scenario_event_overflow,
+        &scenario_event_overflow,   &scenario_commit_pair,
+        &scenario_commit_three,     &scenario_commit_batches,
+        &scenario_commit_big,       &scenario_commit_sync_fails,
+        &scenario_commit_durable,   &scenario_commit_close_receiver,
     };
 
     return sched_main(argc, argv, scenarios, sizeof scenarios / sizeof scenarios[0]);

@@ -53,4 +53,13 @@ extern const struct sched_scenario scenario_deadline_receive;
 extern const struct sched_scenario scenario_event;
 extern const struct sched_scenario scenario_event_overflow;
 
+/* scenarios_commit.c: sends that share a sync */
+extern const struct sched_scenario scenario_commit_pair;
+extern const struct sched_scenario scenario_commit_three;
+extern const struct sched_scenario scenario_commit_batches;
+extern const struct sched_scenario scenario_commit_big;
+extern const struct sched_scenario scenario_commit_sync_fails;
+extern const struct sched_scenario scenario_commit_durable;
+extern const struct sched_scenario scenario_commit_close_receiver;
+
 #endif
