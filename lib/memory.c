@@ -116,17 +116,23 @@ unsigned char *hpr_memory_block_frame(const struct hpr_memory *m, size_t i)
 }
 
 /* The gaps seldom change, and take most of a place: both slots get them when they do, else neither. */
-void hpr_memory_set_place(struct hpr_memory *m, const struct hpr_memory_place *place, bool has_new_gaps)
+void hpr_memory_set_place(struct hpr_memory *m, uint64_t start, uint64_t start_seq, uint64_t start_dropped,
+                          const struct hpr_passed *passed, bool has_new_gaps)
 {
-    uint32_t other = atomic_load_explicit(&m->header->slot, memory_order_relaxed) ^ 1U;
+    uint32_t other                 = atomic_load_explicit(&m->header->slot, memory_order_relaxed) ^ 1U;
+    struct hpr_memory_place *place = &m->header->places[other].place;
 
-    if (has_new_gaps) m->stale_places = 2;
-    if (m->stale_places > 0) {
-        m->header->places[other].place = *place;
+    if (HPR_UNLIKELY(has_new_gaps)) m->stale_places = 2;
+    if (HPR_UNLIKELY(m->stale_places > 0)) {
+        memcpy(place->passed.gap_records, passed->gap_records, sizeof place->passed.gap_records);
         m->stale_places--;
-    } else {
-        memcpy(&m->header->places[other].place, place, HPR_MEMORY_PLACE_SHORT_BYTES);
     }
+    place->start                = start;
+    place->start_seq            = start_seq;
+    place->start_dropped        = start_dropped;
+    place->passed.seq           = passed->seq;
+    place->passed.records       = passed->records;
+    place->passed.dropped_total = passed->dropped_total;
     atomic_store_explicit(&m->header->slot, other, memory_order_release);
 }
 

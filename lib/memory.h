@@ -116,9 +116,10 @@ static inline void hpr_memory_fill_block(struct hpr_memory_block *block, uint32_
     atomic_store_explicit(&block->fill, (uint64_t)records << 32 | bytes, memory_order_release);
 }
 
-/* The receiver has come to PLACE. HAS_NEW_GAPS: place->passed.gap_records differs from the call before. */
-#define HPR_MEMORY_PLACE_SHORT_BYTES (sizeof(struct hpr_memory_place) - 8 * HOPPER_GAP_SLOTS)
-void hpr_memory_set_place(struct hpr_memory *memory, const struct hpr_memory_place *place, bool has_new_gaps);
+/* The receiver has acknowledged PASSED, and wants the ring from position START on, the entry of START_SEQ, below which
+ * START_DROPPED were dropped. HAS_NEW_GAPS: the gaps in PASSED differ from the call before. */
+void hpr_memory_set_place(struct hpr_memory *memory, uint64_t start, uint64_t start_seq, uint64_t start_dropped,
+                          const struct hpr_passed *passed, bool has_new_gaps);
 
 /* The record that producer ID calls NUMBER is in the receiver's hands: its number is kept when it is not any more. */
 void hpr_memory_note_number(const struct hpr_memory *memory, uint64_t id, uint64_t number);

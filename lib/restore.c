@@ -186,13 +186,13 @@ static void fill_report(const struct hpr_channel *ch, const struct hpr_found *fo
 static hopper_status put_memory_in_place(struct hpr_channel *ch, const struct hopper_receiver *rcv,
                                          struct hopper_error *err)
 {
-    const struct hpr_memory_place place = { ch->deque.head.pos, rcv->kept_seq, rcv->kept_dropped, rcv->passed };
     int res;
 
     for (size_t i = 0; i < ch->producers->count; i++)
         hpr_memory_note_number(&ch->memory, ch->producers->known[i].id, ch->producers->known[i].accepted);
-    hpr_memory_set_place(&ch->memory, &place, true);
-    hpr_memory_set_place(&ch->memory, &place, false);
+    for (int slot = 0; slot < 2; slot++)
+        hpr_memory_set_place(&ch->memory, ch->deque.head.pos, rcv->kept_seq, rcv->kept_dropped, &rcv->passed,
+                             slot == 0);
     atomic_store(&ch->deque.published, ch->deque.tail.pos);
     hpr_memory_publish(&ch->memory, ch->deque.tail.pos);
     hpr_channel_publish_locked(ch);

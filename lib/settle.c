@@ -103,13 +103,11 @@ static void keep_from_seq(struct hopper_receiver *rcv, uint64_t seq)
 static void keep_ring(struct hopper_receiver *rcv, uint64_t seq, bool has_new_gaps)
 {
     struct hpr_channel *ch = rcv->channel;
-    struct hpr_memory_place place;
 
     if (!ch->memory.header) return; /* files have it as well, and its room was given back when it was handed out */
     if (seq + 1 == rcv->next_seq) keep_from_head(rcv);
     else keep_from_seq(rcv, seq);
-    place = (struct hpr_memory_place){ rcv->kept_from.pos, rcv->kept_seq, rcv->kept_dropped, rcv->passed };
-    hpr_memory_set_place(&ch->memory, &place, has_new_gaps);
+    hpr_memory_set_place(&ch->memory, rcv->kept_from.pos, rcv->kept_seq, rcv->kept_dropped, &rcv->passed, has_new_gaps);
     hpr_deque_give_back_to(&ch->deque, rcv->kept_from.pos);
 }
 
