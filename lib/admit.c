@@ -319,12 +319,13 @@ static bool drops_late(const struct hpr_channel *ch, const struct hpr_send *send
 }
 
 /* It was accepted before, perhaps while we waited. */
-static bool is_duplicate(struct hpr_channel *ch, const struct hpr_send *send)
+static bool is_duplicate(struct hpr_channel *ch, struct hpr_send *send)
 {
     const struct hpr_producer *known = hpr_producers_find(ch->producers, send->source.producer);
 
     if (!known || send->source.number > known->accepted) return false;
     ch->duplicates++;
+    send->is_duplicate = true;
     return true;
 }
 
@@ -463,17 +464,15 @@ hopper_status hpr_admit_numbered(struct hpr_channel *ch, struct hpr_send *send, 
 {
     const struct hpr_batch batch = { .one = &send->source, .count = 1 };
     hopper_status st             = HOPPER_OK;
-    uint64_t duplicates;
     size_t accepted;
 
     if (ch->options.survive == HOPPER_SURVIVE_POWER_LOSS)
         return hpr_commit_send(ch, &batch, deadline_ns, &accepted, seqp, err);
     hpr_mutex_lock(&ch->deque.back);
-    duplicates = ch->duplicates;
     if (send->source.len > ch->plan.record_bytes_max) st = hpr_error_set(err, HOPPER_ETOOBIG, 0, NULL, NULL);
     else if (!send->source.data && send->source.len > 0) st = hpr_error_set(err, HOPPER_EINVAL, 0, NULL, NULL);
     else st = send_locked(ch, send, deadline_ns, err);
-    if (st == HOPPER_OK && ch->duplicates == duplicates) *seqp = ch->next_seq - 1;
+    if (st == HOPPER_OK && !send->is_duplicate) *seqp = ch->next_seq - 1;
     hpr_channel_publish_locked(ch);
     hpr_channel_update_aside_locked(ch);
     hpr_mutex_unlock(&ch->deque.back);

@@ -9,12 +9,13 @@
 /* One record, or item, on its way in. */
 struct hpr_send {
     struct hpr_source source;
-    uint64_t weight;  /* of an item */
-    bool is_measured; /* an item's source.len is known */
-    bool is_packed;   /* an item is in the scratch, which is ours */
-    bool may_drop;    /* its deadline has passed: HOPPER_FULL_DROP_OLDEST may make room */
-    bool is_spilled;  /* result: it went the way of the disk */
-    bool is_dropped;  /* result: accepted and dropped by policy */
+    uint64_t weight;   /* of an item */
+    bool is_measured;  /* an item's source.len is known */
+    bool is_packed;    /* an item is in the scratch, which is ours */
+    bool may_drop;     /* its deadline has passed: HOPPER_FULL_DROP_OLDEST may make room */
+    bool is_spilled;   /* result: it went the way of the disk */
+    bool is_dropped;   /* result: accepted and dropped by policy */
+    bool is_duplicate; /* result: its producer had sent it before */
 };
 
 /* Accept records [0, COUNT) one after the other; *ACCEPTEDP of them; *SEQP is the last one's sequence number, unchanged
