@@ -26,8 +26,8 @@ dist_check_SCRIPTS += %D%/layers.sh %D%/manpage.sh
 TESTS += %D%/layers.sh %D%/manpage.sh
 
 if HAVE_CHECK
-core_unit_tests = %D%/test_codec %D%/test_frame %D%/test_golden %D%/test_options %D%/test_queue_file %D%/test_record \
-	%D%/test_ring
+core_unit_tests = %D%/test_codec %D%/test_frame %D%/test_golden %D%/test_memory %D%/test_options \
+	%D%/test_queue_file %D%/test_record %D%/test_ring %D%/test_state
 check_PROGRAMS += $(core_unit_tests)
 TESTS += $(core_unit_tests)
 
@@ -35,6 +35,10 @@ TESTS += $(core_unit_tests)
 %C%_test_codec_LDADD = $(UNIT_LIBS)
 %C%_test_frame_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_frame_LDADD = $(UNIT_LIBS)
+%C%_test_memory_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_memory_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
+%C%_test_state_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_state_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
 %C%_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_options_LDADD = $(UNIT_LIBS)
 %C%_test_queue_file_CPPFLAGS = $(UNIT_CPPFLAGS)
