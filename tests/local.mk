@@ -89,7 +89,8 @@ api_tests = \
 	%D%/fault/test_tmpfs \
 	%D%/stress/test_model \
 	%D%/stress/test_model_survive \
-	%D%/stress/test_threads
+	%D%/stress/test_threads \
+	%D%/stress/test_threads_survive
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
 
@@ -133,6 +134,8 @@ surviving = %D%/api/survive.c %D%/api/survive.h
 %C%_stress_test_model_survive_LDADD = $(API_LIBS)
 %C%_stress_test_model_CPPFLAGS = $(API_CPPFLAGS)
 %C%_stress_test_model_LDADD = $(API_LIBS)
+%C%_stress_test_threads_survive_CPPFLAGS = $(API_CPPFLAGS)
+%C%_stress_test_threads_survive_LDADD = $(API_LIBS)
 %C%_stress_test_threads_CPPFLAGS = $(API_CPPFLAGS)
 %C%_stress_test_threads_LDADD = $(API_LIBS)
 endif

@@ -328,6 +328,28 @@ START_TEST(budgets_and_the_rest_may_be_others_at_the_next_open)
 }
 END_TEST
 
+/* Many small blocks that no file would take, and then options that ask for large ones. */
+START_TEST(blocks_in_memory_fit_into_the_same_budget_under_other_options)
+{
+    init(HOPPER_SURVIVE_CRASH, HOPPER_ACKNOWLEDGE_EXPLICIT);
+    s.options.file_bytes = 4096;
+    surv_open(&s);
+    fault_arm(s.fault, &(struct fault_plan){ .kinds = FAULT_CREATE, .at = 1, .error = ENOSPC, .mode = FAULT_STICKY });
+    while (surv_send(&s, 400) == HOPPER_OK) continue;
+    fault_disarm(s.fault);
+    for (int way = 0; way < 4; way++) {
+        struct hopper_stats b;
+
+        s.options.file_bytes  = way % 2 ? 4096 : 1 << 20;
+        s.options.compression = way < 2 ? HOPPER_COMPRESSION_NONE : 9;
+        again(way % 2);
+        surv_stats(&s, &b);
+        require_le(b.memory_bytes_used, s.options.memory_bytes + s.options.memory_bytes / 2);
+    }
+    surv_finish(&s);
+}
+END_TEST
+
 /* Sends are full until enough has been received and acknowledged. */
 START_TEST(a_disk_budget_below_what_is_queued_is_full_until_it_has_drained)
 {
@@ -611,6 +633,7 @@ int main(void)
     tcase_add_loop_test(tc, a_block_in_the_receivers_hands_survives_while_younger_ones_are_written, 0, 2);
     tcase_add_test(tc, what_was_handed_out_while_the_disk_failed_comes_again_before_what_was_written_later);
     BOTH(tc, budgets_and_the_rest_may_be_others_at_the_next_open);
+    tcase_add_test(tc, blocks_in_memory_fit_into_the_same_budget_under_other_options);
     BOTH(tc, a_disk_budget_below_what_is_queued_is_full_until_it_has_drained);
     BOTH(tc, a_record_larger_than_the_new_limit_still_comes_out);
     BOTH(tc, what_was_dropped_stays_a_gap_in_its_place);
