@@ -27,6 +27,7 @@ static uint64_t read_entry(const struct ring_walk *walk, unsigned kind, uint64_t
         entry->offset = shape->ring_offset + (walk->pos + HPR_RING_HEAD_BYTES) % shape->ring_bytes;
         return HPR_RING_HEAD_BYTES + ((value + 7) & ~UINT64_C(7));
     case HPR_PLACE_DISK:
+    case HPR_PLACE_SKIP:
         if (left < HPR_RING_HEAD_BYTES + 8 ||
             hpr_memory_old_read_ring(walk->old, walk->pos + HPR_RING_HEAD_BYTES, &entry->dropped, 8) < 0 ||
             entry->dropped > value)
