@@ -36,7 +36,7 @@
 
 struct slot { /* what is known of a sequence number */
     _Atomic uint64_t seq;
-    uint64_t message; /* counter * SENDERS + sender */
+    _Atomic uint64_t message; /* counter * SENDERS + sender */
 };
 
 struct shared {
@@ -77,9 +77,9 @@ struct sender {
 
 static void note(uint64_t seq, uint64_t message)
 {
-    struct slot *slot = &shared->slots[seq % SLOTS];
+    struct slot *slot = &shared->slots[seq % SLOTS]; /* the receiver may note the same before its sender comes to it */
 
-    slot->message = message;
+    atomic_store(&slot->message, message);
     atomic_store(&slot->seq, seq);
 }
 
@@ -144,6 +144,8 @@ struct taking {
 static bool take(struct taking *taking, const struct hopper_record *rec, bool is_old)
 {
     const struct slot *slot = &shared->slots[rec->seq % SLOTS];
+    const bool is_told      = atomic_load(&slot->seq) == rec->seq; /* first: its message was noted before it */
+    const uint64_t told     = atomic_load(&slot->message);
     unsigned p              = 0;
     uint64_t c              = 0;
 
@@ -158,9 +160,9 @@ static bool take(struct taking *taking, const struct hopper_record *rec, bool is
     if (c < taking->next[p])
         return blame("seq %" PRIu64 ": message %" PRIu64 " of sender %u after %" PRIu64, rec->seq, c, p,
                      taking->next[p] - 1);
-    if (atomic_load(&slot->seq) == rec->seq && slot->message != c * SENDERS + p)
+    if (is_told && told != c * SENDERS + p)
         return blame("seq %" PRIu64 " was told to message %" PRIu64 " of sender %" PRIu64 ", %" PRIu64 " of %u comes",
-                     rec->seq, slot->message / SENDERS, slot->message % SENDERS, c, p);
+                     rec->seq, told / SENDERS, told % SENDERS, c, p);
     if (is_old != ((rec->flags & HOPPER_RECORD_REDELIVERED) != 0))
         return blame("seq %" PRIu64 ": old %d, flags %u", rec->seq, is_old, rec->flags);
     for (uint64_t i = taking->next[p]; i < c && taking->next[p] > 0; i++)
@@ -345,6 +347,7 @@ static bool run_rounds(const char *what, const struct hopper_options *options, u
            what, done, shared->closed, shared->judged, atomic_load(&shared->accepted), shared->redelivered,
            shared->unknown);
     if (!is_well) printf("test_kill: FAIL: %s, round %" PRIu64 ": %s\n", what, done, shared->fault);
+    fflush(stdout); /* what is left in it, each child of the next rounds would say again */
     if (is_well || !getenv("HOPPER_KILL_KEEP")) tmpdir_remove(dir);
     else printf("test_kill: files are in %s\n", dir);
     return is_well;
