@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs one benchmark program, reads its result lines, and says how it ended. */
+/* Runs one benchmark program, reads its result lines and time series, and says how it ended. */
 #include "run.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #define WORDS_MAX         64
 #define TEXT_BYTES        2048
-#define CHILD_SECONDS_MAX 120
+#define CHILD_SECONDS_MAX 300
 
 /* Split the texts in ARGS at blanks into ARGV, which points into BUFFER. Returns false when there are too many. */
 static bool words_split(const char *const *args, char *buffer, size_t room, char **argv, size_t argc)
@@ -51,11 +51,30 @@ static bool value_find(const char *line, const char *key, char *text, size_t roo
     return false;
 }
 
-static double number_find(const char *line, const char *key, double otherwise)
+double child_number(const char *text, const char *key, double otherwise)
 {
-    char text[64];
+    char number[64];
 
-    return value_find(line, key, text, sizeof text) ? strtod(text, NULL) : otherwise;
+    return value_find(text, key, number, sizeof number) ? strtod(number, NULL) : otherwise;
+}
+
+/* What of LINE has no field of its own goes to MORE, as much of it as there is room for. */
+static void more_copy(const char *line, char *more, size_t room)
+{
+    static const char known[] = " peer phase messages bytes seconds cpu ok wall disk_bytes overflowed ";
+    size_t            used = 0;
+
+    more[0] = '\0';
+    while (*line != '\0') {
+        size_t len = strcspn(line, " \n");
+        size_t key_len = strcspn(line, "= \n");
+        char   key[64];
+
+        snprintf(key, sizeof key, " %.*s ", (int)key_len, line);
+        if (len > key_len && strstr(known, key) == NULL && used + len + 2 < room)
+            used += (size_t)snprintf(more + used, room - used, "%s%.*s", used > 0 ? " " : "", (int)len, line);
+        line += len + (line[len] != '\0');
+    }
 }
 
 static bool line_parse(const char *line, struct child_result *result)
@@ -63,17 +82,30 @@ static bool line_parse(const char *line, struct child_result *result)
     *result = (struct child_result){.messages = 0};
     if (!value_find(line, "peer", result->peer, sizeof result->peer)) return false;
     if (!value_find(line, "phase", result->phase, sizeof result->phase)) return false;
-    result->messages = (unsigned long long)number_find(line, "messages", 0);
-    result->bytes = (unsigned long long)number_find(line, "bytes", 0);
-    result->seconds = number_find(line, "seconds", 0);
-    result->cpu = number_find(line, "cpu", 0);
-    result->ok = number_find(line, "ok", 0) == 1;
-    result->disk_bytes = number_find(line, "disk_bytes", -1);
-    result->overflowed = number_find(line, "overflowed", -1);
+    result->messages = (unsigned long long)child_number(line, "messages", 0);
+    result->bytes = (unsigned long long)child_number(line, "bytes", 0);
+    result->seconds = child_number(line, "seconds", 0);
+    result->cpu = child_number(line, "cpu", 0);
+    result->ok = child_number(line, "ok", 0) == 1;
+    result->wall = child_number(line, "wall", -1);
+    result->disk_bytes = child_number(line, "disk_bytes", -1);
+    result->overflowed = child_number(line, "overflowed", -1);
+    more_copy(line, result->more, sizeof result->more);
     return result->messages > 0 && result->seconds > 0;
 }
 
-static bool results_read(int fd, struct child_result *results, size_t *countp)
+/* A line "series SECONDS NAME VALUE" is handed on. Returns false when LINE is something else. */
+static bool series_take(const char *line, const struct child_series *series)
+{
+    char   name[32];
+    double seconds, value;
+
+    if (sscanf(line, "series %lf %31s %lf", &seconds, name, &value) != 3) return false;
+    if (series != NULL) series->add(series->arg, seconds, name, value);
+    return true;
+}
+
+static bool results_read(int fd, const struct child_series *series, struct child_result *results, size_t *countp)
 {
     char  line[TEXT_BYTES];
     bool  good = true;
@@ -83,8 +115,10 @@ static bool results_read(int fd, struct child_result *results, size_t *countp)
         close(fd);
         return false;
     }
-    while (fgets(line, sizeof line, in) != NULL)
+    while (fgets(line, sizeof line, in) != NULL) {
+        if (series_take(line, series)) continue;
         if (*countp == CHILD_RESULTS_MAX || !line_parse(line, &results[(*countp)++])) good = false;
+    }
     fclose(in);
     return good;
 }
@@ -99,7 +133,8 @@ static void child_exec(const char *path, char **argv, int out)
     _exit(127);
 }
 
-int child_run(const char *path, const char *const *args, struct child_result *results, size_t *countp)
+int child_run(const char *path, const char *const *args, const struct child_series *series,
+              struct child_result *results, size_t *countp)
 {
     char  buffer[TEXT_BYTES];
     char  program[TEXT_BYTES];
@@ -119,7 +154,7 @@ int child_run(const char *path, const char *const *args, struct child_result *re
         child_exec(path, argv, ends[1]);
     }
     close(ends[1]);
-    good = results_read(ends[0], results, countp);
+    good = results_read(ends[0], series, results, countp);
     if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) return -1;
     return good ? WEXITSTATUS(status) : -1;
 }

@@ -6,38 +6,38 @@
  */
 #include "run.h"
 
-static const struct plan_peer words[] = {{"hopper", ""},
-                                         {"hopper", "--survive 1"},
-                                         {"std", "--variant channel"},
-                                         {"std", "--variant sync"},
-                                         {"gasync", ""},
-                                         {"gasync", "--variant chunk"},
-                                         {"pipe", ""},
-                                         {"spsc", ""},
-                                         {NULL, NULL}};
+static const struct plan_peer words[] = {{"hopper", "", true},
+                                         {"hopper", "--survive 1", true},
+                                         {"std", "--variant channel", true},
+                                         {"std", "--variant sync", true},
+                                         {"gasync", "", true},
+                                         {"gasync", "--variant chunk", true},
+                                         {"pipe", "", true},
+                                         {"spsc", "", true},
+                                         {NULL, NULL, false}};
 
-static const struct plan_peer bytes[] = {{"hopper", ""},
-                                         {"hopper", "--survive 1"},
-                                         {"std", "--variant channel"},
-                                         {"std", "--variant sync"},
-                                         {"std", "--variant channel-array"},
-                                         {"std", "--variant sync-array"},
-                                         {"gasync", ""},
-                                         {"gasync", "--variant chunk"},
-                                         {"pipe", ""},
-                                         {"spsc", ""},
-                                         {NULL, NULL}};
+static const struct plan_peer bytes[] = {{"hopper", "", true},
+                                         {"hopper", "--survive 1", true},
+                                         {"std", "--variant channel", true},
+                                         {"std", "--variant sync", true},
+                                         {"std", "--variant channel-array", true},
+                                         {"std", "--variant sync-array", true},
+                                         {"gasync", "", true},
+                                         {"gasync", "--variant chunk", true},
+                                         {"pipe", "", true},
+                                         {"spsc", "", true},
+                                         {NULL, NULL, false}};
 
-static const struct plan_peer swapping[] = {{"hopper", "--memory 131072"},
-                                            {"hopper", ""},
-                                            {"std", "--variant channel"},
-                                            {"std", "--variant sync"},
-                                            {"gasync", ""},
-                                            {"pipe", ""},
-                                            {NULL, NULL}};
+static const struct plan_peer swapping[] = {{"hopper", "--memory 131072", true},
+                                            {"hopper", "", true},
+                                            {"std", "--variant channel", true},
+                                            {"std", "--variant sync", true},
+                                            {"gasync", "", true},
+                                            {"pipe", "", true},
+                                            {NULL, NULL, false}};
 
-static const struct plan_peer deflating[] = {{"hopper", "--level 1"}, {"codec", "--level 1"}, {NULL, NULL}};
-static const struct plan_peer storing[] = {{"hopper", "--level 0"}, {"file", "--level 0"}, {NULL, NULL}};
+static const struct plan_peer deflating[] = {{"hopper", "--level 1", true}, {"codec", "--level 1", true}, {NULL, NULL, false}};
+static const struct plan_peer storing[] = {{"hopper", "--level 0", true}, {"file", "--level 0", true}, {NULL, NULL, false}};
 
 #define WORDS  "--work mem --size 8 "
 #define SHORT  "--work mem --size 100 --messages 100000 "
@@ -82,12 +82,12 @@ static const struct plan_column overflow_columns[] = {
     {NULL, NULL, false}};
 
 const struct plan_group plan[] = {
-    {"8 bytes, all in memory, one by one", "M/s", words, words_single, true},
-    {"8 bytes, all in memory, batches of 64", "M/s", words, words_batch, true},
-    {"More bytes, all in memory, one by one", "M/s", bytes, bytes_single, true},
-    {"More bytes, all in memory, batches of 64", "M/s", bytes, bytes_batch, true},
+    {"8 bytes, all in memory, one by one", "M/s", words, words_single, PLAN_MEM},
+    {"8 bytes, all in memory, batches of 64", "M/s", words, words_batch, PLAN_MEM},
+    {"More bytes, all in memory, one by one", "M/s", bytes, bytes_single, PLAN_MEM},
+    {"More bytes, all in memory, batches of 64", "M/s", bytes, bytes_batch, PLAN_MEM},
     {"8 bytes, swapping to disk while it is received (the others: all in memory)", "M/s", swapping, swapping_columns,
-     true},
-    {"Overflow, all in and then all out, zlib level 1", "MB/s", deflating, overflow_columns, false},
-    {"Overflow, all in and then all out, stored", "MB/s", storing, overflow_columns, false},
-    {NULL, NULL, NULL, NULL, false}};
+     PLAN_MEM},
+    {"Overflow, all in and then all out, zlib level 1", "MB/s", deflating, overflow_columns, PLAN_OVERFLOW},
+    {"Overflow, all in and then all out, stored", "MB/s", storing, overflow_columns, PLAN_OVERFLOW},
+    {NULL, NULL, NULL, NULL, PLAN_MEM}};

@@ -34,13 +34,19 @@ void report_add(const struct sample *sample)
     all.sample[all.count++] = *sample;
 }
 
+bool sample_is_cost(const struct sample *sample)
+{
+    return strcmp(sample->group->unit, "us") == 0;
+}
+
 double sample_rate(const struct sample *sample)
 {
     const struct child_result *result = &sample->result;
-    double                     work = strcmp(sample->group->unit, "MB/s") == 0 ? (double)result->bytes
-                                                                               : (double)result->messages;
+    const char                *unit = sample->group->unit;
 
-    return work / 1e6 / result->seconds;
+    if (sample_is_cost(sample)) return result->seconds * 1e6;
+    if (strcmp(unit, "MB/s") == 0) return (double)result->bytes / 1e6 / result->seconds;
+    return (double)result->messages / (strcmp(unit, "k/s") == 0 ? 1e3 : 1e6) / result->seconds;
 }
 
 /* ---- raw ---- */
@@ -70,7 +76,7 @@ void report_tsv_head(FILE *out)
 {
     report_machine(out, "# ");
     fputs("round\ttable\twork\tpeer\tphase\tmessages\tbytes\tseconds\tcpu_seconds\trate\tunit\tok\tdisk_bytes\t"
-          "overflowed\tload_average\tsteal_pct\tother_pct\tline_ns\targuments\n",
+          "overflowed\tload_average\tsteal_pct\tother_pct\tline_ns\targuments\tmore\n",
           out);
 }
 
@@ -80,11 +86,23 @@ void report_tsv(FILE *out, const struct sample *s)
 
     fprintf(out,
             "%u\t%s\t%s\t%s\t%s\t%llu\t%llu\t%.9f\t%.6f\t%.4f\t%s\t%d\t%.0f\t%.0f\t%.2f\t%.1f\t%.1f\t%.0f\t%s "
-            "%s\n",
+            "%s\t%s\n",
             s->round, s->group->title, s->column->title, r->peer, r->phase, r->messages, r->bytes, r->seconds, r->cpu,
             sample_rate(s), s->group->unit, r->ok, r->disk_bytes, r->overflowed, s->load.average, s->load.steal_pct,
-            s->load.other_pct, s->line_ns, s->column->args, s->peer->args);
+            s->load.other_pct, s->line_ns, s->column->args, s->peer->args, r->more);
     fflush(out);
+}
+
+void report_series_head(FILE *out)
+{
+    report_machine(out, "# ");
+    fputs("table\twork\tpeer\tseconds\tname\tvalue\n", out);
+}
+
+void report_series(FILE *out, const struct sample *s, double seconds, const char *name, double value)
+{
+    fprintf(out, "%s\t%s\t%s\t%.6f\t%s\t%.0f\n", s->group->title, s->column->title, s->result.peer, seconds, name,
+            value);
 }
 
 /* ---- medians ---- */
@@ -144,7 +162,7 @@ static struct spread cell_rates(const struct cell *cell, double *value)
     return spread_of(value, count);
 }
 
-/* The first peer's rate divided by CELL's, round by round. */
+/* How many times better the first peer was than CELL's, round by round. */
 static struct spread cell_ratios(const struct cell *cell, double *value)
 {
     struct cell ours = *cell;
@@ -156,7 +174,9 @@ static struct spread cell_ratios(const struct cell *cell, double *value)
 
         if (!is_in(&all.sample[i], cell)) continue;
         mine = sample_find(&ours, all.sample[i].round);
-        if (mine != NULL) value[count++] = sample_rate(mine) / sample_rate(&all.sample[i]);
+        if (mine == NULL) continue;
+        value[count++] = sample_is_cost(mine) ? sample_rate(&all.sample[i]) / sample_rate(mine)
+                                              : sample_rate(mine) / sample_rate(&all.sample[i]);
     }
     return spread_of(value, count);
 }
@@ -188,18 +208,6 @@ static void cell_print(FILE *out, const struct cell *cell, double *value)
     fprintf(out, " %s [%s-%s]%s |", median, min, max, ratio);
 }
 
-/* Bytes in queue files for each byte of payload, of the last sample. */
-static void disk_print(FILE *out, struct cell cell)
-{
-    cell.phase = "in";
-    for (size_t i = all.count; i-- > 0;)
-        if (is_in(&all.sample[i], &cell) && all.sample[i].result.disk_bytes >= 0) {
-            fprintf(out, " %.3f |", all.sample[i].result.disk_bytes / (double)all.sample[i].result.bytes);
-            return;
-        }
-    fprintf(out, " - |");
-}
-
 static const struct sample *any_sample(const struct plan_group *group, const struct plan_column *column,
                                        const struct plan_peer *peer)
 {
@@ -212,9 +220,42 @@ static const struct sample *any_sample(const struct plan_group *group, const str
     return NULL;
 }
 
-static bool is_overflow(const struct plan_group *group)
+/* What a table shows of a piece of work, one column for each. */
+struct figure {
+    const char *head;  /* NULL: the work's title is enough */
+    const char *phase; /* NULL ends a list */
+    const char *key;   /* of the number in what the line said; NULL: the rate */
+    double      unit;  /* that the number is divided by; 0: the payload in bytes */
+};
+
+static const struct figure figures[][5] = {
+    [PLAN_MEM] = {{NULL, "mem", NULL, 1}},
+    [PLAN_OVERFLOW] = {{"in", "in", NULL, 1}, {"out", "out", NULL, 1}, {"on disk / input", "in", "disk_bytes", 0}},
+    [PLAN_DURABLE] = {{NULL, "durable", NULL, 1}},
+    [PLAN_LATENCY] = {{"p50", "latency", NULL, 1}, {"p99", "latency", "p99_us", 1}, {"max", "latency", "max_us", 1}},
+    [PLAN_PIPE] = {{NULL, "pipe", NULL, 1}},
+    [PLAN_BURST] = {{"sent while it stalls", "stall", NULL, 1},
+                    {"received after it", "return", NULL, 1},
+                    {"process at most, MiB", "return", "memory_max", 1048576},
+                    {"disk at most, MiB", "return", "disk_max", 1048576}},
+};
+
+/* The median of what the lines of CELL said for a figure's key. */
+static void figure_print(FILE *out, const struct cell *cell, const struct figure *figure, double *value)
 {
-    return strcmp(group->unit, "MB/s") == 0;
+    size_t count = 0;
+    char   median[32];
+
+    for (size_t i = 0; i < all.count; i++) {
+        const struct child_result *result = &all.sample[i].result;
+        double                     number = child_number(result->more, figure->key, -1);
+
+        if (!is_in(&all.sample[i], cell)) continue;
+        if (strcmp(figure->key, "disk_bytes") == 0) number = result->disk_bytes;
+        if (number >= 0) value[count++] = number / (figure->unit > 0 ? figure->unit : (double)result->bytes);
+    }
+    number_print(median, sizeof median, spread_of(value, count).median);
+    fprintf(out, " %s |", count > 0 ? median : "-");
 }
 
 static void head_print(FILE *out, const struct plan_group *group)
@@ -223,13 +264,13 @@ static void head_print(FILE *out, const struct plan_group *group)
 
     fprintf(out, "| %s |", group->unit);
     for (const struct plan_column *column = group->columns; column->title != NULL; column++) {
+        const char *title = column->title;
+
         if (any_sample(group, column, NULL) == NULL) continue;
-        if (is_overflow(group)) {
-            fprintf(out, " %s: in | out | on disk / input |", column->title);
-            columns += 3;
-        } else {
-            fprintf(out, " %s |", column->title);
-            columns++;
+        for (const struct figure *figure = figures[group->kind]; figure->phase != NULL; figure++, columns++) {
+            fprintf(out, " %s%s%s |", title, *title != '\0' && figure->head != NULL ? ": " : "",
+                    figure->head != NULL ? figure->head : "");
+            title = "";
         }
     }
     fprintf(out, "\n|---|");
@@ -244,17 +285,12 @@ static void row_print(FILE *out, const struct plan_group *group, const struct pl
     if (named == NULL) return;
     fprintf(out, "| %s |", named->result.peer);
     for (const struct plan_column *column = group->columns; column->title != NULL; column++) {
-        struct cell cell = {group, column, peer, "mem"};
-
         if (any_sample(group, column, NULL) == NULL) continue;
-        if (is_overflow(group)) {
-            cell.phase = "in";
-            cell_print(out, &cell, value);
-            cell.phase = "out";
-            cell_print(out, &cell, value);
-            disk_print(out, cell);
-        } else {
-            cell_print(out, &cell, value);
+        for (const struct figure *figure = figures[group->kind]; figure->phase != NULL; figure++) {
+            struct cell cell = {group, column, peer, figure->phase};
+
+            if (figure->key == NULL) cell_print(out, &cell, value);
+            else figure_print(out, &cell, figure, value);
         }
     }
     fprintf(out, "\n");

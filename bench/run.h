@@ -15,6 +15,7 @@
 struct plan_peer {
     const char *program; /* NULL ends a list */
     const char *args;
+    bool        quick; /* part of a quick run */
 };
 
 /* One piece of work, the same for all peers of the group. */
@@ -24,13 +25,23 @@ struct plan_column {
     bool        quick; /* part of a quick run */
 };
 
+/* What a table's programs measure; report.c says which phases their result lines have. */
+enum plan_kind {
+    PLAN_MEM,      /* "mem": messages sent and received at once */
+    PLAN_OVERFLOW, /* "in", "out": all in, then all out */
+    PLAN_DURABLE,  /* "durable": sends that return when the record is on the disk */
+    PLAN_LATENCY,  /* "latency": how long it takes to wake a receiver */
+    PLAN_PIPE,     /* "pipe": a file through a program */
+    PLAN_BURST     /* "stall", "return": a burst while the receiver stands still */
+};
+
 /* One table: peers down, work across. */
 struct plan_group {
     const char               *title; /* NULL ends the plan */
-    const char               *unit;  /* "M/s": million messages; "MB/s": million bytes */
+    const char               *unit;  /* "M/s", "k/s": messages; "MB/s": million bytes; "us": lower is better */
     const struct plan_peer   *peers; /* the first one is ours: ratios are its rate divided by the other's */
     const struct plan_column *columns;
-    bool                      calibrate; /* passes are chosen so that a run takes the time that was asked for */
+    enum plan_kind            kind;
 };
 
 extern const struct plan_group plan[];
@@ -40,21 +51,33 @@ extern const struct plan_group plan[];
 /* A result line: see harness.c. */
 struct child_result {
     char               peer[48];
-    char               phase[8];
+    char               phase[16];
     unsigned long long messages;
     unsigned long long bytes;
     double             seconds;
     double             cpu;
     int                ok;
-    double             disk_bytes; /* negative: not said */
-    double             overflowed; /* the same */
+    double             wall;       /* what a run took where that is not seconds; negative: not said */
+    double             disk_bytes; /* the same for these */
+    double             overflowed;
+    char               more[640]; /* all else that the line said, as it did */
 };
 
 #define CHILD_RESULTS_MAX 4
 
+/* What takes the time series of a program: NAME was VALUE SECONDS after its start. */
+struct child_series {
+    void (*add)(void *arg, double seconds, const char *name, double value);
+    void *arg;
+};
+
 /* Run PATH with the arguments in the blank-separated texts of ARGS (NULL ends) and read its result lines. Returns its
- * exit status, or -1 when it could not be run, died of a signal, or said something else. */
-int child_run(const char *path, const char *const *args, struct child_result *results, size_t *countp);
+ * exit status, or -1 when it could not be run, died of a signal, or said something else. SERIES may be NULL. */
+int child_run(const char *path, const char *const *args, const struct child_series *series,
+              struct child_result *results, size_t *countp);
+
+/* The number that TEXT, "key=value" words, has for KEY, or OTHERWISE. */
+double child_number(const char *text, const char *key, double otherwise);
 
 /* ---- load.c ---- */
 
@@ -91,9 +114,12 @@ struct sample {
 };
 
 double sample_rate(const struct sample *sample);
+bool   sample_is_cost(const struct sample *sample); /* less is better */
 void   report_add(const struct sample *sample);
 void   report_tsv_head(FILE *out);
 void   report_tsv(FILE *out, const struct sample *sample);
+void   report_series_head(FILE *out);
+void   report_series(FILE *out, const struct sample *sample, double seconds, const char *name, double value);
 void   report_tables(FILE *out);
 void   report_machine(FILE *out, const char *prefix);
 
