@@ -91,7 +91,7 @@ int bench_durable_run(const struct bench_work *work)
     static struct run run;
     struct thread thread[BENCH_SENDERS_MAX];
     uint64_t wall_ns = 0;
-    double cpu       = 0;
+    uint64_t cpu_ns  = 0;
     int ok;
 
     run.work = work;
