@@ -134,7 +134,11 @@ static hopper_status make_memory(struct hpr_channel *ch, const struct hpr_found 
     if (res == -EOPNOTSUPP)
         return hpr_error_set(err, HOPPER_EIO, EOPNOTSUPP, "preallocate and map MEMORY on the file system of",
                              ch->dir.path);
-    return res < 0 ? hpr_error_io(err, res, "preallocate and map MEMORY in", ch->dir.path) : HOPPER_OK;
+    if (hpr_io_is_no_file(res))
+        return hpr_dir_error(&ch->dir, HPR_MEMORY_SPARE_NAME, HOPPER_EMISMATCH, 0,
+                             "use what is not a plain file of its own", err);
+    if (res < 0) return hpr_dir_error(&ch->dir, HPR_MEMORY_SPARE_NAME, HOPPER_EIO, res, "preallocate and map", err);
+    return HOPPER_OK;
 }
 
 /* For bytes all of what is left is ring. Items hold memory of their own: the ring of their pointers gets a quarter, the

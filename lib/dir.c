@@ -13,22 +13,50 @@
 
 #define LOCK_NAME "LOCK"
 
-/* Numbering goes on behind the files of others, but not behind a name put there to exhaust the numbers. */
-#define NUMBER_FOREIGN_MAX (UINT64_C(1) << 62)
-
 static void lock_path(char *out, size_t len, const struct hpr_dir *dir, const char *name)
 {
     (void)snprintf(out, len, "%.*s/%s", (int)(len - strlen(name) - 2), dir->path, name);
 }
 
+hopper_status hpr_dir_error(const struct hpr_dir *dir, const char *name, hopper_status st, int res, const char *op,
+                            struct hopper_error *err)
+{
+    char path[sizeof dir->path];
+
+    lock_path(path, sizeof path, dir, name);
+    return st == HOPPER_EIO ? hpr_error_io(err, res, op, path) : hpr_error_set(err, st, 0, op, path);
+}
+
 /* ---- one file ---- */
 
+/* The header of the file of NUMBER. -ENOENT: there is no file. Another negated errno: nothing of it can be used. */
+static int read_header(const struct hpr_dir *dir, uint64_t number, struct hpr_file_header *header)
+{
+    const struct hopper_io *io = dir->io;
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    size_t got = 0;
+    int fd, res;
+
+    hpr_queue_file_name(name, number);
+    fd = io->open_at(io->ctx, dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0) return fd;
+    res = hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got);
+    (void)io->close(io->ctx, fd);
+    if (res < 0) return res;
+    if (hpr_frame_get_file_header(bytes, got, header) != HPR_FILE_OURS || header->number != number ||
+        memcmp(header->channel_id, dir->channel_id, sizeof header->channel_id) != 0)
+        return -EINVAL;
+    return 0;
+}
+
 /* Remove the file of NUMBER. What stands there now and was not made here stays; so does nothing else. SQUATTERS: how many
- * entries of that table the caller may look at. A negated errno when it could not be removed. */
+ * entries of that table the caller may look at. A negated errno when it could not be removed, -ENOENT when there is none. */
 static int remove_file(const struct hpr_dir *dir, uint64_t number, size_t squatters)
 {
     const struct hopper_io *io = dir->io;
     char name[HPR_QUEUE_FILE_NAME_BYTES];
+    struct hpr_file_header header;
     struct hopper_io_stat st;
     int res;
 
@@ -37,8 +65,10 @@ static int remove_file(const struct hpr_dir *dir, uint64_t number, size_t squatt
     hpr_queue_file_name(name, number);
     res = io->stat_at(io->ctx, dir->fd, name, &st);
     if (res == 0 && st.kind != HOPPER_IO_FILE) return 0;
-    if (res == 0) res = io->unlink_at(io->ctx, dir->fd, name);
-    return res == -ENOENT ? 0 : res;
+    if (res == 0 && number >= HPR_NUMBER_FOREIGN_MAX && dir->survive != HOPPER_SURVIVE_NOTHING &&
+        read_header(dir, number, &header) == -EINVAL)
+        return 0; /* others' with such numbers are in no table */
+    return res == 0 ? io->unlink_at(io->ctx, dir->fd, name) : res;
 }
 
 /* A file whose creation failed half-way and that could not be removed then: its number has not been used. */
@@ -47,8 +77,10 @@ static int remove_cut_short(struct hpr_dir *dir)
     int res;
 
     if (dir->fresh.fd >= 0 || dir->fresh.number == 0) return 0;
-    if ((res = remove_file(dir, dir->fresh.number, 0)) == 0) dir->fresh = HPR_QUEUE_FILE_NONE;
-    return res;
+    res = remove_file(dir, dir->fresh.number, 0);
+    if (res < 0 && res != -ENOENT) return res;
+    dir->fresh = HPR_QUEUE_FILE_NONE;
+    return 0;
 }
 
 /* ---- opening ---- */
@@ -179,7 +211,7 @@ static int clear_one(void *arg, const char *name)
     if (!hpr_queue_file_parse_name(name, &number)) return 0;
     if ((c->status = judge_file(c->dir, name, &is_ours, c->err)) != HOPPER_OK) return 1;
     if (!is_ours) {
-        if (number < NUMBER_FOREIGN_MAX) c->dir->next_number = hpr_max_u64(c->dir->next_number, number + 1);
+        if (number < HPR_NUMBER_FOREIGN_MAX) c->dir->next_number = hpr_max_u64(c->dir->next_number, number + 1);
         return 0;
     }
     res = io->unlink_at(io->ctx, c->dir->fd, name);
@@ -275,7 +307,7 @@ uint64_t hpr_dir_files_locked(const struct hpr_dir *dir)
 
     for (size_t i = 0; i < dir->squatters_seen; i++)
         files -= dir->squatters[i] >= dir->oldest && dir->squatters[i] < dir->numbers_seen;
-    return files + dir->has_cut_short;
+    return files - hpr_min_u64(files, dir->holes) + dir->has_cut_short;
 }
 
 /* ---- writing ---- */
@@ -338,7 +370,8 @@ int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq)
     if ((res = cut_off_waste(dir)) < 0) return res;
     for (;;) {
         header.number = dir->next_number;
-        res           = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
+        if (header.number >= HPR_NUMBER_END) return -EOVERFLOW;
+        res = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
         if (res == 0) {
             dir->fresh_first_seq = first_seq;
             return header.has_table ? write_table(dir) : 0;
@@ -505,6 +538,36 @@ void hpr_dir_note_removable_locked(struct hpr_dir *dir, uint64_t end_seq)
 
 /* ---- removing ---- */
 
+int hpr_dir_next_number_locked(struct hpr_dir *dir, uint64_t number, uint64_t limit, uint64_t *nextp)
+{
+    return hpr_numbers_next(&dir->numbers, dir->io, dir->fd, number, limit, nextp);
+}
+
+/* There is no file of number *ATP. With `back` held. */
+static int pass_hole(struct hpr_dir *dir, uint64_t *atp, uint64_t until)
+{
+    uint64_t next;
+    int res = hpr_dir_next_number_locked(dir, *atp + 1, until, &next);
+
+    if (res < 0) return res;
+    dir->holes -= hpr_min_u64(dir->holes, next - *atp);
+    *atp = next;
+    return 0;
+}
+
+/* The file of number *ATP, and on to the next. A negated errno when that could not be done. */
+static int remove_next(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t *atp, uint64_t until, size_t squatters)
+{
+    int res = remove_file(dir, *atp, squatters);
+
+    if (res == 0) ++*atp;
+    if (res != -ENOENT) return res;
+    if (back) hpr_mutex_lock(back);
+    res = pass_hole(dir, atp, until);
+    if (back) hpr_mutex_unlock(back);
+    return res;
+}
+
 /* Remove what is not wanted, as far as that can be done. The offset may come from a file's header, which somebody may have
  * written anew: no more can be gone than was written. */
 static bool remove_unwanted(struct hpr_dir *dir, struct hpr_mutex *back)
@@ -516,7 +579,8 @@ static bool remove_unwanted(struct hpr_dir *dir, struct hpr_mutex *back)
     if (dir->is_removing || at >= until) return false;
     dir->is_removing = true;
     if (back) hpr_mutex_unlock(back);
-    while (at < until && remove_file(dir, at, squatters) == 0) at++;
+    while (at < until && remove_next(dir, back, &at, until, squatters) == 0) {
+    }
     if (back) hpr_mutex_lock(back);
     dir->is_removing = false;
     dir->oldest      = at;
@@ -557,28 +621,20 @@ bool hpr_dir_discard_all_locked(struct hpr_dir *dir)
 
 bool hpr_dir_next_file_locked(struct hpr_dir *dir, uint64_t number, struct hpr_dir_end *next)
 {
-    const struct hopper_io *io = dir->io;
-    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    const struct hpr_dir_end *end = &dir->end;
     struct hpr_file_header header;
-    char name[HPR_QUEUE_FILE_NAME_BYTES];
 
-    for (number++; number < dir->end.number; number++) {
-        size_t got = 0;
-        int fd, res;
+    for (number++; number < end->number;) {
+        int res = read_header(dir, number, &header);
 
-        hpr_queue_file_name(name, number);
-        fd = io->open_at(io->ctx, dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-        if (fd < 0) continue;
-        res = hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got);
-        (void)io->close(io->ctx, fd);
-        if (res == 0 && hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == number &&
-            memcmp(header.channel_id, dir->channel_id, sizeof header.channel_id) == 0 &&
-            header.first_seq <= dir->end.first_seq && header.stream_offset <= dir->end.start &&
-            header.record_offset <= dir->end.record_offset) {
+        if (res == 0 && header.first_seq <= end->first_seq && header.stream_offset <= end->start &&
+            header.record_offset <= end->record_offset) {
             *next = (struct hpr_dir_end){ number, header.stream_offset, 0, header.first_seq, header.record_offset };
             return true;
         }
+        if (res != -ENOENT) number++;
+        else if (hpr_dir_next_number_locked(dir, number + 1, end->number, &number) < 0) return false;
     }
-    *next = dir->end;
-    return number == dir->end.number;
+    *next = *end;
+    return number == end->number;
 }

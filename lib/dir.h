@@ -10,6 +10,7 @@
 #ifndef HPR_DIR_H
 #define HPR_DIR_H
 
+#include "numbers.h"
 #include "options.h"
 #include "producers.h"
 #include "queue_file.h"
@@ -48,11 +49,13 @@ struct hpr_dir {
     uint64_t oldest;   /* [back] number of the first file that may exist */
     bool is_removing;  /* [back] a thread is removing files from `oldest` on */
     uint64_t unwanted; /* [back] number below which no file is wanted: those from `oldest` on are still to be removed */
-    uint64_t unwanted_offset; /* [back] where the stream begins when they are, 0: not known */
-    struct hpr_dir_end end;   /* [back] the active file as the reader may see it */
-    uint64_t numbers_seen;    /* [back] next_number, as published */
-    bool has_cut_short;       /* [back] the file of that number is there: its creation failed half-way */
-    uint64_t abandoned;       /* [back] number of an active file that is not to be written any more, 0: none */
+    uint64_t unwanted_offset;   /* [back] where the stream begins when they are, 0: not known */
+    struct hpr_dir_end end;     /* [back] the active file as the reader may see it */
+    uint64_t numbers_seen;      /* [back] next_number, as published */
+    uint64_t holes;             /* [back] of the numbers from `oldest` on, those that no file had at open */
+    struct hpr_numbers numbers; /* [back] */
+    bool has_cut_short;         /* [back] the file of that number is there: its creation failed half-way */
+    uint64_t abandoned;         /* [back] number of an active file that is not to be written any more, 0: none */
 
     struct hpr_queue_file active; /* [writer] none at first, and after it was discarded */
     struct hpr_queue_file fresh;  /* [writer] the next active file while its first frame is written */
@@ -87,6 +90,10 @@ struct hpr_dir {
  * left. */
 hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *name,
                            const struct hopper_options *options, const struct hpr_plan *plan, struct hopper_error *err);
+
+/* What OP was about is the file NAME in DIR. ST is told, for HOPPER_EIO the negated errno RES as well. */
+hopper_status hpr_dir_error(const struct hpr_dir *dir, const char *name, hopper_status st, int res, const char *op,
+                            struct hopper_error *err);
 
 /* Remove all queue files unless they are to survive, give the lock back. */
 void hpr_dir_close(struct hpr_dir *dir);
@@ -179,6 +186,10 @@ bool hpr_dir_remove_unwanted_locked(struct hpr_dir *dir);
 /* Close the active file, nobody being the writer, and remove all files: nothing in them is wanted any more. True when
  * room was won. */
 bool hpr_dir_discard_all_locked(struct hpr_dir *dir);
+
+/* The next number from NUMBER on under which something stands, LIMIT when there is none below it; all files below LIMIT are
+ * there. A negated errno or 0. */
+HPR_MUST_CHECK int hpr_dir_next_number_locked(struct hpr_dir *dir, uint64_t number, uint64_t limit, uint64_t *nextp);
 
 /* Where the file after NUMBER begins that can be read, at the latest the active one; its first record and its place in
  * the stream. False: there is none. */

@@ -176,26 +176,50 @@ hopper_status hpr_dir_rewrite_unsynced(struct hpr_dir *dir, struct hopper_error 
 
 /* ---- at close ---- */
 
+/* -ENOENT: there is no such file. */
+static int sync_number(struct hpr_dir *dir, uint64_t number)
+{
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    int fd, res;
+
+    hpr_queue_file_name(name, number);
+    fd = dir->io->open_at(dir->io->ctx, dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0) return fd;
+    res = dir->io->fdatasync(dir->io->ctx, fd);
+    hpr_io_close(dir->io, fd);
+    if (res == 0) count_sync(dir);
+    return res;
+}
+
+/* The first failure is told; the other files are synced all the same. */
+static int sync_files(struct hpr_dir *dir)
+{
+    uint64_t number = dir->unsynced;
+    int first       = 0;
+
+    while (number != 0 && number < dir->next_number) {
+        int res = sync_number(dir, number);
+
+        if (res == -ENOENT) {
+            res = hpr_dir_next_number_locked(dir, number + 1, dir->next_number, &number);
+            if (res < 0) return first == 0 ? res : first;
+            continue;
+        }
+        if (res < 0 && first == 0) first = res;
+        number++;
+    }
+    return first;
+}
+
 int hpr_dir_sync_all(struct hpr_dir *dir)
 {
     struct hopper_error error;
-    int first = 0;
+    int first;
 
     if (dir->survive == HOPPER_SURVIVE_POWER_LOSS && hpr_dir_sync(dir, &error) != HOPPER_OK &&
         hpr_dir_rewrite_unsynced(dir, &error) != HOPPER_OK)
         return -error.sys_errno;
-    for (uint64_t number = dir->unsynced; number != 0 && number < dir->next_number; number++) {
-        char name[HPR_QUEUE_FILE_NAME_BYTES];
-        int fd, res;
-
-        hpr_queue_file_name(name, number);
-        fd = dir->io->open_at(dir->io->ctx, dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-        if (fd == -ENOENT) continue;
-        res = fd < 0 ? fd : dir->io->fdatasync(dir->io->ctx, fd);
-        hpr_io_close(dir->io, fd);
-        if (res < 0 && first == 0) first = res;
-        if (res == 0) count_sync(dir);
-    }
+    first = sync_files(dir);
     if (first == 0) first = dir->io->fsync(dir->io->ctx, dir->fd);
     if (first == 0) dir->unsynced = 0;
     return first;

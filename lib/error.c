@@ -20,7 +20,7 @@ static const struct {
     [HOPPER_ECLOSED]   = { "HOPPER_ECLOSED", "the receiver has closed" },
     [HOPPER_ETOOBIG]   = { "HOPPER_ETOOBIG", "the record is larger than the channel takes" },
     [HOPPER_EBUSY]     = { "HOPPER_EBUSY", "the channel has another owner" },
-    [HOPPER_EMISMATCH] = { "HOPPER_EMISMATCH", "the directory holds a queue of another kind" },
+    [HOPPER_EMISMATCH] = { "HOPPER_EMISMATCH", "the directory holds something of another kind" },
     [HOPPER_EPACK]     = { "HOPPER_EPACK", "the item could not be packed" },
     [HOPPER_ENOENT]    = { "HOPPER_ENOENT", "the directory does not exist" },
     [HOPPER_EVERSION]  = { "HOPPER_EVERSION", "the directory was written by a newer version" },

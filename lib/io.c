@@ -39,6 +39,11 @@ int hpr_io_read(const struct hopper_io *io, int fd, void *buf, size_t len, uint6
     return 0;
 }
 
+bool hpr_io_is_no_file(int res)
+{
+    return res == -EISDIR || res == -ELOOP || res == -EMLINK || res == -ENOTSUP || res == -ENXIO;
+}
+
 void hpr_io_close(const struct hopper_io *io, int fd)
 {
     if (fd >= 0) (void)io->close(io->ctx, fd);

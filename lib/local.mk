@@ -21,6 +21,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/io.c %D%/io.h \
 	%D%/memory.c %D%/memory.h \
 	%D%/memory_old.c %D%/memory_old.h \
+	%D%/numbers.c %D%/numbers.h \
 	%D%/options.c %D%/options.h \
 	%D%/platform_posix.c \
 	%D%/producers.c %D%/producers.h \

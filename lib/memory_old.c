@@ -94,7 +94,10 @@ static enum hpr_file_verdict read_header(struct hpr_memory_old *old, int *resp)
     size_t got = 0;
 
     *resp = old->io->stat(old->io->ctx, old->fd, &st);
-    if (*resp == 0 && st.kind != HOPPER_IO_FILE) return HPR_FILE_FOREIGN;
+    if (*resp == 0 && st.kind != HOPPER_IO_FILE) {
+        *resp = -ENOTSUP;
+        return HPR_FILE_FOREIGN;
+    }
     if (*resp == 0) *resp = hpr_io_read(old->io, old->fd, page.bytes, sizeof page.bytes, 0, &got);
     if (*resp == 0) *resp = old->io->boot_id(old->io->ctx, boot_id);
     if (*resp < 0) return HPR_FILE_DAMAGED;

@@ -41,8 +41,8 @@ struct hpr_ring_sum {
     bool is_whole;              /* all of the piece was good */
 };
 
-/* Open MEMORY in DIRFD and read its header. OURS: *OLD is filled in. FOREIGN: no such file (*RESP is -ENOENT) or not one of
- * ours; DAMAGED: its header makes no sense; NEWER. *RESP: a negated errno when it could not be read. */
+/* Open MEMORY in DIRFD and read its header. OURS: *OLD is filled in. FOREIGN: no such file (*RESP is -ENOENT), no plain
+ * file (hpr_io_is_no_file()) or not one of ours; DAMAGED: its header makes no sense; NEWER. *RESP: a negated errno when it could not be read. */
 enum hpr_file_verdict hpr_memory_old_open(struct hpr_memory_old *old, const struct hopper_io *io, int dirfd, int *resp);
 void hpr_memory_old_close(struct hpr_memory_old *old);
 

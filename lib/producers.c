@@ -132,9 +132,12 @@ static int open_file(const struct hopper_io *io, int dirfd, int flags)
 int hpr_producers_read(struct hpr_producers *p, const struct hopper_io *io, int dirfd, const uint8_t *channel_id)
 {
     unsigned char bytes[HPR_PRODUCERS_SLOT_BYTES];
-    int fd = open_file(io, dirfd, O_RDONLY), res = 0;
+    struct hopper_io_stat st;
+    int fd = open_file(io, dirfd, O_RDONLY), res;
 
     if (fd < 0) return fd == -ENOENT ? 0 : fd;
+    res = io->stat(io->ctx, fd, &st);
+    if (res == 0 && st.kind != HOPPER_IO_FILE) res = -ENOTSUP;
     for (uint64_t slot = 0; slot < 2 && res == 0; slot++) {
         size_t got;
 

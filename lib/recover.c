@@ -13,8 +13,9 @@
 #include "codec.h"
 #include "error.h"
 
-#define SCAN_BYTES      16384
-#define NUMBER_MAX      (UINT64_MAX >> 1)
+#define SCAN_BYTES 16384
+#define NUMBER_STATE_MAX \
+    (HPR_NUMBER_END / 4 * 3) /* STATE is believed up to here: above, numbers are left for a long life */
 #define WINDOW_BITS_MAX 15
 
 /* ---- one file ---- */
@@ -44,11 +45,19 @@ static int open_file(const struct hpr_dir *dir, uint64_t number, int flags)
 static hopper_status file_error(const struct hpr_dir *dir, uint64_t number, int res, const char *op,
                                 struct hopper_error *err)
 {
-    char path[sizeof dir->path], name[HPR_QUEUE_FILE_NAME_BYTES];
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
 
     hpr_queue_file_name(name, number);
-    (void)snprintf(path, sizeof path, "%.*s/%s", (int)(sizeof path - sizeof name - 1), dir->path, name);
-    return res < 0 ? hpr_error_io(err, res, op, path) : hpr_error_set(err, HOPPER_EVERSION, 0, op, path);
+    return hpr_dir_error(dir, name, res < 0 ? HOPPER_EIO : HOPPER_EVERSION, res, op, err);
+}
+
+/* STATE, MEMORY or PRODUCERS could not be used: something else has the name, or RES is why. */
+static hopper_status part_error(const struct hpr_dir *dir, const char *name, int res, const char *op,
+                                struct hopper_error *err)
+{
+    if (hpr_io_is_no_file(res))
+        return hpr_dir_error(dir, name, HOPPER_EMISMATCH, 0, "use what is not a plain file of its own", err);
+    return hpr_dir_error(dir, name, HOPPER_EIO, res, op, err);
 }
 
 /* What stands under the name of file NUMBER. What is no file is foreign: it is left alone. */
@@ -91,9 +100,9 @@ struct survey {
     uint64_t below;  /* newest_below(): only numbers below this */
 };
 
-static bool is_ours(const struct survey *s, const struct look *look)
+static bool is_ours(const struct survey *s, uint64_t number, const struct look *look)
 {
-    return look->verdict == HPR_FILE_DAMAGED ||
+    return (look->verdict == HPR_FILE_DAMAGED && number < HPR_NUMBER_FOREIGN_MAX) ||
            (look->verdict == HPR_FILE_OURS &&
             memcmp(look->header.channel_id, s->dir->channel_id, HPR_CHANNEL_ID_BYTES) == 0);
 }
@@ -105,7 +114,8 @@ static int find_id(void *arg, const char *name)
     struct look look;
     uint64_t number;
 
-    if (!hpr_queue_file_parse_name(name, &number) || number == 0 || number < s->newest) return 0;
+    if (!hpr_queue_file_parse_name(name, &number) || number == 0 || number >= HPR_NUMBER_END || number < s->newest)
+        return 0;
     if ((s->status = look_at(s->dir, number, &look, s->err)) != HOPPER_OK) return 1;
     if (look.verdict != HPR_FILE_OURS || look.header.survive == HOPPER_SURVIVE_NOTHING) return 0;
     s->newest = number;
@@ -114,18 +124,24 @@ static int find_id(void *arg, const char *name)
     return 0;
 }
 
-static hopper_status remove_remains(const struct survey *s, const char *name)
+static hopper_status remove_remains(const struct survey *s, uint64_t number, const char *name)
 {
-    int res = s->dir->io->unlink_at(s->dir->io->ctx, s->dir->fd, name);
+    int res;
+
+    s->dir->next_number = hpr_max_u64(s->dir->next_number, number + 1);
+    res                 = s->dir->io->unlink_at(s->dir->io->ctx, s->dir->fd, name);
 
     return res < 0 && res != -ENOENT ? hpr_error_io(s->err, res, "remove queue file", name) : HOPPER_OK;
 }
 
+/* Those with the highest numbers are in nobody's way. */
 static hopper_status leave_alone(struct survey *s, uint64_t number)
 {
     struct hpr_dir *dir = s->dir;
 
     s->found->report.files_foreign++;
+    if (number >= HPR_NUMBER_FOREIGN_MAX) return HOPPER_OK;
+    dir->next_number = hpr_max_u64(dir->next_number, number + 1);
     if (dir->squatter_count == HPR_SQUATTERS_MAX)
         return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use a directory with so many queue files of others",
                              dir->path);
@@ -146,6 +162,7 @@ static hopper_status add_ours(struct survey *s, uint64_t number, const struct lo
     if (!s->found->has_files || number < s->dir->oldest) s->dir->oldest = number;
     if (!s->found->has_files || number > s->newest) s->newest = number;
     s->found->has_files = true;
+    s->dir->next_number = hpr_max_u64(s->dir->next_number, number + 1);
     s->found->raw_max   = hpr_max_u64(s->found->raw_max, look->header.raw_max);
     s->found->report.files++;
     s->found->report.file_bytes += look->bytes;
@@ -159,11 +176,15 @@ static int survey_one(void *arg, const char *name)
     uint64_t number;
 
     if (!hpr_queue_file_parse_name(name, &number) || number == 0) return 0;
+    if (number >= HPR_NUMBER_END) {
+        s->found->report.files_foreign++;
+        return 0;
+    }
     if ((s->status = look_at(s->dir, number, &look, s->err)) != HOPPER_OK) return 1;
-    s->dir->next_number = hpr_max_u64(s->dir->next_number, number < UINT64_MAX ? number + 1 : number);
-    if (look.is_cut_short || (look.verdict == HPR_FILE_OURS && look.header.survive == HOPPER_SURVIVE_NOTHING))
-        s->status = remove_remains(s, name);
-    else if (is_ours(s, &look)) s->status = add_ours(s, number, &look);
+    if (number < HPR_NUMBER_FOREIGN_MAX &&
+        (look.is_cut_short || (look.verdict == HPR_FILE_OURS && look.header.survive == HOPPER_SURVIVE_NOTHING)))
+        s->status = remove_remains(s, number, name);
+    else if (is_ours(s, number, &look)) s->status = add_ours(s, number, &look);
     else s->status = leave_alone(s, number);
     return s->status != HOPPER_OK;
 }
@@ -431,7 +452,7 @@ static int newest_below(void *arg, const char *name)
 
     if (!hpr_queue_file_parse_name(name, &number) || number >= s->below || number <= s->newest) return 0;
     if ((s->status = look_at(s->dir, number, &look, s->err)) != HOPPER_OK) return 1;
-    if (is_ours(s, &look) && !look.is_cut_short) s->newest = number;
+    if (is_ours(s, number, &look) && !look.is_cut_short) s->newest = number;
     return 0;
 }
 
@@ -474,15 +495,13 @@ static hopper_status read_state(struct survey *s)
 
     found->may_be_torn = true;
     dir->state_fd      = hpr_state_open(dir->io, dir->fd, &dir->state_is_new);
-    if (dir->state_fd == -EMLINK || dir->state_fd == -ELOOP)
-        return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use as STATE what was not made by libhopper", dir->path);
-    if (dir->state_fd < 0) return hpr_error_io(s->err, dir->state_fd, "open STATE in", dir->path);
+    if (dir->state_fd < 0) return part_error(dir, HPR_STATE_NAME, dir->state_fd, "open", s->err);
     if (dir->state_is_new) return HOPPER_OK;
     verdict = hpr_state_read(dir->io, dir->state_fd, &found->state, &res);
-    if (res < 0) return hpr_error_io(s->err, res, "read STATE in", dir->path); /* the other slot is older */
+    if (res < 0) return part_error(dir, HPR_STATE_NAME, res, "read", s->err); /* the other slot is older */
     switch (verdict) {
     case HPR_FILE_NEWER:
-        return hpr_error_set(s->err, HOPPER_EVERSION, 0, "use STATE of a newer format version in", dir->path);
+        return hpr_dir_error(dir, HPR_STATE_NAME, HOPPER_EVERSION, 0, "use STATE of a newer format version", s->err);
     case HPR_FILE_OURS: break;
     case HPR_FILE_FOREIGN:
     case HPR_FILE_DAMAGED: memset(&found->state, 0, sizeof found->state); return HOPPER_OK;
@@ -509,7 +528,7 @@ static hopper_status read_memory(struct survey *s)
 
     switch (hpr_memory_old_open(old, dir->io, dir->fd, &res)) {
     case HPR_FILE_NEWER:
-        return hpr_error_set(s->err, HOPPER_EVERSION, 0, "use MEMORY of a newer format version in", dir->path);
+        return hpr_dir_error(dir, HPR_MEMORY_NAME, HOPPER_EVERSION, 0, "use MEMORY of a newer format version", s->err);
     case HPR_FILE_OURS: break;
     case HPR_FILE_FOREIGN:
         if (res == -ENOENT) {
@@ -517,16 +536,17 @@ static hopper_status read_memory(struct survey *s)
                 dir->survive == HOPPER_SURVIVE_CRASH && found->has_state && !found->state.is_closed;
             return HOPPER_OK;
         }
-        if (res < 0) return hpr_error_io(s->err, res, "open MEMORY in", dir->path);
-        return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use as MEMORY what was not made by libhopper", dir->path);
+        if (res < 0) return part_error(dir, HPR_MEMORY_NAME, res, "open", s->err);
+        return hpr_dir_error(dir, HPR_MEMORY_NAME, HOPPER_EMISMATCH, 0, "use as MEMORY what was not made by libhopper",
+                             s->err);
     case HPR_FILE_DAMAGED:
-        if (res < 0) return hpr_error_io(s->err, res, "read MEMORY in", dir->path);
+        if (res < 0) return part_error(dir, HPR_MEMORY_NAME, res, "read", s->err);
         found->is_machine_down = true; /* only a power loss tears its header */
         return HOPPER_OK;
     }
     if (s->has_id && memcmp(old->shape.channel_id, dir->channel_id, HPR_CHANNEL_ID_BYTES) != 0) {
         hpr_memory_old_close(old);
-        return hpr_error_set(s->err, HOPPER_EMISMATCH, 0, "use MEMORY of another channel in", dir->path);
+        return hpr_dir_error(dir, HPR_MEMORY_NAME, HOPPER_EMISMATCH, 0, "use MEMORY of another channel", s->err);
     }
     s->has_id = true;
     memcpy(dir->channel_id, old->shape.channel_id, HPR_CHANNEL_ID_BYTES);
@@ -567,6 +587,18 @@ static void count_bytes(struct hpr_dir *dir, const struct hpr_found *found)
     dir->writer_written = dir->written;
 }
 
+static void count_numbers(struct survey *s)
+{
+    struct hpr_dir *dir = s->dir;
+
+    dir->next_number = hpr_max_u64(dir->next_number, hpr_min_u64(s->found->state.next_number, NUMBER_STATE_MAX));
+    if (!s->found->has_files) dir->oldest = dir->next_number;
+    dir->numbers_seen = dir->next_number;
+    dir->holes        = dir->next_number - dir->oldest - s->found->report.files;
+    for (size_t i = 0; i < dir->squatter_count; i++)
+        dir->holes -= dir->squatters[i] >= dir->oldest && dir->squatters[i] < dir->next_number;
+}
+
 static hopper_status find_all(struct survey *s)
 {
     struct hpr_dir *dir = s->dir;
@@ -578,13 +610,11 @@ static hopper_status find_all(struct survey *s)
     if (!s->has_id && (res = dir->io->random(dir->io->ctx, dir->channel_id, sizeof dir->channel_id)) < 0)
         return hpr_error_io(s->err, res, "get random bytes", NULL);
     if ((res = hpr_producers_read(&s->found->producers, dir->io, dir->fd, dir->channel_id)) < 0)
-        return hpr_error_io(s->err, res, "read PRODUCERS in", dir->path);
+        return part_error(dir, HPR_PRODUCERS_NAME, res, "read", s->err);
     s->newest = 0;
     if ((st = list_all(s, survey_one)) != HOPPER_OK || (st = find_end(s)) != HOPPER_OK) return st;
     s->found->report.is_new = !s->found->has_files && !s->found->has_state && !s->found->has_memory;
-    dir->next_number        = hpr_max_u64(dir->next_number, hpr_min_u64(s->found->state.next_number, NUMBER_MAX));
-    if (!s->found->has_files) dir->oldest = dir->next_number;
-    dir->numbers_seen = dir->next_number;
+    count_numbers(s);
     count_bytes(dir, s->found);
     return assume_passed(s);
 }

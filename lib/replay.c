@@ -7,6 +7,7 @@
  *                                 checksum, so a frame inside a record's bytes is not taken for one
  *   footer, or nothing more       the next file
  *   cannot be opened              the next file, unless the reason is a passing one
+ *   no file of this number        the next number that has one: there may be a hole wider than could be walked through
  *
  * Every length is checked against the buffer and against what the file can hold before it is used. */
 #include "replay.h"
@@ -17,7 +18,7 @@
 #include "error.h"
 
 /* What is passed over where the device cannot be read: twice as much each time, until something can be read again. */
-#define LOOK_AHEAD    16 /* file numbers, some of which may be others' or spent */
+#define LOOK_AHEAD    16 /* files, some of which may be others' or spent */
 #define READ_STEP     4096
 #define READ_STEP_MAX (1 << 20)
 
@@ -104,9 +105,8 @@ static void read_file_header(struct hpr_replay *rp)
         rp->start = header.stream_offset;
 }
 
-/* Records whose syncing failed are written again to the next file, and may stand here as well: what the next file's header
- * says it begins with does not count here any more. Known once the next file is there, so asked until then. */
-static void look_ahead(struct hpr_replay *rp, const struct hpr_replay_end *end)
+/* What the header of file NUMBER says of where it begins; UINT64_MAX when there is no good one. -ENOENT: no such file. */
+static int read_first_seq(const struct hpr_replay *rp, uint64_t number, uint64_t *first_seqp)
 {
     unsigned char bytes[HPR_FILE_HEADER_BYTES];
     char name[HPR_QUEUE_FILE_NAME_BYTES];
@@ -114,34 +114,54 @@ static void look_ahead(struct hpr_replay *rp, const struct hpr_replay_end *end)
     size_t got = 0;
     int fd;
 
+    *first_seqp = UINT64_MAX;
+    hpr_queue_file_name(name, number);
+    fd = rp->io->open_at(rp->io->ctx, rp->dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0) return fd;
+    if (hpr_io_read(rp->io, fd, bytes, sizeof bytes, 0, &got) == 0 &&
+        hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == number &&
+        memcmp(header.channel_id, rp->dir->channel_id, sizeof header.channel_id) == 0)
+        *first_seqp = header.first_seq;
+    hpr_io_close(rp->io, fd);
+    return 0;
+}
+
+static int next_number(struct hpr_replay *rp, const struct hpr_replay_end *end, uint64_t number, uint64_t *nextp)
+{
+    return hpr_numbers_next(&rp->numbers, rp->io, rp->dir->fd, number, end->file.number + 1, nextp);
+}
+
+/* Records whose syncing failed are written again to the next file, and may stand here as well: what the next file's header
+ * says it begins with does not count here any more. Known once the next file is there, so asked until then. */
+static void look_ahead(struct hpr_replay *rp, const struct hpr_replay_end *end)
+{
+    uint64_t number = rp->number + 1, first_seq;
+
     if (rp->dir->survive != HOPPER_SURVIVE_POWER_LOSS || rp->has_looked_ahead || rp->number >= end->file.number) return;
     rp->has_looked_ahead = true;
-    for (uint64_t number = rp->number + 1; number <= hpr_min_u64(end->file.number, rp->number + LOOK_AHEAD); number++) {
-        hpr_queue_file_name(name, number);
-        fd = rp->io->open_at(rp->io->ctx, rp->dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-        if (fd < 0) continue;
-        if (hpr_io_read(rp->io, fd, bytes, sizeof bytes, 0, &got) == 0 &&
-            hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == number &&
-            memcmp(header.channel_id, rp->dir->channel_id, sizeof header.channel_id) == 0)
-            rp->void_seq = hpr_min_u64(rp->void_seq, header.first_seq);
-        hpr_io_close(rp->io, fd);
-        if (rp->void_seq != UINT64_MAX) return;
+    for (int i = 0; i < LOOK_AHEAD && number <= end->file.number && rp->void_seq == UINT64_MAX; i++) {
+        if (read_first_seq(rp, number, &first_seq) != -ENOENT) number++;
+        else if (next_number(rp, end, number + 1, &number) < 0) return;
+        rp->void_seq = first_seq;
     }
 }
 
 /* HOPPER_OK: open, or noted why not and left. */
-static hopper_status open_file(struct hpr_replay *rp, struct hopper_error *err)
+static hopper_status open_file(struct hpr_replay *rp, const struct hpr_replay_end *end, struct hopper_error *err)
 {
-    int res = open_once(rp);
+    uint64_t next = rp->number + 1;
+    int res       = open_once(rp), listed;
 
     if (res < 0) {
         rp->read_errors++;
         if (!is_passing(res) && res != -ENOENT) res = open_once(rp);
     }
     if (is_passing(res)) return passing_error(res, "open a queue file in", rp, err);
+    if (res == -ENOENT && (listed = next_number(rp, end, next, &next)) < 0)
+        return passing_error(listed, "look for the next queue file in", rp, err);
     if (res < 0) {
         note(rp, res == -ENOENT ? HOPPER_GAP_VANISHED : HOPPER_GAP_UNREADABLE);
-        go_to_file(rp, rp->number + 1);
+        go_to_file(rp, next);
         return HOPPER_OK;
     }
     rp->fd = res;
@@ -365,7 +385,7 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
         hopper_status st;
 
         if (rp->fd < 0) {
-            if ((st = open_file(rp, err)) != HOPPER_OK) return st;
+            if ((st = open_file(rp, end, err)) != HOPPER_OK) return st;
             continue;
         }
         look_ahead(rp, end);

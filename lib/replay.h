@@ -28,6 +28,7 @@ struct hpr_replay {
     uint64_t void_seq;     /* frames of this file from here on do not count */
     bool has_looked_ahead; /* void_seq is known */
     uint64_t read_errors;
+    struct hpr_numbers numbers;
 };
 
 /* How far there is something to read; a copy made under `back`. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <msgpack.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +120,147 @@ START_TEST(memory_of_another_channel_is_refused)
     require_int(mem_write_file(s.mem, SURV_PATH "/MEMORY", data, len), 0);
     free(data);
     refused(HOPPER_EMISMATCH, "another channel");
+    surv_free(&s);
+}
+END_TEST
+
+/* The error names the file, and so the advice can be about it. */
+START_TEST(the_name_of_the_file_that_is_in_the_way_is_told)
+{
+    static const char *const parts[] = { SURV_PATH "/STATE", SURV_PATH "/MEMORY", SURV_PATH "/MEMORY.spare",
+                                         SURV_PATH "/PRODUCERS" };
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        init_filled(HOPPER_SURVIVE_CRASH);
+        require_int(mem_write_file(s.mem, "/spool/other", "precious", 8), 0);
+        put_in_place(parts[i], _i);
+        refused(HOPPER_EMISMATCH, "not a plain file");
+        require(strcmp(s.err.path, parts[i]) == 0, "%s is told, not %s", s.err.path, parts[i]);
+        require_int(mem_remove(s.mem, parts[i]), 0);
+        s.is_unjudged = true;
+        surv_open(&s);
+        surv_close(&s);
+        surv_free(&s);
+    }
+}
+END_TEST
+
+START_TEST(memory_that_begins_with_anything_is_told_by_its_name)
+{
+    init_filled(HOPPER_SURVIVE_CRASH);
+    for (uint64_t at = 0; at < 4096; at++) require_int(mem_poke(s.mem, names[1], at, 1 + (unsigned)(at * 7 % 255)), 0);
+    refused(HOPPER_EMISMATCH, "not made by libhopper");
+    require(strcmp(s.err.path, names[1]) == 0, "%s is told", s.err.path);
+    surv_free(&s);
+}
+END_TEST
+
+/* ---- queue files of others, with numbers that lead far away ---- */
+
+static const uint64_t far_numbers[] = {
+    UINT64_C(1000000000000), (UINT64_C(1) << 62) - 1, UINT64_C(1) << 62,       (UINT64_C(1) << 62) + 1,
+    (UINT64_C(1) << 63) - 1, UINT64_C(1) << 63,       (UINT64_C(1) << 63) + 1, UINT64_MAX,
+};
+
+#define FAR_COUNT  (sizeof far_numbers / sizeof far_numbers[0])
+#define CALLS_MAX  20000 /* for a life with some dozen files */
+#define FIRST_FILE SURV_PATH "/00000000000000000001.hq"
+
+static char far_path[64];
+
+enum { FAR_COPY, FAR_EMPTY, FAR_ZEROS, FAR_KINDS };
+
+static void put_far_file(uint64_t number, int kind)
+{
+    static const char zeros[100];
+    void *data = NULL;
+    size_t len = 0;
+
+    snprintf(far_path, sizeof far_path, SURV_PATH "/%020" PRIu64 ".hq", number);
+    if (kind == FAR_COPY) require_int(mem_read_file(s.mem, FIRST_FILE, &data, &len), 0);
+    require_int(
+        mem_write_file(s.mem, far_path, kind == FAR_COPY ? data : zeros, kind == FAR_ZEROS ? sizeof zeros : len), 0);
+    free(data);
+}
+
+static void send_files(uint64_t files)
+{
+    struct hopper_stats stats;
+    uint64_t before;
+
+    surv_stats(&s, &stats);
+    before = stats.disk_files;
+    do {
+        surv_send_ok(&s, 900);
+        surv_stats(&s, &stats);
+    } while (stats.disk_files < before + files);
+}
+
+/* Records are there before it is, behind the hole it makes, and behind the next; after closing and after a kill, in files
+ * that are read, removed, and synced. None is missing, what is whose is seen, and nobody walks through the hole. */
+START_TEST(a_far_number_costs_nothing)
+{
+    const uint64_t number = far_numbers[_i / FAR_KINDS / 2];
+    const int kind        = _i / 2 % FAR_KINDS;
+    const bool is_left    = number >= UINT64_C(1) << 62 || kind == FAR_COPY;
+    struct hopper_stats stats;
+
+    init(_i % 2 == 0 ? HOPPER_SURVIVE_CRASH : HOPPER_SURVIVE_POWER_LOSS);
+    s.options.disk_bytes = 1 << 20;
+    s.options.file_bytes = 8192;
+    surv_open(&s);
+    send_files(4);
+    surv_close(&s);
+    put_far_file(number, kind);
+    s.is_unjudged = true;
+    fault_arm(s.fault, &(struct fault_plan){ .kinds = FAULT_ANY_IO, .at = UINT64_MAX, .error = EIO });
+    for (int life = 0; life < 3; life++) {
+        surv_open(&s);
+        surv_stats(&s, &stats);
+        require_eq(stats.disk_files, surv_queue_files(&s, NULL) - (is_left ? 1 : 0));
+        require_eq(s.report.files_foreign, is_left ? 1 : 0);
+        send_files(2);
+        surv_take(&s, (s.next - s.acked) / 3);
+        surv_ack(&s);
+        if (life == 1) surv_kill(&s);
+        else surv_close(&s);
+        require(mem_exists(s.mem, far_path) == is_left || kind == FAR_ZEROS, "the far file");
+    }
+    surv_open(&s);
+    surv_drain(&s);
+    surv_ack(&s);
+    surv_stats(&s, &stats);
+    for (int reason = 0; reason < HOPPER_GAP_SLOTS; reason++) require_eq(stats.gap_records[reason], 0);
+    surv_close(&s);
+    require(mem_exists(s.mem, far_path) == is_left, "the far file");
+    require(fault_count(s.fault, FAULT_ANY_IO) < CALLS_MAX, "%" PRIu64 " calls", fault_count(s.fault, FAULT_ANY_IO));
+    surv_free(&s);
+}
+END_TEST
+
+/* All of them; nothing of what they hold is taken for ours. */
+START_TEST(far_numbers_together_cost_nothing)
+{
+    init(_i);
+    s.options.disk_bytes = 1 << 20;
+    s.options.file_bytes = 8192;
+    surv_open(&s);
+    send_files(4);
+    surv_close(&s);
+    s.is_unjudged = true;
+    for (size_t i = 0; i < FAR_COUNT; i++) put_far_file(far_numbers[i], FAR_COPY);
+    fault_arm(s.fault, &(struct fault_plan){ .kinds = FAULT_ANY_IO, .at = UINT64_MAX, .error = EIO });
+    surv_open(&s);
+    require_eq(s.report.files_foreign, FAR_COUNT);
+    send_files(3);
+    surv_drain(&s);
+    surv_ack(&s);
+    surv_close(&s);
+    surv_open(&s);
+    require_eq(s.report.records, 0);
+    surv_close(&s);
+    require(fault_count(s.fault, FAULT_ANY_IO) < CALLS_MAX, "%" PRIu64 " calls", fault_count(s.fault, FAULT_ANY_IO));
+    require_eq(surv_queue_files(&s, NULL), FAR_COUNT);
     surv_free(&s);
 }
 END_TEST
@@ -475,6 +617,10 @@ int main(void)
     tcase_add_loop_test(tc, what_is_no_file_of_ours_is_refused_and_left_alone, 0, 4);
     tcase_add_test(tc, a_hard_link_as_spare_is_not_written_through);
     tcase_add_test(tc, memory_of_another_channel_is_refused);
+    tcase_add_loop_test(tc, the_name_of_the_file_that_is_in_the_way_is_told, 0, 3);
+    tcase_add_test(tc, memory_that_begins_with_anything_is_told_by_its_name);
+    tcase_add_loop_test(tc, a_far_number_costs_nothing, 0, FAR_COUNT * FAR_KINDS * 2);
+    BOTH(tc, far_numbers_together_cost_nothing);
     BOTH(tc, a_newer_version_is_refused_clearly_and_nothing_is_changed);
     BOTH(tc, another_value_of_survive_is_refused);
     BOTH(tc, remains_of_a_run_that_survives_nothing_are_removed);

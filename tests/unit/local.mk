@@ -26,7 +26,8 @@ dist_check_SCRIPTS += %D%/layers.sh %D%/manpage.sh
 TESTS += %D%/layers.sh %D%/manpage.sh
 
 if HAVE_CHECK
-core_unit_tests = %D%/test_codec %D%/test_frame %D%/test_golden %D%/test_memory %D%/test_options \
+core_unit_tests = %D%/test_codec %D%/test_frame %D%/test_golden %D%/test_memory %D%/test_numbers \
+	%D%/test_options \
 	%D%/test_queue_file %D%/test_record %D%/test_ring %D%/test_state
 check_PROGRAMS += $(core_unit_tests)
 TESTS += $(core_unit_tests)
@@ -37,6 +38,8 @@ TESTS += $(core_unit_tests)
 %C%_test_frame_LDADD = $(UNIT_LIBS)
 %C%_test_memory_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_memory_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
+%C%_test_numbers_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_numbers_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
 %C%_test_state_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_state_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
 %C%_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
