@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
 
 void persist_options(const struct args *args, struct hopper_options *options)
 {
@@ -19,10 +21,37 @@ void persist_options(const struct args *args, struct hopper_options *options)
     options->sync_ms     = args->sync_ms;
 }
 
+/* Whether PATH is that of a file beside the queue files, which a channel has one of. */
+static bool is_part(const char *path)
+{
+    static const char *const names[] = { "/STATE", "/MEMORY", "/MEMORY.spare", "/PRODUCERS", "/LOCK" };
+    const char *name                 = strrchr(path, '/');
+
+    for (size_t i = 0; name && i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
+/* One of these files is not what it should be. */
+static const char *hint_of_part(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0) return "";
+    if (S_ISLNK(st.st_mode))
+        return " (it is a link, and links are not followed: remove it, or put the file in its place)";
+    if (!S_ISREG(st.st_mode)) return " (it is not a plain file: nothing of the queue is in it, remove it)";
+    if (st.st_nlink != 1)
+        return " (the same file has another name elsewhere: remove this one, or put a copy in its place)";
+    if (strcmp(strrchr(path, '/'), "/LOCK") == 0) return " (remove it, if no program has the queue open)";
+    return " (\"hopper-queue repair\" on the directory sets it aside and keeps a copy)";
+}
+
 const char *persist_hint(const struct args *args, const struct hopper_error *err)
 {
     bool is_crash = args->survive == HOPPER_SURVIVE_CRASH;
 
+    if (err->status == HOPPER_EMISMATCH && is_part(err->path)) return hint_of_part(err->path);
     if (err->status == HOPPER_EMISMATCH && args->survive == HOPPER_SURVIVE_NOTHING)
         return " (a queue of -P? Then run with the same -P, or take another --name)";
     if (err->status == HOPPER_EMISMATCH) return " (a queue of another -P? Take that one, or another --name)";

@@ -192,9 +192,19 @@ static void repair_files(struct repair *r)
 
 /* ---- STATE and MEMORY ---- */
 
+/* What is no file is nobody's to keep a copy of. */
+static bool is_file(const struct place *place, const char *name)
+{
+    struct hopper_io_stat st = { 0 };
+
+    (void)place->io->stat_at(place->io->ctx, place->fd, name, &st);
+    if (st.kind != HOPPER_IO_FILE) say("%s/%s is not a file, and is left alone", place->path, name);
+    return st.kind == HOPPER_IO_FILE;
+}
+
 static void repair_memory(struct repair *r)
 {
-    if (r->place->memory_part != PART_DAMAGED) return;
+    if (r->place->memory_part != PART_DAMAGED || !is_file(r->place, HPR_MEMORY_NAME)) return;
     tell(r, "MEMORY: makes no sense; renamed to MEMORY" PLACE_KEPT_SUFFIX);
     if (is_for_real(r)) {
         uint64_t bytes;
@@ -248,14 +258,11 @@ static void repair_state(struct repair *r)
 
     if (place->state_part == PART_GOOD || (!is_there && !place->has_id)) return;
     if (place->survive == HOPPER_SURVIVE_NOTHING && !is_there) return;
+    if (is_there && !is_file(place, HPR_STATE_NAME)) return;
     if (is_there && is_for_real(r)) {
         struct hopper_io_stat st = { 0 };
 
         (void)place->io->stat_at(place->io->ctx, place->fd, HPR_STATE_NAME, &st);
-        if (st.kind != HOPPER_IO_FILE) {
-            say("%s/STATE is not a file, and is left alone", place->path);
-            return;
-        }
         r->res = change_keep(place, HPR_STATE_NAME, PLACE_KEPT_SUFFIX, 0, st.bytes);
     }
     if (!place->has_id || place->survive == HOPPER_SURVIVE_NOTHING) {

@@ -373,8 +373,14 @@ static void look_at_memory(struct look *l, struct payload *payload)
     tell(l, f);
 }
 
-/* What the books say is missing, when nothing told so yet: records behind the last frame, or between memory and files.
- * Without MEMORY that is no surprise in a channel that survives a crash only. */
+/* Whether MEMORY had to be there, if anything was in it: whoever closes the channel leaves it, or has found it empty. A
+ * power loss before that takes it away, and no repair brings back what it has put aside. */
+static bool is_memory_wanted(const struct place *place)
+{
+    return place->state.is_closed && !place_has_kept_memory(place);
+}
+
+/* What the books say is missing, when nothing told so yet: records behind the last frame, or between memory and files. */
 static void look_at_books(struct look *l)
 {
     const struct place *place = l->place;
@@ -391,8 +397,9 @@ static void look_at_books(struct look *l)
         return; /* what was put aside was told in its place */
     f.records = tally.missing;
     if (place->survive == HOPPER_SURVIVE_CRASH && !tally_trusts_memory(place)) {
-        f.severity = SEVERITY_NOTE;
-        f.text     = "records that were in memory are not here";
+        f.text = "records that were in memory are not here";
+        if (!is_memory_wanted(place)) f.severity = SEVERITY_NOTE;
+        else if (place->memory_part == PART_ABSENT) f.object = HPR_MEMORY_NAME;
     }
     tell(l, f);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "numbers.h"
 #include "options.h" /* HPR_LOCK_FILE_BYTES */
 #include "queue_file.h"
 #include "say.h"
@@ -41,6 +42,13 @@ int place_open_number(const struct place *place, uint64_t number, uint64_t *byte
 
     hpr_queue_file_name(name, number);
     return place_open_file(place, name, bytesp);
+}
+
+bool place_has_kept_memory(const struct place *place)
+{
+    struct hopper_io_stat st;
+
+    return place->io->stat_at(place->io->ctx, place->fd, HPR_MEMORY_NAME PLACE_KEPT_SUFFIX, &st) == 0;
 }
 
 bool place_has_kept(const struct place *place, uint64_t number)
@@ -104,6 +112,34 @@ static bool is_our_name(const char *name)
     return false;
 }
 
+/* The header of NUMBER's file, when it is good and of this number. */
+static enum hpr_file_verdict read_file_header(const struct place *place, uint64_t number,
+                                              struct hpr_file_header *header)
+{
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    enum hpr_file_verdict verdict = HPR_FILE_FOREIGN;
+    uint64_t size;
+    size_t got;
+    int fd = place_open_number(place, number, &size);
+
+    if (fd < 0) return HPR_FILE_FOREIGN;
+    if (hpr_io_read(place->io, fd, bytes, sizeof bytes, 0, &got) == 0)
+        verdict = hpr_frame_get_file_header(bytes, got, header);
+    hpr_io_close(place->io, fd);
+    return verdict == HPR_FILE_OURS && header->number != number ? HPR_FILE_FOREIGN : verdict;
+}
+
+/* With the highest numbers there is somebody else's file, whatever is in it, unless it says itself that it is not. */
+static bool is_nobodys_number(const struct place *place, uint64_t number)
+{
+    struct hpr_file_header header;
+    enum hpr_file_verdict verdict;
+
+    if (number < HPR_NUMBER_FOREIGN_MAX || number >= HPR_NUMBER_END) return number >= HPR_NUMBER_FOREIGN_MAX;
+    verdict = read_file_header(place, number, &header);
+    return verdict != HPR_FILE_OURS && verdict != HPR_FILE_NEWER;
+}
+
 static int take_name(void *arg, const char *name)
 {
     struct place *place = arg;
@@ -112,6 +148,10 @@ static int take_name(void *arg, const char *name)
     if (!hpr_queue_file_parse_name(name, &number)) {
         if (is_kept_name(name)) place->kept++;
         else if (!is_our_name(name)) place->others++;
+        return 0;
+    }
+    if (is_nobodys_number(place, number)) {
+        place->others++;
         return 0;
     }
     if (place->count == place->room) {
@@ -242,18 +282,9 @@ static void look_at_memory(struct place *place)
 
 static bool take_id_of_file(struct place *place, uint64_t number)
 {
-    unsigned char bytes[HPR_FILE_HEADER_BYTES];
     struct hpr_file_header header;
-    enum hpr_file_verdict verdict = HPR_FILE_FOREIGN;
-    uint64_t size;
-    size_t got;
-    int fd = place_open_number(place, number, &size);
 
-    if (fd < 0) return false;
-    if (hpr_io_read(place->io, fd, bytes, sizeof bytes, 0, &got) == 0)
-        verdict = hpr_frame_get_file_header(bytes, got, &header);
-    hpr_io_close(place->io, fd);
-    if (verdict != HPR_FILE_OURS || header.number != number) return false;
+    if (read_file_header(place, number, &header) != HPR_FILE_OURS) return false;
     memcpy(place->channel_id, header.channel_id, sizeof header.channel_id);
     place->survive = header.survive;
     place->content = header.content;
@@ -278,6 +309,16 @@ static void find_id(struct place *place)
     place->has_id  = true;
 }
 
+/* What STATE says of the channel counts: a MEMORY of another one is as good as none. */
+static void refuse_others_memory(struct place *place)
+{
+    if (place->memory_part != PART_GOOD || place->state_part != PART_GOOD ||
+        memcmp(place->memory.shape.channel_id, place->channel_id, sizeof place->channel_id) == 0)
+        return;
+    hpr_memory_old_close(&place->memory);
+    place->memory_part = PART_DAMAGED;
+}
+
 int place_look(struct place *place)
 {
     int res = place_list(place);
@@ -286,6 +327,7 @@ int place_look(struct place *place)
     look_at_state(place);
     look_at_memory(place);
     find_id(place);
+    refuse_others_memory(place);
     return res;
 }
 

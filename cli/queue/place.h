@@ -32,7 +32,7 @@ struct place {
     size_t count;
     size_t room;
     size_t kept;   /* files that hopper-queue repair kept beside */
-    size_t others; /* names that are not ours */
+    size_t others; /* names that are not ours, with those that only look like a queue file's */
 
     bool is_ours; /* this process holds the lock */
     enum place_owner owner;
@@ -75,5 +75,6 @@ bool place_has_number(const struct place *place, uint64_t number);
 #define PLACE_KEPT_SUFFIX     ".damaged"
 #define PLACE_KEPT_NAME_BYTES 48
 bool place_has_kept(const struct place *place, uint64_t number);
+bool place_has_kept_memory(const struct place *place);
 
 #endif
