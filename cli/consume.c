@@ -4,10 +4,11 @@
  * has been received. Each batch is written at once, so that a line is never held back while the channel waits for the
  * next one.
  *
- * Where the queue stays (-P), a batch is acknowledged when all of it has been written and, if the output is a pipe, the
- * reader has taken it (taken.h). When writing ends early, records are acknowledged that the reader has to their last byte;
- * one of which it has only the beginning comes again as a whole. So a kill of either side at any moment costs no record,
- * and brings twice at most what the pipe holds and a batch. At the end the reader is waited for.
+ * Where the queue stays (-P), a record is acknowledged when all of it has been written and, if the output is a pipe, its
+ * reader has taken it to the last byte (taken.h); one of which the reader has only the beginning comes again as a whole. This
+ * is looked at after each batch, from time to time while nothing new comes, and when writing ends, by whatever cause. So when
+ * the reader dies, the next run begins with the first record that it had not taken; and a kill of this program at any moment
+ * costs no record, and brings twice at most what the pipe holds and a batch. At the end the reader is waited for.
  *
  * What can go wrong: the output (told by main, which knows how the program is to die), and reading back queue files:
  * what is lost for good comes as a gap and is counted; what may pass (no descriptor, no memory) is told once and tried
@@ -26,7 +27,8 @@
 #define RETRY_MS      200
 #define LOOK_MS       1 /* at what the reader has taken; then twice as long each time */
 #define LOOK_MS_MAX   100
-#define LAST_LOOKS_MS 200 /* how long a reader that does not move is waited for when it is time to end */
+#define LAST_LOOKS_MS 200  /* how long a reader that does not move is waited for when it is time to end, */
+#define LAST_WAIT_MS  1000 /* and one that does */
 
 void consumer_init(struct consumer *cons, struct control *control, hopper_receiver *rcv, int fd, bool keeps)
 {
@@ -38,7 +40,6 @@ void consumer_init(struct consumer *cons, struct control *control, hopper_receiv
     if (!keeps) pipe_enlarge(fd); /* what is in a pipe is lost with its reader */
     memset(cons->lost, 0, sizeof cons->lost);
     cons->error       = 0;
-    cons->part_count  = 0;
     cons->is_complete = false;
     atomic_init(&cons->is_done, false);
 }
@@ -87,16 +88,9 @@ static void count_older(struct consumer *cons, size_t count)
     atomic_fetch_add_explicit(&cons->control->older_bytes, bytes, memory_order_relaxed);
 }
 
-static uint64_t last_seq(const struct hopper_record *rec)
+/* Up to SEQ the reader has all. No view is looked at after this. True: there was something new. */
+static bool acknowledge_until(struct consumer *cons, uint64_t seq)
 {
-    return rec->seq + (rec->gap != HOPPER_GAP_NONE ? rec->lost - 1 : 0);
-}
-
-/* Acknowledge what the reader has taken. No view is looked at after this. True: there was something new. */
-static bool acknowledge(struct consumer *cons)
-{
-    uint64_t seq = taken_until(&cons->taken, taken_bytes(&cons->taken, cons->output.bytes));
-
     if (seq == 0) return false;
     if (hopper_acknowledge_until(cons->rcv, seq) != HOPPER_OK)
         report_error("cannot acknowledge what was delivered: %s",
@@ -104,22 +98,13 @@ static bool acknowledge(struct consumer *cons)
     return true;
 }
 
-/* Of a batch that was not written to its end each record counts. */
-static void acknowledge_part(struct consumer *cons)
+static bool acknowledge(struct consumer *cons)
 {
-    uint64_t bytes = taken_bytes(&cons->taken, cons->output.bytes);
-    size_t count;
-
-    (void)acknowledge(cons);
-    if (cons->part_count == 0 || bytes < cons->part_start) return;
-    if ((count = output_within(cons->batch, cons->part_count, bytes - cons->part_start)) == 0) return;
-    taken_mark(&cons->taken, bytes, last_seq(&cons->batch[count - 1]));
-    (void)acknowledge(cons);
+    return acknowledge_until(cons, taken_look(&cons->taken, cons->output.bytes));
 }
 
 static bool write_batch(struct consumer *cons, size_t count)
 {
-    uint64_t start = cons->output.bytes;
     size_t done, gaps;
 
     cons->error = output_write(&cons->output, cons->batch, count, &done);
@@ -127,13 +112,7 @@ static bool write_batch(struct consumer *cons, size_t count)
     if (cons->is_older) count_older(cons, done);
     atomic_fetch_add_explicit(&cons->control->written_records, done - gaps, memory_order_relaxed);
     atomic_store_explicit(&cons->control->written_bytes, cons->output.bytes, memory_order_relaxed);
-    if (cons->keeps && cons->error == 0) {
-        taken_mark(&cons->taken, cons->output.bytes, last_seq(&cons->batch[count - 1]));
-        (void)acknowledge(cons);
-    } else if (cons->keeps) {
-        cons->part_count = done;
-        cons->part_start = start;
-    }
+    if (cons->keeps) (void)acknowledge_until(cons, taken_add(&cons->taken, cons->batch, done, cons->output.bytes));
     return cons->error == 0;
 }
 
@@ -147,23 +126,21 @@ static bool look(struct consumer *cons)
     return cons->taken.count == 0;
 }
 
-static bool reader_has_all(const struct consumer *cons)
-{
-    return cons->taken.count == 0 &&
-           (cons->part_count == 0 || taken_bytes(&cons->taken, cons->output.bytes) == cons->output.bytes);
-}
-
 /* Nothing more is written. Wait for the reader to take what is in the pipe; when the program is to end, only for as long
- * as it moves. */
+ * as it moves, and not for long: a reader that takes a line now and then may have thousands before it. */
 static void wait_for_reader(struct consumer *cons)
 {
-    int pause_ms = LOOK_MS, left_ms = LAST_LOOKS_MS;
+    uint64_t still_until_ns = 0, until_ns = 0; /* of the monotonic clock; 0: not yet time to end */
+    int pause_ms = LOOK_MS;
 
-    while (!reader_has_all(cons) && left_ms > 0 && look(cons)) {
+    while (cons->taken.count > 0 && look(cons) && cons->taken.count > 0) {
         if (!taken_wait(&cons->taken, pause_ms)) continue;
-        if (acknowledge(cons)) left_ms = LAST_LOOKS_MS;
-        else if (control_abandons(cons->control)) left_ms -= pause_ms;
+        if (acknowledge(cons)) still_until_ns = 0;
         if (pause_ms < LOOK_MS_MAX) pause_ms *= 2;
+        if (!control_abandons(cons->control)) continue;
+        if (still_until_ns == 0) still_until_ns = hopper_after_ms(LAST_LOOKS_MS);
+        if (until_ns == 0) until_ns = hopper_after_ms(LAST_WAIT_MS);
+        if (hopper_after_ms(0) >= still_until_ns || hopper_after_ms(0) >= until_ns) return;
     }
 }
 
@@ -171,7 +148,7 @@ static void wait_for_reader(struct consumer *cons)
 static void end_keeping(struct consumer *cons)
 {
     if (cons->error == 0 || cons->error == -ECANCELED) wait_for_reader(cons);
-    acknowledge_part(cons);
+    (void)acknowledge(cons);
     if (cons->taken.count > 0) cons->is_complete = false;
 }
 

@@ -22,8 +22,6 @@ struct consumer {
     bool is_older; /* records of earlier runs are still coming */
 
     struct hopper_record batch[CONSUMER_BATCH];
-    size_t part_count;   /* writing ended in the middle of the batch: so many of it were written, */
-    uint64_t part_start; /* from this byte of the output on */
 
     /* the thread's results, for others when is_done */
     uint64_t lost[HOPPER_GAP_REASONS]; /* records missing in the output, by enum hopper_gap; others in [0] */
