@@ -7,8 +7,7 @@
  *   anew                        file is copied again
  *   files are removed           the oldest, when all in them is acknowledged and STATE says so: then STATE is read again,
  *                               after the files. Otherwise the STATE from before counts, whose records are all there
- *   records go through memory   only their owner can tell which: a queue that survives a crash is copied without MEMORY
- *                               while it is in use, which is said, and opens as after a power loss
+ *   records go through memory   copy_memory.h: the copy has those up to one instant, and nothing behind them
  *
  * STATE is written last. Until it is there the copy is no queue that survives, so that a copy that was cut short is none.
  */
@@ -20,6 +19,7 @@
 #include <stdio.h>
 
 #include "change.h"
+#include "copy_memory.h"
 #include "queue_file.h"
 #include "say.h"
 #include "scan.h"
@@ -33,7 +33,8 @@ struct copy {
     struct place to;
     struct payload *payload;
     bool is_in_use;
-    bool has_memory;   /* MEMORY is part of the copy */
+    bool has_memory; /* MEMORY is part of the copy */
+    struct copy_memory memory;
     bool has_vanished; /* a file was removed while we were at it */
     uint64_t files;
 };
@@ -175,8 +176,9 @@ static int copy_memory(struct copy *c)
 
     if (c->from->memory_part == PART_ABSENT) return 0;
     if (c->is_in_use) {
-        say("%s is in use: what is only in its memory is not in the copy", c->from->path);
-        return 0;
+        res           = copy_memory_take(&c->memory, c->from, &c->to);
+        c->has_memory = res == 0;
+        return res == 0 ? place_look(c->from) : res; /* what was in memory no more may be in a file that is new */
     }
     from = place_open_file(c->from, HPR_MEMORY_NAME, &bytes);
     if (from < 0) return failed(c, from, "copy", HPR_MEMORY_NAME);
@@ -205,7 +207,13 @@ static void fit_state(const struct copy *c, struct hpr_state *state)
     state->generation = 0;
     if (c->from->state_part != PART_GOOD || c->is_in_use) tally_passed(c->from, &state->passed);
     if (!c->is_in_use) return;
-    state->is_closed     = false;
+    state->is_closed = false;
+    if (c->memory.fd >= 0) {
+        state->passed        = c->memory.passed;
+        state->next_seq      = c->memory.end_seq;
+        state->dropped_total = hpr_min_u64(c->memory.dropped_total, state->next_seq - 1);
+        return;
+    }
     state->next_seq      = hpr_max_u64(state->passed.seq, t.last_seq) + 1;
     state->dropped_total = hpr_max_u64(state->passed.dropped_total, t.dropped_total);
     state->dropped_total = hpr_min_u64(state->dropped_total, state->next_seq - 1);
@@ -223,6 +231,7 @@ static int write_state(struct copy *c)
     }
     if (place_look(&c->to) < 0) return -1;
     take_identity(c);
+    if (c->memory.fd >= 0 && copy_memory_fit(&c->memory, c->from, &c->to) < 0) return -1;
     fit_state(c, &state);
     return change_write_state(&c->to, &state);
 }
@@ -298,7 +307,9 @@ int command_copy(const struct args *args)
     c.from  = &from;
     c.to.fd = c.to.memory.fd = -1;
     c.to.io = c.to.memory.io = &hopper_platform_posix()->io;
+    c.memory.from_fd = c.memory.fd = -1;
     if (place_open(&from, args->dir, args->name) == 0) status = run(&c, args->dest);
+    copy_memory_close(&c.memory, c.to.io);
     place_close(&c.to);
     place_close(&from);
     payload_free(c.payload);

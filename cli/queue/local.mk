@@ -17,6 +17,7 @@ cli_hopper_queue_SOURCES = \
 	%D%/command_repair.c \
 	%D%/command_verify.c \
 	%D%/commands.h \
+	%D%/copy_memory.c %D%/copy_memory.h \
 	%D%/emit.c %D%/emit.h \
 	%D%/examine.c %D%/examine.h \
 	%D%/fault.c %D%/fault.h \

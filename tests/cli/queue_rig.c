@@ -130,7 +130,7 @@ static void wait_for_line(void)
 
     puts("ready");
     (void)fflush(stdout);
-    if (!fgets(line, sizeof line, stdin)) exit(1);
+    (void)!fgets(line, sizeof line, stdin); /* at its end nobody waits */
 }
 
 int main(int argc, char **argv)
