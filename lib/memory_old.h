@@ -51,6 +51,17 @@ static inline bool hpr_memory_old_is_trusted(const struct hpr_memory_old *old)
     return old->is_closed || old->is_same_boot;
 }
 
+/* Whether records of a block are wanted that are in no file, where the receiver had PASSED_SEQ and the files' frames end before
+ * FILES_END (0: there are none). Files are written in the order of the blocks, but for those that the receiver has taken,
+ * which never get there; and the last one written may still stand in memory. */
+static inline bool hpr_memory_old_wants_block(const struct hpr_memory_old_block *block, uint64_t passed_seq,
+                                              uint64_t files_end)
+{
+    const uint64_t end = block->first_seq + block->records;
+
+    return end > passed_seq + 1 && (block->first_seq >= files_end || end < files_end);
+}
+
 /* Bytes of ring that are wanted. */
 static inline uint64_t hpr_memory_old_ring_bytes(const struct hpr_memory_old *old)
 {

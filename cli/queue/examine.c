@@ -34,8 +34,9 @@ struct look {
 
     /* over all files */
     bool has_expected;
-    uint64_t expected; /* record offset that the next file should have */
-    uint64_t next_seq; /* expected next, 0: not known */
+    uint64_t expected;  /* record offset that the next file should have */
+    uint64_t next_seq;  /* expected next, 0: not known */
+    uint64_t files_end; /* behind the frames; 0: there was none */
     uint64_t dropped_total;
     bool is_explained; /* something was told since the last good frame: a hole is no news */
 };
@@ -199,6 +200,7 @@ static void take_frame(struct look *l, const struct scan_event *ev)
     const struct hpr_frame_header *h = &ev->frame;
 
     l->sum->frames++;
+    l->files_end = hpr_max_u64(l->files_end, h->first_seq + h->records);
     if (h->first_seq + ev->good > l->next_seq) /* each once: a block may have been written twice */
         l->sum->records += h->first_seq + ev->good - hpr_max_u64(h->first_seq, l->next_seq);
     l->counted += h->records;
@@ -330,7 +332,7 @@ static void look_into_memory(struct look *l, struct payload *payload)
         tell(l, f);
     }
     for (size_t i = 0; i < old->block_count; i++) {
-        if (old->blocks[i].first_seq < l->next_seq) continue; /* in a file already */
+        if (!hpr_memory_old_wants_block(&old->blocks[i], l->passed.seq, l->files_end)) continue;
         if (is_block_good(l->place, payload, &old->blocks[i])) {
             l->sum->records += old->blocks[i].records;
             continue;

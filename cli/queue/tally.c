@@ -97,15 +97,17 @@ static void count_ring(struct tally *t, const struct hpr_memory_old *old)
     t->next_seq = hpr_max_u64(t->next_seq, walk.seq);
 }
 
-/* Blocks that are in a queue file already count there: files are written in order, so the last one tells. */
+/* Blocks that are in a queue file already count there. */
 static void count_blocks(struct tally *t, const struct hpr_memory_old *old)
 {
+    const uint64_t files_end = t->last_seq > 0 ? t->last_seq + 1 : 0;
+
     for (size_t i = 0; i < old->block_count; i++) {
         const struct hpr_memory_old_block *block = &old->blocks[i];
         uint64_t end                             = block->first_seq + block->records;
 
         t->next_seq = hpr_max_u64(t->next_seq, end);
-        if (block->first_seq <= t->last_seq || end - 1 <= t->passed.seq) continue;
+        if (!hpr_memory_old_wants_block(block, t->passed.seq, files_end)) continue;
         t->memory_blocks += end - hpr_max_u64(block->first_seq, t->passed.seq + 1);
     }
 }

@@ -2,7 +2,8 @@
 /*
  * Makes queues for the tests of hopper-queue, through the public API:
  *
- *     queue_rig DIR SURVIVE COMMAND...       the channel "q" in DIR; SURVIVE: nothing, crash, power-loss
+ *     queue_rig DIR SURVIVE COMMAND...       the channel "q" in DIR; SURVIVE: nothing, crash, power-loss, crash-automatic (each
+ *                                            receive acknowledges what came before it)
  *
  * Commands, in order:
  *     send N BYTES    N lines of BYTES bytes, each with its sequence number in front
@@ -101,11 +102,11 @@ static void open_channel(const char *dir, const char *survive)
     options.disk_bytes   = 8 << 20;
     options.when_full    = HOPPER_FULL_REFUSE;
     options.compression  = HOPPER_COMPRESSION_NONE;
-    options.survive      = strcmp(survive, "crash") == 0        ? HOPPER_SURVIVE_CRASH
+    options.survive      = strncmp(survive, "crash", 5) == 0    ? HOPPER_SURVIVE_CRASH
                            : strcmp(survive, "power-loss") == 0 ? HOPPER_SURVIVE_POWER_LOSS
                                                                 : HOPPER_SURVIVE_NOTHING;
     if (options.survive != HOPPER_SURVIVE_NOTHING) {
-        options.acknowledge  = HOPPER_ACKNOWLEDGE_EXPLICIT;
+        if (strcmp(survive, "crash-automatic") != 0) options.acknowledge = HOPPER_ACKNOWLEDGE_EXPLICIT;
         options.memory_bytes = HOPPER_MEMORY_BYTES_MIN_SURVIVE;
     }
     check(hopper_open(dir, "q", &options, &snd, &rcv, &err), "open", &err);
