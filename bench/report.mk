@@ -7,7 +7,7 @@ EXTRA_PROGRAMS += %D%/bench-counts
 %C%_bench_counts_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_bench_counts_LDADD = $(HOPPER_LIB)
 
-EXTRA_DIST += %D%/counts.py %D%/counts.tsv
+EXTRA_DIST += %D%/compare %D%/counts.py %D%/counts.tsv %D%/results.py
 
 BENCH_PY = python3
 BENCH_COUNTS = $(BENCH_PY) $(srcdir)/%D%/counts.py --flags '$(CFLAGS)'
