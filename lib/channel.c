@@ -295,6 +295,20 @@ no_parts:
     return st;
 }
 
+/* The channel cannot be opened. What was made for it, and has nothing in it yet, goes. */
+static void give_up(struct hpr_dir *dir)
+{
+    struct hpr_state state;
+    int res;
+
+    if (dir->fd >= 0 && dir->state_is_new && dir->state_fd >= 0 &&
+        hpr_state_read(dir->io, dir->state_fd, &state, &res) != HPR_FILE_OURS) {
+        (void)dir->io->unlink_at(dir->io->ctx, dir->fd, HPR_STATE_NAME);
+        (void)dir->io->unlink_at(dir->io->ctx, dir->fd, HPR_MEMORY_SPARE_NAME);
+    }
+    hpr_dir_close(dir);
+}
+
 static hopper_status open_dir(struct hpr_dir *dir, const char *path, const char *name,
                               const struct hopper_options *options, const struct hpr_plan *plan,
                               struct hpr_found *found, struct hopper_error *err)
@@ -303,7 +317,7 @@ static hopper_status open_dir(struct hpr_dir *dir, const char *path, const char 
 
     memset(found, 0, sizeof *found);
     if (st != HOPPER_OK || options->survive == HOPPER_SURVIVE_NOTHING) return st;
-    if ((st = hpr_recover_scan(dir, found, err)) != HOPPER_OK) hpr_dir_close(dir);
+    if ((st = hpr_recover_scan(dir, found, err)) != HOPPER_OK) give_up(dir);
     return st;
 }
 
@@ -329,7 +343,7 @@ hopper_status hpr_channel_open(const char *path, const char *name, const struct 
     if (found.has_memory) hpr_memory_old_close(&found.old);
     if (st != HOPPER_OK) {
         known.platform->allocator.free(known.platform->allocator.ctx, snd);
-        hpr_dir_close(&dir);
+        give_up(&dir);
         return st;
     }
     snd->channel         = ch;
