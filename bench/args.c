@@ -2,9 +2,9 @@
 /*
  * The command line of a benchmark program, the same for every peer (the Rust one has its own copy of it):
  *
- *   bench-PEER [--work mem|overflow] [--variant NAME] [--senders N] [--size BYTES] [--batch N] [--slots N]
- *              [--messages N] [--passes N] [--data log|int] [--bytes N] [--memory N] [--level 0..9] [--dir DIR]
- *              [--seed N] [--pin 0|1] [--survive 0|1]
+ *   bench-PEER [--work mem|overflow|durable|wake|burst] [--variant NAME] [--senders N] [--size BYTES|mix] [--batch N]
+ *              [--slots N] [--messages N] [--passes N] [--data log|int|json|packed] [--bytes N] [--memory N] [--level 0..9]
+ *              [--dir DIR] [--seed N] [--pin 0|1] [--survive 0|1] [--cpus N]
  *
  * The runner is the usual caller; by hand the defaults do something sensible.
  */
@@ -43,7 +43,7 @@ static int number_parse(const struct number_option *option, const char *text)
 
 /* The values as numbers of one type, before they go to their fields. */
 struct numbers {
-    uint64_t senders, size, batch, level, pin, survive;
+    uint64_t senders, size, batch, level, pin, survive, cpus;
 };
 
 static int option_take(const char *name, const char *text, struct bench_work *work, struct numbers *numbers,
@@ -56,10 +56,16 @@ static int option_take(const char *name, const char *text, struct bench_work *wo
         {"--messages", &work->messages, 1, BENCH_COUNTER_MASK}, {"--passes", &work->passes, 1, UINT32_MAX},
         {"--bytes", &work->bytes, 1, UINT64_C(1) << 40},        {"--memory", &work->memory, 0, UINT64_C(1) << 40},
         {"--seed", &work->seed, 0, UINT64_MAX},               {"--survive", &numbers->survive, 0, 1},
+        {"--cpus", &numbers->cpus, 0, 1024},
     };
     const struct text_option word[] = {
         {"--work", kind}, {"--variant", &work->variant}, {"--data", &work->data}, {"--dir", &work->dir}};
 
+    if (strcmp(name, "--size") == 0) work->mix = strcmp(text, "mix") == 0;
+    if (strcmp(name, "--size") == 0 && work->mix) {
+        numbers->size = BENCH_MIX_MAX;
+        return 0;
+    }
     for (size_t i = 0; i < sizeof number / sizeof *number; i++)
         if (strcmp(name, number[i].name) == 0) return number_parse(&number[i], text);
     for (size_t i = 0; i < sizeof word / sizeof *word; i++)
@@ -73,15 +79,21 @@ static int option_take(const char *name, const char *text, struct bench_work *wo
 
 static int kind_parse(const char *text, enum bench_kind *kindp)
 {
-    if (strcmp(text, "mem") == 0) {
-        *kindp = BENCH_MEM;
-        return 0;
-    }
-    if (strcmp(text, "overflow") == 0) {
-        *kindp = BENCH_OVERFLOW;
-        return 0;
-    }
-    fprintf(stderr, "bench: --work is mem or overflow, not '%s'\n", text);
+    static const struct {
+        const char     *name;
+        enum bench_kind kind;
+    } kinds[] = {{"mem", BENCH_MEM},
+                 {"overflow", BENCH_OVERFLOW},
+                 {"durable", BENCH_DURABLE},
+                 {"wake", BENCH_WAKE},
+                 {"burst", BENCH_BURST}};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(text, kinds[i].name) == 0) {
+            *kindp = kinds[i].kind;
+            return 0;
+        }
+    fprintf(stderr, "bench: --work is mem, overflow, durable, wake or burst, not '%s'\n", text);
     return -1;
 }
 
@@ -101,8 +113,8 @@ int bench_args(int argc, char **argv, struct bench_work *work)
         if (option_take(argv[i], argv[i + 1], work, &numbers, &kind) != 0) return BENCH_USAGE;
     }
     if (kind_parse(kind, &work->kind) != 0) return BENCH_USAGE;
-    if (strcmp(work->data, "log") != 0 && strcmp(work->data, "int") != 0) {
-        fprintf(stderr, "bench: --data is log or int, not '%s'\n", work->data);
+    if (work->kind == BENCH_OVERFLOW && !bench_data_known(work->data)) {
+        fprintf(stderr, "bench: --data is log, int, json or packed, not '%s'\n", work->data);
         return BENCH_USAGE;
     }
     work->senders = (unsigned)numbers.senders;
@@ -111,5 +123,6 @@ int bench_args(int argc, char **argv, struct bench_work *work)
     work->level = (int)numbers.level;
     work->pin = (int)numbers.pin;
     work->survive = (int)numbers.survive;
+    work->cpus = (unsigned)numbers.cpus;
     return BENCH_OK;
 }

@@ -7,35 +7,46 @@
  * table. A peer's functions contain whole loops, so that no indirect call stands between two messages; the functions
  * below that run once for each message are inline for the same reason and are the same for every peer.
  *
- * Two kinds of work:
- *   mem       senders and the receiver run at once, each in its own thread; messages of one size
+ * Kinds of work:
+ *   mem       senders and the receiver run at once, each in its own thread; messages of one size or a mix of sizes
  *   overflow  all records go in, then all come out; records are log lines or integers, prepared before the clock runs
+ *   durable   senders at once, messages of one size; no send returns before its message would survive a power loss
+ *   wake      one message at a time to a receiver that has gone to sleep meanwhile: how long until it has it
+ *   burst     one sender sends more than usual while the receiver stands still, which then comes back
  *
  * A program ends with 0 (measured, every check passed), 1 (it failed), 2 (usage) or 77 (it does not do this work).
  */
 #ifndef HOPPER_BENCH_H
 #define HOPPER_BENCH_H
 
+#include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#define _Noreturn [[noreturn]]
+#endif
+
 #define BENCH_SENDERS_MAX 64
 #define BENCH_BATCH_MAX   1024
 #define BENCH_SIZE_MAX    65536
 
-enum bench_kind { BENCH_MEM, BENCH_OVERFLOW };
+enum bench_kind { BENCH_MEM, BENCH_OVERFLOW, BENCH_DURABLE, BENCH_WAKE, BENCH_BURST };
 enum bench_status { BENCH_OK = 0, BENCH_FAILED = 1, BENCH_USAGE = 2, BENCH_UNSUPPORTED = 77 };
 
 struct bench_work {
     enum bench_kind kind;
-    const char     *data;     /* overflow: "log" or "int" */
+    const char     *data;     /* overflow: "log", "int", "json" or "packed" */
     const char     *variant;  /* which of a program's peers; "" is its first */
     const char     *dir;      /* where queue files go */
     unsigned        senders;
-    size_t          size;     /* mem: bytes of a message, at least 8 */
+    size_t          size;     /* mem: bytes of a message, at least 8; the largest of them where they are a mix */
+    bool            mix;      /* mem: sizes as bench_mix_size() says */
     size_t          batch;    /* messages for each call of the peer; 1: one by one, both ways */
     uint64_t        slots;    /* mem: messages that a bounded peer holds; 0: all of a pass */
     uint64_t        messages; /* mem: of one pass, all senders together */
@@ -45,6 +56,7 @@ struct bench_work {
     uint64_t        seed;
     int             level;    /* overflow: 0 stored, 1 to 9 deflated */
     int             survive;  /* what a channel of ours survives: 0 nothing, 1 a kill */
+    unsigned        cpus;     /* how many CPUs all threads may use; 0: all */
     int             pin;      /* 1: the receiver has a CPU to itself; 0: wherever the system likes */
 };
 
@@ -72,7 +84,8 @@ struct bench_peer {
     const char *(*name)(const struct bench_work *work);
     void (*open)(const struct bench_work *work);
     void (*close)(const struct bench_work *work);
-    /* mem: sender number SENDER sends its counters FIRST to FIRST + COUNT - 1; the receiver takes COUNT in all. */
+    /* mem: sender number SENDER sends its counters FIRST to FIRST + COUNT - 1; the receiver takes COUNT in all.
+     * durable: the same; all senders send, then the receiver takes. */
     void (*send)(const struct bench_work *work, unsigned sender, uint64_t first, uint64_t count);
     void (*receive)(const struct bench_work *work, struct bench_check *check, uint64_t count);
     /* overflow: COUNT records in, and the same out */
@@ -80,17 +93,40 @@ struct bench_peer {
     void (*drain)(const struct bench_work *work, struct bench_check *check, size_t count);
     /* Append " key=value" pairs to the result line; NULL when there is nothing to say. Called before close. */
     void (*report)(const struct bench_work *work, FILE *out);
+    /* burst: bytes on disk now, while others send and receive; NULL: never any. */
+    uint64_t (*disk)(const struct bench_work *work);
 };
 
 /* Each peer's file defines this one. */
 extern const struct bench_peer bench_peer;
 
+/* durable.c: the durable work from beginning to end; the program's exit status. */
+int bench_durable_run(const struct bench_work *work);
+
 int  bench_args(int argc, char **argv, struct bench_work *work);
+bool bench_data_known(const char *name);
 void bench_data_make(struct bench_data *data, const struct bench_work *work);
 void bench_data_free(struct bench_data *data);
 
 /* Say what went wrong and end the program with BENCH_FAILED. */
 _Noreturn void bench_die(const char *what, const char *why);
+
+/* clock.c: nanoseconds on a clock that only goes forward; user and system time of the process. */
+uint64_t bench_now_ns(void);
+uint64_t bench_cpu_ns(void);
+
+/* Remember which CPUs the process may use (--cpus), and bind the calling thread to the one for sender NUMBER, or for
+ * the receiver when it is the number of senders: the last one is the receiver's, the others are shared in turn. */
+void bench_cpus(const struct bench_work *work);
+void bench_pin(const struct bench_work *work, unsigned number);
+
+/* wake.c, burst.c: these kinds of work from beginning to end; the program's exit status. */
+int bench_wake_run(const struct bench_work *work);
+int bench_burst_run(const struct bench_work *work);
+
+/* Room for a sender's group of messages. In the burst work it holds text from a log, other text for each FIRST, as its
+ * messages may have to be compressed; else zeros. */
+char *bench_group_alloc(const struct bench_work *work, uint64_t first);
 
 /* calloc or the end of the program. */
 void *bench_alloc(size_t count, size_t size);
@@ -173,6 +209,67 @@ static inline void bench_message_check(struct bench_check *check, const void *me
     bench_value_check(check, value);
 }
 
+/* ---- messages of many sizes ---- */
+
+/* The mix: 64 sizes, each as likely as the others, from a metric's few bytes to a stack trace. Which one a message has
+ * follows from its value, in a way that no branch predictor learns. */
+#define BENCH_MIX_MAX  4096
+#define BENCH_MIX_MEAN 311
+
+static inline size_t bench_mix_size(uint64_t value)
+{
+    static const uint16_t sizes[64] = {
+        16,  24,  24,  32,  32,  40,  40,  48,  52,  56,  60,  64,  68,  72,   76,   80,  /* metrics, short events */
+        84,  88,  92,  96,  100, 104, 110, 116, 122, 128, 134, 140, 147, 154,  160,  166, /* syslog */
+        172, 178, 185, 190, 196, 201, 207, 212, 218, 223, 229, 235, 242, 249,  257,  266, /* a web server's log */
+        280, 298, 316, 337, 360, 388, 420, 460, 510, 570, 650, 760, 900, 1300, 2048, 4096 /* JSON, stack traces */
+    };
+    uint64_t mixed = (value + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+    mixed = (mixed ^ mixed >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    return sizes[mixed >> 58];
+}
+
+static inline size_t bench_message_size(const struct bench_work *work, uint64_t value)
+{
+    return work->mix ? bench_mix_size(value) : work->size;
+}
+
+/* The sender's next COUNT messages, one after the other in GROUP, which has room for as many of the largest; RECORDS says
+ * where each is. */
+static inline void bench_records_fill(const struct bench_work *work, char *group, struct iovec *records, unsigned sender,
+                                      uint64_t first, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t value = bench_value(sender, first + i);
+        size_t   size = bench_message_size(work, value);
+
+        bench_message_fill(group, size, value);
+        records[i].iov_base = group;
+        records[i].iov_len = size;
+        group += size;
+    }
+}
+
+/* As bench_message_check(), for messages of any size. */
+static inline void bench_any_check(const struct bench_work *work, struct bench_check *check, const void *message,
+                                   size_t len)
+{
+    size_t size = work->size;
+
+    if (work->mix && len >= sizeof(uint64_t)) size = bench_mix_size(bench_load(message));
+    check->bytes += len;
+    bench_message_check(check, message, len, size);
+}
+
+/* For those that cannot sleep: wait a little before looking at a position again, since each look takes its cache line
+ * away from the one who writes it, and let others run now and then. */
+static inline void bench_relax(unsigned *looks)
+{
+    for (int i = 0; i < 100; i++) __asm__ volatile("" ::: "memory");
+    if (++*looks % 64 == 0) sched_yield();
+}
+
 /* How many messages the next call carries. */
 static inline size_t bench_batch(const struct bench_work *work, uint64_t left)
 {
@@ -204,5 +301,9 @@ static inline void bench_record_check(struct bench_check *check, const void *rec
     check->bytes += len;
     check->digest = bench_digest(check->digest, record, len);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

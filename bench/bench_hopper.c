@@ -2,9 +2,10 @@
 /*
  * libhopper as a peer, through its public interface only.
  *
- * mem: memory_bytes is --memory, or else room for all messages of a pass (or for --slots), so that nothing overflows;
+ * mem: memory_bytes is --memory, or else room for all messages of a pass, whatever --slots says, as nobody here waits;
  * the result line says how many records did. overflow: memory_bytes is --memory, or else the library's default of
- * 1 MiB; all goes in and hopper_flush() writes the rest before the clock of "in" stops. Batches go both ways.
+ * 1 MiB (as in the burst work); all goes in and hopper_flush() writes the rest before the clock of "in" stops. Batches
+ * go both ways. durable: HOPPER_SURVIVE_POWER_LOSS with its default, a sync for each group of sends.
  * Bytes go in and come out as views; nothing is copied here.
  */
 #include "bench.h"
@@ -26,10 +27,24 @@ static struct {
     uint64_t         written_before; /* bytes in queue files before the last fill */
 } channel;
 
+/* By the engine that the library says it deflates with. */
+static const char *deflating_name(void)
+{
+    const char *engine = strstr(hopper_version(), "deflate ");
+
+    if (engine == NULL || strstr(engine, "deflate zlib") != NULL) return "libhopper-zlib";
+    if (strstr(engine, "libdeflate") != NULL) return "libhopper-libdeflate";
+    if (strstr(engine, "ISA-L") != NULL || strstr(engine, "isal") != NULL) return "libhopper-isal";
+    return "libhopper-deflate";
+}
+
 static const char *peer_name(const struct bench_work *work)
 {
-    if (work->kind == BENCH_OVERFLOW) return work->level == 0 ? "libhopper-stored" : "libhopper-zlib";
+    if (work->kind == BENCH_OVERFLOW) return work->level == 0 ? "libhopper-stored" : deflating_name();
+    if (work->kind == BENCH_DURABLE) return work->variant[0] == '\0' ? "libhopper-power-loss" : NULL;
     if (work->survive == HOPPER_SURVIVE_CRASH) return "libhopper-crash";
+    if (work->kind == BENCH_BURST && work->memory != 0) return "libhopper-large-memory";
+    if (work->kind == BENCH_BURST && work->level == 0) return "libhopper-stored";
     return work->memory != 0 ? "libhopper-swapping" : "libhopper";
 }
 
@@ -69,11 +84,11 @@ static void directory_remove(void)
 
 static uint64_t memory_choose(const struct bench_work *work)
 {
-    uint64_t messages = work->slots != 0 ? work->slots : work->messages;
+    uint64_t size = work->mix ? BENCH_MIX_MEAN : work->size;
 
     if (work->memory != 0) return work->memory;
-    if (work->kind == BENCH_OVERFLOW) return 0;
-    return messages * (work->size + RECORD_OVERHEAD) + CHANNEL_OVERHEAD;
+    if (work->kind == BENCH_OVERFLOW || work->kind == BENCH_DURABLE || work->kind == BENCH_BURST) return 0;
+    return work->messages * (size + RECORD_OVERHEAD) + CHANNEL_OVERHEAD;
 }
 
 static void peer_open(const struct bench_work *work)
@@ -84,7 +99,7 @@ static void peer_open(const struct bench_work *work)
 
     options.memory_bytes = memory_choose(work);
     options.disk_bytes = (UINT64_C(1) << 30) + 2 * work->bytes + 2 * options.memory_bytes;
-    options.survive = (uint32_t)work->survive;
+    options.survive = work->kind == BENCH_DURABLE ? HOPPER_SURVIVE_POWER_LOSS : (uint32_t)work->survive;
     options.compression = work->level == 0 ? HOPPER_COMPRESSION_NONE : (uint32_t)work->level;
     directory_make(work->dir);
     if (hopper_open(channel.dir, "bench", &options, &channel.sender[0], &channel.receiver, &err) != HOPPER_OK) {
@@ -112,20 +127,21 @@ static void group_send(const struct bench_work *work, hopper_sender *snd, const 
         must(hopper_send_batch(snd, records, count, HOPPER_FOREVER, &accepted), "hopper_send_batch");
         return;
     }
-    for (size_t i = 0; i < count; i++) must(hopper_send(snd, records[i].iov_base, work->size), "hopper_send");
+    for (size_t i = 0; i < count; i++) must(hopper_send(snd, records[i].iov_base, records[i].iov_len), "hopper_send");
 }
 
 static void peer_send(const struct bench_work *work, unsigned sender, uint64_t first, uint64_t count)
 {
     struct iovec records[BENCH_BATCH_MAX];
     size_t       most = bench_group_max(work);
-    char        *group = bench_alloc(most, work->size);
+    char        *group = bench_group_alloc(work, first);
 
     for (size_t i = 0; i < most; i++) records[i] = (struct iovec){group + i * work->size, work->size};
     while (count > 0) {
         size_t some = bench_group(work, count);
 
-        bench_group_fill(group, work->size, sender, first, some);
+        if (work->mix) bench_records_fill(work, group, records, sender, first, some);
+        else bench_group_fill(group, work->size, sender, first, some);
         group_send(work, channel.sender[sender], records, some);
         first += some;
         count -= some;
@@ -133,35 +149,43 @@ static void peer_send(const struct bench_work *work, unsigned sender, uint64_t f
     free(group);
 }
 
-static void receive_single(struct bench_check *check, uint64_t count, size_t size)
+static inline void record_check(const struct bench_work *work, struct bench_check *check,
+                                const struct hopper_record *record)
+{
+    size_t len = record->gap == HOPPER_GAP_NONE ? (size_t)record->len : 0;
+
+    if (work->mix) bench_any_check(work, check, record->data, len);
+    else bench_message_check(check, record->data, len, work->size);
+}
+
+static void receive_single(const struct bench_work *work, struct bench_check *check, uint64_t count)
 {
     struct hopper_record record;
 
     for (; count > 0; count--) {
         must(hopper_receive(channel.receiver, &record, HOPPER_FOREVER), "hopper_receive");
-        bench_message_check(check, record.data, record.gap == HOPPER_GAP_NONE ? (size_t)record.len : 0, size);
+        record_check(work, check, &record);
     }
 }
 
-static void receive_batches(struct bench_check *check, uint64_t count, size_t size, size_t most)
+static void receive_batches(const struct bench_work *work, struct bench_check *check, uint64_t count)
 {
     struct hopper_record records[BENCH_BATCH_MAX];
     size_t               got;
 
     for (; count > 0; count -= got) {
-        must(hopper_receive_batch(channel.receiver, records, most, HOPPER_FOREVER, &got), "hopper_receive_batch");
-        for (size_t i = 0; i < got; i++)
-            bench_message_check(check, records[i].data, records[i].gap == HOPPER_GAP_NONE ? (size_t)records[i].len : 0,
-                                size);
+        must(hopper_receive_batch(channel.receiver, records, bench_batch(work, count), HOPPER_FOREVER, &got),
+             "hopper_receive_batch");
+        for (size_t i = 0; i < got; i++) record_check(work, check, &records[i]);
     }
 }
 
 static void peer_receive(const struct bench_work *work, struct bench_check *check, uint64_t count)
 {
     if (work->batch == 1) {
-        receive_single(check, count, work->size);
+        receive_single(work, check, count);
     } else {
-        receive_batches(check, count, work->size, work->batch);
+        receive_batches(work, check, count);
     }
     hopper_acknowledge(channel.receiver); /* the next pass finds all the room */
 }
@@ -223,6 +247,12 @@ static void peer_drain(const struct bench_work *work, struct bench_check *check,
     }
 }
 
+static uint64_t peer_disk(const struct bench_work *work)
+{
+    (void)work;
+    return books().disk_bytes_used;
+}
+
 static void peer_report(const struct bench_work *work, FILE *out)
 {
     struct hopper_stats stats = books();
@@ -239,4 +269,5 @@ const struct bench_peer bench_peer = {.name = peer_name,
                                       .receive = peer_receive,
                                       .fill = peer_fill,
                                       .drain = peer_drain,
-                                      .report = peer_report};
+                                      .report = peer_report,
+                                      .disk = peer_disk};

@@ -16,25 +16,21 @@
  */
 #include "bench.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
 
 /* Everything that the threads of one run share. */
 struct run {
     struct bench_work  work;
     struct bench_data  data;
-    cpu_set_t          cpus; /* that the process may use */
     pthread_barrier_t  start;
     pthread_barrier_t  end;
     struct bench_check check; /* the receiver's, read by main after the end barrier */
     uint64_t           sum;   /* what check.sum must come to */
     uint64_t           start_ns[BENCH_SENDERS_MAX + 1];
     uint64_t           end_ns;
-    uint64_t           cpu_ns; /* when the measured passes began */
+    uint64_t           cpu_ns;    /* when the measured passes began */
+    uint64_t           mix_bytes; /* of a mix: received in the measured passes */
 };
 
 struct thread {
@@ -42,65 +38,6 @@ struct thread {
     struct run *run;
     unsigned    number; /* of the sender; work.senders: the receiver */
 };
-
-void bench_die(const char *what, const char *why)
-{
-    fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, why);
-    exit(BENCH_FAILED);
-}
-
-void *bench_alloc(size_t count, size_t size)
-{
-    void *ptr = calloc(count, size);
-
-    if (ptr == NULL) bench_die("calloc", "no memory");
-    return ptr;
-}
-
-/* ---- clock and CPUs ---- */
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
-}
-
-static uint64_t timeval_ns(struct timeval tv)
-{
-    return (uint64_t)tv.tv_sec * UINT64_C(1000000000) + (uint64_t)tv.tv_usec * 1000;
-}
-
-static uint64_t cpu_ns(void)
-{
-    struct rusage usage;
-
-    getrusage(RUSAGE_SELF, &usage);
-    return timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime);
-}
-
-/* Which of the COUNT CPUs is for thread NUMBER. */
-static int cpu_choose(const struct bench_work *work, unsigned number, int count)
-{
-    if (number == work->senders || count == 1) return count - 1;
-    return (int)(number % (unsigned)(count - 1));
-}
-
-static void thread_pin(const struct run *run, unsigned number)
-{
-    cpu_set_t one;
-    int       chosen = cpu_choose(&run->work, number, CPU_COUNT(&run->cpus));
-
-    if (!run->work.pin) return;
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &run->cpus) || chosen-- > 0) continue;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        sched_setaffinity(0, sizeof one, &one);
-        return;
-    }
-}
 
 /* ---- mem: all threads at once ---- */
 
@@ -117,13 +54,13 @@ static void *thread_run(void *arg)
     struct bench_work *work = &run->work;
     uint64_t           first = 0;
 
-    thread_pin(run, self->number);
+    bench_pin(work, self->number);
     for (uint64_t pass = 0; pass <= work->passes; pass++) {
         pthread_barrier_wait(&run->start);
-        run->start_ns[self->number] = now_ns();
+        run->start_ns[self->number] = bench_now_ns();
         if (self->number == work->senders) {
             bench_peer.receive(work, &run->check, work->messages);
-            run->end_ns = now_ns();
+            run->end_ns = bench_now_ns();
         } else {
             bench_peer.send(work, self->number, first, share(work, self->number));
             first += share(work, self->number);
@@ -159,7 +96,7 @@ static int result_print(struct run *run, const char *phase, uint64_t messages, u
 {
     printf("peer=%s phase=%s messages=%llu bytes=%llu seconds=%.9f cpu=%.6f ok=%d", bench_peer.name(&run->work), phase,
            (unsigned long long)messages, (unsigned long long)bytes, (double)wall_ns / 1e9,
-           (double)(cpu_ns() - run->cpu_ns) / 1e9, ok);
+           (double)(bench_cpu_ns() - run->cpu_ns) / 1e9, ok);
     if (bench_peer.report != NULL) bench_peer.report(&run->work, stdout);
     putchar('\n');
     return ok ? BENCH_OK : BENCH_FAILED;
@@ -189,13 +126,15 @@ static int mem_run(struct run *run)
     bench_peer.open(work);
     threads_start(run, thread, threads);
     for (uint64_t pass = 0; pass <= work->passes; pass++) {
-        if (pass == 1) run->cpu_ns = cpu_ns();
+        if (pass == 1) run->cpu_ns = bench_cpu_ns();
+        if (pass == 1) run->mix_bytes = check->bytes;
         pthread_barrier_wait(&run->start);
         pthread_barrier_wait(&run->end);
         if (pass > 0) wall_ns += run->end_ns - start_first(run);
     }
+    run->mix_bytes = check->bytes - run->mix_bytes;
     ok = check->count == measured + work->messages && check->errors == 0 && check->sum == sum_expected(work);
-    status = result_print(run, "mem", measured, measured * work->size, wall_ns, ok);
+    status = result_print(run, "mem", measured, work->mix ? run->mix_bytes : measured * work->size, wall_ns, ok);
     for (unsigned i = 0; i < threads; i++) pthread_join(thread[i].id, NULL);
     bench_peer.close(work);
     free(thread);
@@ -209,10 +148,10 @@ static void *drain_run(void *arg)
 {
     struct run *run = arg;
 
-    thread_pin(run, run->work.senders);
-    run->start_ns[0] = now_ns();
+    bench_pin(&run->work, run->work.senders);
+    run->start_ns[0] = bench_now_ns();
     bench_peer.drain(&run->work, &run->check, run->data.count);
-    run->end_ns = now_ns();
+    run->end_ns = bench_now_ns();
     return NULL;
 }
 
@@ -221,7 +160,7 @@ static void drain_all(struct run *run)
     pthread_t receiver;
 
     run->check = (struct bench_check){0};
-    run->cpu_ns = cpu_ns();
+    run->cpu_ns = bench_cpu_ns();
     if (pthread_create(&receiver, NULL, drain_run, run) != 0) bench_die("pthread_create", "failed");
     pthread_join(receiver, NULL);
 }
@@ -235,19 +174,19 @@ static int overflow_run(struct run *run)
     int                ok;
 
     bench_data_make(data, &run->work);
-    thread_pin(run, 0);
     count = data->count;
-    bench_peer.open(&run->work);
+    bench_peer.open(&run->work); /* not pinned yet: threads of the peer's own may be anywhere */
+    bench_pin(&run->work, 0);
 
     data->count = count / 20; /* warm-up: the same way */
     bench_peer.fill(&run->work, data->records, data->count);
     drain_all(run);
     data->count = count;
 
-    run->cpu_ns = cpu_ns();
-    wall_ns = now_ns();
+    run->cpu_ns = bench_cpu_ns();
+    wall_ns = bench_now_ns();
     bench_peer.fill(&run->work, data->records, count);
-    wall_ns = now_ns() - wall_ns;
+    wall_ns = bench_now_ns() - wall_ns;
     status = result_print(run, "in", count, data->bytes, wall_ns, 1);
 
     drain_all(run);
@@ -265,6 +204,9 @@ int main(int argc, char **argv)
 
     if (status != BENCH_OK) return status;
     if (bench_peer.name(&run.work) == NULL) return BENCH_UNSUPPORTED;
-    if (sched_getaffinity(0, sizeof run.cpus, &run.cpus) != 0) bench_die("sched_getaffinity", "failed");
+    bench_cpus(&run.work);
+    if (run.work.kind == BENCH_WAKE) return bench_wake_run(&run.work);
+    if (run.work.kind == BENCH_BURST) return bench_burst_run(&run.work);
+    if (run.work.kind == BENCH_DURABLE) return bench_durable_run(&run.work);
     return run.work.kind == BENCH_MEM ? mem_run(&run) : overflow_run(&run);
 }

@@ -22,7 +22,7 @@ static int ends[2];
 
 static const char *peer_name(const struct bench_work *work)
 {
-    return work->kind == BENCH_MEM ? "pipe" : NULL;
+    return (work->kind == BENCH_MEM || work->kind == BENCH_WAKE) && !work->mix ? "pipe" : NULL;
 }
 
 static void peer_open(const struct bench_work *work)

@@ -27,7 +27,8 @@ static struct {
 
 static const char *peer_name(const struct bench_work *work)
 {
-    return work->kind == BENCH_MEM && work->senders == 1 ? "spsc-ring" : NULL;
+    if (work->kind == BENCH_WAKE) return "spsc-ring-spinning";
+    return work->kind == BENCH_MEM && work->senders == 1 && !work->mix ? "spsc-ring" : NULL;
 }
 
 /* Slots are a power of two, room for all of a pass unless the work says less. */

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is measured with disks: overflow and durable sends. Stores are given one transaction for each batch, and again
+ * (--variant large) 4096 records for each, whatever the batch; both rows stand in the table. Work that takes a slow
+ * peer long has its own --bytes, less than the runner's.
+ */
+#include "plan_disk.h"
+
+#define OVERFLOW "--work overflow --level 1 "
+#define SINGLE   "--batch 1 "
+#define BATCH    "--batch 64 "
+#define LESS     "--bytes 67108864 "
+#define INTEGERS "--data int --bytes 33554432 "
+
+const struct plan_peer plan_deflating[] = {
+    {"hopper", "--level 1", true},
+    {"codec", "--level 1", true},
+    {"libdeflate", "--level 1", true},
+    {"isal", "--level 1", true},
+    {"rocksdb", "--level 1", false},
+    {"rocksdb", "--level 1 --variant large", false},
+    {"lmdb", "--variant large", true}, /* does not compress: the target names it all the same */
+    {NULL, NULL, false}};
+
+const struct plan_peer plan_storing[] = {{"hopper", "--level 0", true},
+                                         {"file", "--level 0", true},
+                                         {"lmdb", "", true},
+                                         {"lmdb", "--variant large", false},
+                                         {"rocksdb", "--level 0", true},
+                                         {"rocksdb", "--level 0 --variant large", false},
+                                         {"sqlite", "", false},
+                                         {"sqlite", "--variant large", false},
+                                         {NULL, NULL, false}};
+
+const struct plan_column plan_overflow[] = {
+    {"log lines, batches of 64", OVERFLOW "--data log " BATCH, true},
+    {"log lines, one by one", OVERFLOW "--data log " LESS SINGLE, false},
+    {"8 B integers, batches of 64", OVERFLOW INTEGERS BATCH, true},
+    {"JSON, batches of 64", OVERFLOW "--data json " LESS BATCH, false},
+    {"compressed already, batches of 64", OVERFLOW "--data packed " LESS BATCH, false},
+    {NULL, NULL, false}};
+
+const struct plan_peer plan_levels[] = {{"hopper", "", false}, {"codec", "", false}, {"libdeflate", "", false},
+                                        {"isal", "", false},   {"file", "", false},  {NULL, NULL, false}};
+
+#define LEVEL "--work overflow --data log --bytes 50331648 " BATCH "--level "
+
+const struct plan_column plan_level_columns[] = {
+    {"stored", LEVEL "0", false}, {"level 1", LEVEL "1", false}, {"level 2", LEVEL "2", false},
+    {"level 3", LEVEL "3", false}, {"level 4", LEVEL "4", false}, {"level 5", LEVEL "5", false},
+    {"level 6", LEVEL "6", false}, {"level 7", LEVEL "7", false}, {"level 8", LEVEL "8", false},
+    {"level 9", LEVEL "9", false}, {NULL, NULL, false}};
+
+const struct plan_peer plan_durable[] = {{"hopper", "", true},
+                                         {"file", "", true},
+                                         {"file", "--variant preallocated", true},
+                                         {"rocksdb", "", true},
+                                         {"sqlite", "", false},
+                                         {"sqlite", "--variant group", true},
+                                         {"lmdb", "", false},
+                                         {"lmdb", "--variant group", false},
+                                         {NULL, NULL, false}};
+
+/* Enough messages in a pass that many groups follow one another between two barriers. */
+const struct plan_column plan_durable_columns[] = {
+    {"100 B, 1 sender", "--work durable --size 100 --messages 64 --senders 1", true},
+    {"100 B, 8 senders", "--work durable --size 100 --messages 512 --senders 8", true},
+    {"100 B, 64 senders", "--work durable --size 100 --messages 4096 --senders 64", true},
+    {NULL, NULL, false}};
