@@ -180,11 +180,11 @@ static enum hpr_inflate_result inflate_pieces(struct fuzz_input *in, const uint8
 {
     enum hpr_inflate_result result = HPR_INFLATE_MORE;
     static struct hpr_inflater inflater;
-    size_t bytes = measure ? hpr_inflater_bytes(15) : sizeof slab;
+    size_t bytes = measure ? hpr_inflater_bytes(HPR_ENGINE_ZLIB, 15) : sizeof slab;
     size_t at    = 0;
 
     FUZZ_REQUIRE(bytes > 0 && bytes <= sizeof slab, "an inflater of %zu bytes", bytes);
-    FUZZ_REQUIRE(hpr_inflater_init(&inflater, 15, slab, bytes) == HOPPER_OK, "no inflater");
+    FUZZ_REQUIRE(hpr_inflater_init(&inflater, HPR_ENGINE_ZLIB, 15, slab, bytes) == HOPPER_OK, "no inflater");
     hpr_inflate_begin(&inflater, inflated, want);
     while (result == HPR_INFLATE_MORE) {
         size_t part = fuzz_u8(in);
@@ -275,18 +275,18 @@ static size_t deflate_raw(struct fuzz_input *in, size_t len)
     FUZZ_REQUIRE(hpr_deflater_init(&deflater, &params, slab, bytes) == HOPPER_OK, "no deflater");
     if ((how & 1) == 0) return hpr_deflate(&deflater, raw, len, packed, len);
     hpr_deflate_begin(&deflater);
-    deflater.z.next_out  = packed;
-    deflater.z.avail_out = (uInt)sizeof packed;
+    deflater.flow.out       = packed;
+    deflater.flow.out_bytes = sizeof packed;
     while (at < len) {
         size_t part = 1 + (size_t)fuzz_u8(in) * 64;
 
-        part                = part < len - at ? part : len - at;
-        deflater.z.next_in  = raw + at;
-        deflater.z.avail_in = (uInt)part;
+        part                   = part < len - at ? part : len - at;
+        deflater.flow.in       = raw + at;
+        deflater.flow.in_bytes = part;
         at += part;
         FUZZ_REQUIRE(hpr_deflate_step(&deflater, at == len), "deflating stops with room left");
     }
-    return sizeof packed - deflater.z.avail_out;
+    return sizeof packed - deflater.flow.out_bytes;
 }
 
 static void fuzz_round_trip(struct fuzz_input *in)

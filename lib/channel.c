@@ -74,7 +74,7 @@ static hopper_status make_spill(struct hpr_channel *ch)
 static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receiver **rcvp)
 {
     struct hopper_receiver *rcv = hpr_arena_take(&ch->arena, sizeof *rcv);
-    size_t inflater_bytes       = hpr_inflater_bytes(ch->plan.inflate_window_bits);
+    size_t inflater_bytes       = hpr_inflater_bytes(ch->plan.inflate_engine, ch->plan.inflate_window_bits);
     struct hpr_replay *rp;
     void *slab;
 
@@ -95,7 +95,8 @@ static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receive
     slab             = hpr_arena_take(&ch->arena, inflater_bytes);
     if (!rp->raw || !rp->stored || !slab) return HOPPER_ENOMEM;
     *rcvp = rcv;
-    return hpr_inflater_init(&rp->inflater, ch->plan.inflate_window_bits, slab, inflater_bytes);
+    return hpr_inflater_init(&rp->inflater, ch->plan.inflate_engine, ch->plan.inflate_window_bits, slab,
+                             inflater_bytes);
 }
 
 /* What is left of memory_bytes when the handles' part, which the allocator gives, is set aside; 0: too little. */

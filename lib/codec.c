@@ -8,14 +8,20 @@
 
 #define SLAB_ALIGN 64
 
-static voidpf slab_alloc(voidpf opaque, uInt items, uInt size)
-{
-    struct hpr_slab *slab = opaque;
-    size_t bytes          = hpr_round_up((size_t)items * size, SLAB_ALIGN);
+#define ISAL_LEVEL_MAX       3
+#define ISAL_BLOCK_BYTES_MIN 32768 /* smaller blocks are those of small budgets, which zlib's state fits */
 
-    if (bytes > slab->bytes - slab->used) return Z_NULL;
+void *hpr_slab_take(struct hpr_slab *slab, size_t bytes)
+{
+    bytes = hpr_round_up(bytes, SLAB_ALIGN);
+    if (bytes > slab->bytes - slab->used) return NULL;
     slab->used += bytes;
     return slab->base + slab->used - bytes;
+}
+
+static voidpf slab_alloc(voidpf opaque, uInt items, uInt size)
+{
+    return hpr_slab_take(opaque, (size_t)items * size);
 }
 
 static void slab_free(voidpf opaque, voidpf ptr)
@@ -40,13 +46,20 @@ static void counting_free(voidpf opaque, voidpf ptr)
 
 struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes)
 {
-    struct hpr_codec_params params = { level, 15, 8 };
+    struct hpr_codec_params params = { HPR_ENGINE_ZLIB, level, 15, 8 };
+
+    if (level <= ISAL_LEVEL_MAX) params.engine = hpr_codec_inflate_engine(block_bytes);
 
     while (params.window_bits > 10 && (size_t)1 << params.window_bits >= block_bytes) {
         params.window_bits--;
         params.memory_level--;
     }
     return params;
+}
+
+enum hpr_engine hpr_codec_inflate_engine(size_t block_bytes)
+{
+    return HPR_HAS_ISAL && block_bytes >= ISAL_BLOCK_BYTES_MIN ? HPR_ENGINE_ISAL : HPR_ENGINE_ZLIB;
 }
 
 static int deflater_open(struct hpr_deflater *d, const struct hpr_codec_params *params)
@@ -59,6 +72,9 @@ size_t hpr_deflater_bytes(const struct hpr_codec_params *params)
 {
     struct hpr_deflater d;
 
+#if HPR_HAS_ISAL
+    if (params->engine == HPR_ENGINE_ISAL) return hpr_isal_deflater_bytes(params->level);
+#endif
     memset(&d, 0, sizeof d);
     d.z.zalloc = counting_alloc;
     d.z.zfree  = counting_free;
@@ -69,12 +85,16 @@ size_t hpr_deflater_bytes(const struct hpr_codec_params *params)
 }
 
 /* An inflater makes its window when it first stops between two pieces: let it. */
-size_t hpr_inflater_bytes(int window_bits)
+size_t hpr_inflater_bytes(enum hpr_engine engine, int window_bits)
 {
     static const unsigned char piece[] = { 0x00, 0x01, 0x00, 0xfe, 0xff, 'a' }; /* a stored block, and more to come */
     struct hpr_inflater i;
     unsigned char out[16];
 
+#if HPR_HAS_ISAL
+    if (engine == HPR_ENGINE_ISAL) return hpr_isal_inflater_bytes();
+#endif
+    (void)engine; /* there is no other */
     memset(&i, 0, sizeof i);
     i.z.zalloc = counting_alloc;
     i.z.zfree  = counting_free;
@@ -90,51 +110,80 @@ hopper_status hpr_deflater_init(struct hpr_deflater *d, const struct hpr_codec_p
                                 size_t slab_bytes)
 {
     memset(d, 0, sizeof *d);
+    d->params     = *params;
     d->slab.base  = slab;
     d->slab.bytes = slab_bytes;
-    d->z.zalloc   = slab_alloc;
-    d->z.zfree    = slab_free;
-    d->z.opaque   = &d->slab;
+#if HPR_HAS_ISAL
+    if (params->engine == HPR_ENGINE_ISAL) return hpr_isal_deflater_init(d) ? HOPPER_OK : HOPPER_ENOMEM;
+#endif
+    d->z.zalloc = slab_alloc;
+    d->z.zfree  = slab_free;
+    d->z.opaque = &d->slab;
     return deflater_open(d, params) == Z_OK ? HOPPER_OK : HOPPER_ENOMEM;
 }
 
-hopper_status hpr_inflater_init(struct hpr_inflater *i, int window_bits, void *slab, size_t slab_bytes)
+hopper_status hpr_inflater_init(struct hpr_inflater *i, enum hpr_engine engine, int window_bits, void *slab,
+                                size_t slab_bytes)
 {
     memset(i, 0, sizeof *i);
+    i->engine     = engine;
     i->slab.base  = slab;
     i->slab.bytes = slab_bytes;
-    i->z.zalloc   = slab_alloc;
-    i->z.zfree    = slab_free;
-    i->z.opaque   = &i->slab;
+#if HPR_HAS_ISAL
+    if (engine == HPR_ENGINE_ISAL) return hpr_isal_inflater_init(i) ? HOPPER_OK : HOPPER_ENOMEM;
+#endif
+    i->z.zalloc = slab_alloc;
+    i->z.zfree  = slab_free;
+    i->z.opaque = &i->slab;
     return inflateInit2(&i->z, -window_bits) == Z_OK ? HOPPER_OK : HOPPER_ENOMEM;
 }
 
 void hpr_deflate_begin(struct hpr_deflater *d)
 {
+#if HPR_HAS_ISAL
+    if (d->params.engine == HPR_ENGINE_ISAL) {
+        hpr_isal_deflate_begin(d);
+        return;
+    }
+#endif
     (void)deflateReset(&d->z); /* fails only for a state that was never made */
 }
 
 bool hpr_deflate_step(struct hpr_deflater *d, bool is_last)
 {
-    int res = deflate(&d->z, is_last ? Z_FINISH : Z_NO_FLUSH);
+    int res;
 
+#if HPR_HAS_ISAL
+    if (d->params.engine == HPR_ENGINE_ISAL) return hpr_isal_deflate_step(d, is_last);
+#endif
+    d->z.next_in   = (z_const Bytef *)(uintptr_t)d->flow.in;
+    d->z.avail_in  = (uInt)d->flow.in_bytes;
+    d->z.next_out  = d->flow.out;
+    d->z.avail_out = (uInt)d->flow.out_bytes;
+    res            = deflate(&d->z, is_last ? Z_FINISH : Z_NO_FLUSH);
+    d->flow        = (struct hpr_flow){ d->z.next_in, d->z.avail_in, d->z.next_out, d->z.avail_out };
     return is_last ? res == Z_STREAM_END : d->z.avail_in == 0;
 }
 
-/* zlib's counters are unsigned int; a block is far below that. */
 size_t hpr_deflate(struct hpr_deflater *d, const void *in, size_t len, void *out, size_t capacity)
 {
+#if HPR_HAS_ISAL
+    if (d->params.engine == HPR_ENGINE_ISAL) return hpr_isal_deflate(d, in, len, out, capacity);
+#endif
     hpr_deflate_begin(d);
-    d->z.next_in   = (z_const Bytef *)(uintptr_t)in;
-    d->z.avail_in  = (uInt)len;
-    d->z.next_out  = out;
-    d->z.avail_out = (uInt)capacity;
+    d->flow = (struct hpr_flow){ in, len, out, capacity };
     if (!hpr_deflate_step(d, true)) return 0;
-    return capacity - d->z.avail_out < capacity ? capacity - d->z.avail_out : 0;
+    return capacity - d->flow.out_bytes < capacity ? capacity - d->flow.out_bytes : 0;
 }
 
 void hpr_inflate_begin(struct hpr_inflater *i, void *out, size_t len)
 {
+#if HPR_HAS_ISAL
+    if (i->engine == HPR_ENGINE_ISAL) {
+        hpr_isal_inflate_begin(i, out, len);
+        return;
+    }
+#endif
     (void)inflateReset(&i->z);
     i->z.next_out  = out;
     i->z.avail_out = (uInt)len;
@@ -145,6 +194,9 @@ enum hpr_inflate_result hpr_inflate_step(struct hpr_inflater *i, const void *in,
 {
     int res;
 
+#if HPR_HAS_ISAL
+    if (i->engine == HPR_ENGINE_ISAL) return hpr_isal_inflate_step(i, in, len, is_last);
+#endif
     i->z.next_in  = (z_const Bytef *)(uintptr_t)in;
     i->z.avail_in = (uInt)len;
     res           = inflate(&i->z, is_last ? Z_FINISH : Z_NO_FLUSH);

@@ -10,7 +10,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/base.h \
 	%D%/bytes.h \
 	%D%/channel.c %D%/channel.h \
-	%D%/codec.c %D%/codec.h \
+	%D%/codec.c %D%/codec.h %D%/codec_isal.c \
 	%D%/commit.c %D%/commit.h \
 	%D%/deque.c %D%/deque.h \
 	%D%/dir.c %D%/dir.h \
@@ -42,7 +42,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/version.c
 %C%_libhopper_core_la_CPPFLAGS = $(CORE_CPPFLAGS)
 %C%_libhopper_core_la_CFLAGS = $(AM_CFLAGS) $(VISIBILITY_CFLAGS)
-%C%_libhopper_core_la_LIBADD = $(MSGPACK_LIBS) $(ZLIB_LIBS)
+%C%_libhopper_core_la_LIBADD = $(MSGPACK_LIBS) $(DEFLATE_LIBS)
 
 # -version-info CURRENT:REVISION:AGE counts interfaces; it has nothing to do with the package's version.
 lib_LTLIBRARIES += %D%/libhopper.la

@@ -170,5 +170,6 @@ void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
     plan->has_codec           = o->compression != HOPPER_COMPRESSION_NONE;
     plan->codec               = hpr_codec_params(plan->has_codec ? (int)o->compression : 1, plan->block_bytes);
     /* files of an earlier run may have been written with a larger budget, and so with a larger window */
+    plan->inflate_engine      = hpr_codec_inflate_engine(plan->block_bytes);
     plan->inflate_window_bits = o->survive == HOPPER_SURVIVE_NOTHING ? plan->codec.window_bits : WINDOW_BITS_MAX;
 }

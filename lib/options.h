@@ -26,6 +26,7 @@ struct hpr_plan {
     size_t extra_bytes;        /* beyond memory_bytes: for blocks that a killed run with a larger budget had filled */
     bool has_codec;
     struct hpr_codec_params codec;
+    enum hpr_engine inflate_engine;
     int inflate_window_bits;
 };
 

@@ -296,9 +296,9 @@ struct unpacking {
 
 static bool inflate_payload(struct unpacking *u, const struct hpr_frame_header *h)
 {
-    const size_t slab_bytes = hpr_inflater_bytes(WINDOW_BITS_MAX);
+    const size_t slab_bytes = hpr_inflater_bytes(HPR_ENGINE_ZLIB, WINDOW_BITS_MAX);
 
-    if (hpr_inflater_init(&u->inflater, WINDOW_BITS_MAX, u->slab, slab_bytes) != HOPPER_OK) return false;
+    if (hpr_inflater_init(&u->inflater, HPR_ENGINE_ZLIB, WINDOW_BITS_MAX, u->slab, slab_bytes) != HOPPER_OK) return false;
     hpr_inflate_begin(&u->inflater, u->raw, h->raw_bytes);
     return hpr_inflate_step(&u->inflater, u->stored, h->stored_bytes, true) == HPR_INFLATE_DONE;
 }
@@ -324,7 +324,7 @@ static int note_numbers(struct scan *s, const struct hpr_frame_header *h)
     if (h->raw_bytes > s->found->raw_max) return 0;
     u.stored = al->alloc(al->ctx, h->stored_bytes);
     u.raw    = al->alloc(al->ctx, h->raw_bytes);
-    u.slab   = al->alloc(al->ctx, hpr_inflater_bytes(WINDOW_BITS_MAX));
+    u.slab   = al->alloc(al->ctx, hpr_inflater_bytes(HPR_ENGINE_ZLIB, WINDOW_BITS_MAX));
     if (u.stored && u.raw && u.slab) res = note_payload(s, h, &u);
     al->free(al->ctx, u.slab);
     al->free(al->ctx, u.raw);

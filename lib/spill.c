@@ -159,15 +159,32 @@ enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint
 
 /* ---- compressing and writing ---- */
 
+#define SKIPS_MAX 16
+
+/* Data that does not shrink costs as much as any other to try, so after two blocks of it one is not tried, then two, four
+ * and so on; one block that shrinks ends this. 0: it is to be stored. */
+static size_t deflate_block(struct hpr_lane *lane, const struct hpr_block *block)
+{
+    size_t stored;
+
+    if (!lane->frame) return 0;
+    if (lane->skips > 0) {
+        lane->skips--;
+        return 0;
+    }
+    stored       = hpr_deflate(&lane->deflater, block->raw, block->raw_bytes, lane->frame + HPR_FRAME_HEADER_BYTES,
+                               block->raw_bytes);
+    lane->misses = stored ? 0 : lane->misses + 1;
+    if (lane->misses >= 2) lane->skips = lane->misses < 6 ? 1U << (lane->misses - 2) : SKIPS_MAX;
+    return stored;
+}
+
 /* Without the lock: make the frame of BLOCK in LANE; only the place in the file, and with it the header, is missing. */
 static void pack_block(struct hpr_lane *lane, const struct hpr_block *block)
 {
     struct hpr_frame_header *h = &lane->header;
-    size_t stored              = 0;
+    size_t stored              = deflate_block(lane, block);
 
-    if (lane->frame)
-        stored = hpr_deflate(&lane->deflater, block->raw, block->raw_bytes, lane->frame + HPR_FRAME_HEADER_BYTES,
-                             block->raw_bytes);
     *h = (struct hpr_frame_header){
         .codec         = stored ? HPR_CODEC_DEFLATE : HPR_CODEC_STORED,
         .records       = block->records,
@@ -233,7 +250,8 @@ static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h
     sp->end_seq           = h->first_seq + h->records;
     sp->end_dropped_total = h->dropped_total;
     sp->records_written += h->records;
-    if (sp->claimed_seq > h->first_seq) /* an earlier run had filled the block, and its first records were received then */
+    if (sp->claimed_seq >
+        h->first_seq) /* an earlier run had filled the block, and its first records were received then */
         hpr_spill_claim_locked(sp, hpr_min_u64(sp->claimed_seq - h->first_seq, h->records));
     sp->failed_errno = 0;
     sp->gains++;

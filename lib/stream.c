@@ -103,21 +103,21 @@ static bool write_out(struct writer *w, const void *buf, size_t len)
 
 static bool deflate_piece(struct writer *w, const void *data, size_t len, bool is_last)
 {
-    z_stream *z = &w->lane->deflater.z;
+    struct hpr_flow *flow = &w->lane->deflater.flow;
     bool is_done;
 
-    z->next_in  = (z_const Bytef *)(uintptr_t)data;
-    z->avail_in = (uInt)len;
+    flow->in       = data;
+    flow->in_bytes = len;
     do {
-        z->next_out  = w->buf;
-        z->avail_out = (uInt)w->buf_bytes;
-        is_done      = hpr_deflate_step(&w->lane->deflater, is_last);
-        if (z->avail_out < w->buf_bytes && !write_out(w, w->buf, w->buf_bytes - z->avail_out)) return false;
+        flow->out       = w->buf;
+        flow->out_bytes = w->buf_bytes;
+        is_done         = hpr_deflate_step(&w->lane->deflater, is_last);
+        if (flow->out_bytes < w->buf_bytes && !write_out(w, w->buf, w->buf_bytes - flow->out_bytes)) return false;
     } while (!is_done);
     return true;
 }
 
-/* Pieces of at most a gigabyte: zlib's counters are unsigned int. */
+/* Pieces of at most a gigabyte; see hpr_deflate_step(). */
 static bool put(struct writer *w, const void *data, size_t len)
 {
     const unsigned char *at = data;

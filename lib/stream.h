@@ -10,6 +10,8 @@
 struct hpr_lane {
     struct hpr_lane *next; /* [back] next free one */
     struct hpr_deflater deflater;
+    unsigned misses;          /* blocks in a row that did not shrink */
+    unsigned skips;           /* so many blocks are stored without being tried */
     unsigned char *frame;     /* room for a frame header and block_bytes; NULL: blocks are stored */
     const unsigned char *out; /* the frame to write: `frame` or the block's own */
     struct hpr_frame_header header;

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* What this library is. The deflate engine is the one that runs, not the one it was built with. */
+/* What this library is. Of zlib it names the version that runs, not the one that was
+ * built with; ISA-L does not tell. */
 #include <pthread.h>
 #include <stdio.h>
 #include <zlib.h>
+
+#ifdef HPR_ISAL
+#include <isa-l.h>
+#define STRING_OF(x)        #x
+#define VERSION_OF(a, b, c) STRING_OF(a) "." STRING_OF(b) "." STRING_OF(c)
+#define ISAL_TEXT           "isa-l " VERSION_OF(ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION) ", "
+#else
+#define ISAL_TEXT ""
+#endif
 
 #include "base.h"
 
@@ -11,8 +21,8 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void make_text(void)
 {
-    (void)snprintf(text, sizeof text, "libhopper %s, format %d, deflate zlib %s", HOPPER_VERSION, HOPPER_FORMAT_VERSION,
-                   zlibVersion());
+    (void)snprintf(text, sizeof text, "libhopper %s, format %d, deflate " ISAL_TEXT "zlib %s", HOPPER_VERSION,
+                   HOPPER_FORMAT_VERSION, zlibVersion());
 }
 
 const char *hopper_version(void)

@@ -46,7 +46,8 @@ enum hopper_when_full {
     HOPPER_FULL_DROP_OLDEST = 3  /* the oldest frames on disk are dropped to make room; a gap takes their place */
 };
 
-/* Values of hopper_options.compression: 0 is the library's default, 1 (fastest) to 9 (smallest) are zlib's levels. */
+/* Values of hopper_options.compression: 0 is the library's default, 1 (fastest) to 9 (smallest) are zlib's levels.
+ * Where the library was built with ISA-L (see hopper_version()), 1 to 3 are its own, and faster. */
 #define HOPPER_COMPRESSION_NONE 10 /* store without compressing */
 
 /* A channel of typed items carries pointers to the caller's structs instead of bytes. An item travels through memory

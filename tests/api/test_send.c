@@ -2,6 +2,7 @@
 /* Sending: each status, batches, deadlines, what each policy does when there is no room, flush. */
 #include "chan.h"
 
+#include "rng.h"
 #include "suite.h"
 #include <errno.h>
 #include <pthread.h>
@@ -400,6 +401,51 @@ static void *drain_later(void *arg)
     return NULL;
 }
 
+static uint64_t written(void)
+{
+    struct hopper_stats stats;
+
+    chan_stats(&c, &stats);
+    return stats.written_bytes;
+}
+
+START_TEST(after_data_that_does_not_shrink_data_that_does_is_deflated_again)
+{
+    struct rng rng = { 1 };
+    struct hopper_record rec;
+    unsigned char buf[1000];
+    uint64_t before, sent = 0;
+
+    c.options.disk_bytes  = 4 << 20;
+    c.options.compression = 1;
+    chan_open(&c);
+    for (; sent < 500; sent++) {
+        for (size_t i = 0; i < sizeof buf; i++) buf[i] = (unsigned char)rng_next(&rng);
+        ck_assert_int_eq(hopper_send(c.snd, buf, sizeof buf), HOPPER_OK);
+    }
+    ck_assert_int_eq(hopper_flush(c.snd), HOPPER_OK);
+    before = written();
+    ck_assert_uint_gt(before, 400000); /* all but what is in memory */
+    memset(buf, 'x', sizeof buf);
+    for (; sent < 1000; sent++) ck_assert_int_eq(hopper_send(c.snd, buf, sizeof buf), HOPPER_OK);
+    ck_assert_int_eq(hopper_flush(c.snd), HOPPER_OK);
+    ck_assert_uint_lt(written() - before, 150000);
+    for (rng = (struct rng){ 1 }; sent > 0; sent--) {
+        if (sent > 500)
+            for (size_t i = 0; i < sizeof buf; i++) buf[i] = (unsigned char)rng_next(&rng);
+        else memset(buf, 'x', sizeof buf);
+        ck_assert_int_eq(hopper_receive(c.rcv, &rec, HOPPER_NOW), HOPPER_OK);
+        ck_assert_uint_eq(rec.len, sizeof buf);
+        ck_assert_mem_eq(rec.data, buf, sizeof buf);
+    }
+    hopper_sender_close(c.snd);
+    hopper_receiver_close(c.rcv);
+    c.snd = NULL;
+    c.rcv = NULL;
+    chan_free(&c);
+}
+END_TEST
+
 START_TEST(a_sender_that_waits_for_room_goes_on_when_there_is_some)
 {
     unsigned char buf[1000];
@@ -543,6 +589,7 @@ int main(void)
     tcase_add_loop_test(tc, a_write_error_is_told_to_the_sender_whatever_the_policy, 0, 4);
     tcase_add_loop_test(tc, short_writes_are_continued, 0, 2);
     tcase_add_test(tc, flush_writes_what_has_overflowed_and_only_that);
+    tcase_add_test(tc, after_data_that_does_not_shrink_data_that_does_is_deflated_again);
     tcase_add_test(tc, a_sender_that_waits_for_room_goes_on_when_there_is_some);
     tcase_add_test(tc, senders_that_wait_for_room_learn_that_the_receiver_has_gone);
     tcase_add_loop_test(tc, a_sender_that_waits_until_a_deadline_gives_up_at_it, HOPPER_FULL_BLOCK,

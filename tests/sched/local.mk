@@ -93,6 +93,6 @@ check_LIBRARIES += %D%/libhopper_sched.a
 %C%_sched_channel_CFLAGS = $(SCHED_COMPILE)
 %C%_sched_channel_LDFLAGS = $(SCHED_LINK)
 %C%_sched_channel_LDADD = tests/support/libtestplatform.la %D%/libhopper_sched.a %D%/libsched.a \
-	$(MSGPACK_LIBS) $(ZLIB_LIBS)
+	$(MSGPACK_LIBS) $(DEFLATE_LIBS)
 
 endif

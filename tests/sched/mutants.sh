@@ -27,6 +27,11 @@ wrapped='pthread_create pthread_join pthread_self sched_yield pthread_mutex_init
 wraps=''
 for name in $wrapped; do wraps="$wraps -Wl,--wrap=$name"; done
 
+# the scenarios were linked with what configure found
+isal=''
+grep -q '^DEFLATE_LIBS = .*-lisal' "$builddir/Makefile" && isal=-lisal
+[ -z "$isal" ] || CC="$CC -DHPR_ISAL"
+
 compile()  # FILE: into $work/NAME.o
 {
     $CC -std=gnu11 -O2 -w -fsanitize=thread -DHPR_POLL_ROUNDS=1 -DHPR_DEBUG -I"$srcdir/include" -I"$builddir/include" -I"$work/lib" \
@@ -37,7 +42,7 @@ link()
 {
     # shellcheck disable=SC2086 # $wraps is a list
     $CC -o "$work/sched_mutant" "$builddir"/tests/sched/sched_channel-*.o "$work"/*.o "$platform" "$scheduler" $wraps \
-        -pthread -lz -lmsgpackc
+        -pthread -lz $isal -lmsgpackc
 }
 
 reset()

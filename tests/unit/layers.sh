@@ -36,6 +36,7 @@ allowed() # MODULE: what it may include besides itself and what is for all
     state) echo 'frame io' ;;
     numbers) echo 'queue_file' ;;
     queue_file) echo 'frame io' ;;
+    codec_isal) echo 'codec' ;;
     options) echo 'codec frame producers record state' ;;
     frame) echo 'record' ;;
     arena | base | bytes | sync | error | annotate | ring | record | codec | io | platform_posix | version) ;;

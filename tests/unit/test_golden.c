@@ -148,7 +148,7 @@ struct rig {
 
 static void rig_open(struct rig *rig, const struct golden_case *c)
 {
-    size_t slab_bytes = hpr_inflater_bytes(15);
+    size_t slab_bytes = hpr_inflater_bytes(hpr_codec_inflate_engine(65536), 15);
     const struct hopper_io *io;
     char path[300];
 
@@ -171,7 +171,7 @@ static void rig_open(struct rig *rig, const struct golden_case *c)
     rig->replay.raw = malloc(READ_RAW_BYTES);
     rig->replay.stored_bytes = 1024;
     rig->replay.stored = malloc(1024);
-    ck_assert_int_eq(hpr_inflater_init(&rig->replay.inflater, 15, malloc(slab_bytes), slab_bytes), HOPPER_OK);
+    ck_assert_int_eq(hpr_inflater_init(&rig->replay.inflater, hpr_codec_inflate_engine(65536), 15, malloc(slab_bytes), slab_bytes), HOPPER_OK);
 }
 
 static void rig_close(struct rig *rig)
