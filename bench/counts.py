@@ -8,8 +8,8 @@ PROGRAM is bench-counts (counts.c). Everything that it lists runs once under cal
 and return of its measured() is divided by the records moved. The loops of the program itself do not count. The numbers
 are the same in every run of the same build, on a busy machine as well, so that a difference of a few per cent means
 something; they do not tell what a cache miss or a lock between CPUs costs. They do depend on the compiler and its
-flags, on the C library (whose memcpy() is chosen by processor) and on zlib: rows are compared only with accepted ones of
-the same compiler, flags, processor and deflate engine.
+flags, on the C library (whose memcpy() is chosen by processor) and on zlib: rows are compared only with accepted ones
+of the same compiler, flags, processor and deflate engine.
 
 Ends with 1 when the library's own instructions or all of them grew by more than 3 %, or system calls or allocations
 appeared where none were; 77 without valgrind; 0 also when nothing was accepted yet for this compiler, and says so.

@@ -7,7 +7,8 @@ EXTRA_PROGRAMS += %D%/bench-counts
 %C%_bench_counts_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_bench_counts_LDADD = $(HOPPER_LIB)
 
-EXTRA_DIST += %D%/compare %D%/counts.py %D%/counts.tsv %D%/results.py
+EXTRA_DIST += %D%/compare %D%/counts.py %D%/counts.tsv %D%/plots.py %D%/report.py %D%/results.py \
+	%D%/targets.py docs/benchmarks
 
 BENCH_PY = python3
 BENCH_COUNTS = $(BENCH_PY) $(srcdir)/%D%/counts.py --flags '$(CFLAGS)'
@@ -17,4 +18,10 @@ bench-counts: %D%/bench-counts$(EXEEXT)
 	$(BENCH_COUNTS) %D%/bench-counts$(EXEEXT) $(srcdir)/%D%/counts.tsv
 bench-counts-accept: %D%/bench-counts$(EXEEXT)
 	$(BENCH_COUNTS) --accept %D%/bench-counts$(EXEEXT) $(srcdir)/%D%/counts.tsv
+
+# Writes into the source tree: the document's generated parts and its pictures.
+.PHONY: bench-report
+bench-report:
+	$(BENCH_PY) $(srcdir)/%D%/report.py '$(BENCH_OUT)' $(srcdir)/%D%/counts.tsv $(top_srcdir)/docs/benchmarks.md
+
 CLEANFILES += %D%/bench-counts$(EXEEXT)

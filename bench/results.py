@@ -18,6 +18,7 @@ class Sample:
         self.round = int(row["round"])
         self.table, self.work, self.peer, self.phase = row["table"], row["work"], row["peer"], row["phase"]
         self.rate, self.unit = float(row["rate"]), row["unit"]
+        self.seconds = float(row["seconds"])
         self.payload, self.disk_bytes = float(row["bytes"]), float(row["disk_bytes"])
         self.steal_pct, self.other_pct = float(row["steal_pct"]), float(row["other_pct"])
         self.line_ns = float(row["line_ns"])
@@ -80,11 +81,15 @@ class Results:
         return list(dict.fromkeys(s.phase for s in self.samples if s.table == table))
 
     def find(self, peer, phase, wanted, unless=()):
-        """Samples of PEER in PHASE whose arguments are as WANTED says and name none of UNLESS beyond that."""
+        """Samples of PEER in PHASE whose arguments are as WANTED says and name none of UNLESS beyond that.
+
+        A tuple in WANTED: any of these; None: not given.
+        """
         def fits(sample):
             given = sample.arguments
             return (sample.peer == peer and sample.phase == phase and
-                    all(given.get(name) == value for name, value in wanted.items()) and
+                    all(given.get(name) in (value if isinstance(value, tuple) else (value,))
+                        for name, value in wanted.items()) and
                     not any(name in given and name not in wanted for name in unless))
         return [sample for sample in self.samples if fits(sample)]
 
@@ -104,9 +109,9 @@ def ratios(ours, theirs):
 
 
 def rank_probability(a, b):
-    """How probable it is that two lists from one source differ at least so much in their ranks (Mann-Whitney, two-sided).
+    """How probable it is that two lists from one source differ at least so much in their ranks.
 
-    Exact for the small lists that rounds make; ties count half.
+    That is the Mann-Whitney test, two-sided. Exact for the small lists that rounds make; ties count half.
     """
     n, m = len(a), len(b)
     if n == 0 or m == 0:
