@@ -34,8 +34,8 @@ static const char *deflating_name(void)
 
     if (engine == NULL || strstr(engine, "deflate zlib") != NULL) return "libhopper-zlib";
     if (strstr(engine, "libdeflate") != NULL) return "libhopper-libdeflate";
-    if (strstr(engine, "ISA-L") != NULL || strstr(engine, "isal") != NULL) return "libhopper-isal";
-    return "libhopper-deflate";
+    if (strstr(engine, "isa-l") != NULL) return "libhopper-isal";
+    return "libhopper-unknown-engine";
 }
 
 static const char *peer_name(const struct bench_work *work)

@@ -14,6 +14,7 @@
 
 const struct plan_peer plan_deflating[] = {
     {"hopper", "--level 1", true},
+    {"hopper-other", "--level 1", true}, /* of a build with another deflate engine */
     {"codec", "--level 1", true},
     {"libdeflate", "--level 1", true},
     {"isal", "--level 1", true},

@@ -40,7 +40,7 @@ def durable(senders):
     return {"--work": "durable", "--senders": str(senders)}
 
 
-DEFLATING = ("libhopper-deflate", "libhopper-zlib", "libhopper-libdeflate", "libhopper-isal")
+DEFLATING = ("libhopper-isal", "libhopper-libdeflate", "libhopper-zlib")  # the fastest that was measured
 FASTEST = ("bare-isal-limit", "bare-libdeflate-limit", "bare-zlib-limit")
 LMDB = {"--work": "overflow", "--batch": "64"}  # has no level
 LARGE_LMDB, LARGE_ROCKSDB = ("lmdb-4096", "lmdb"), ("rocksdb-4096", "rocksdb")
@@ -53,7 +53,7 @@ def overflow_targets():
         found += [
             Target(f"overflow {phase}, log lines, zlib", phase, overflow("log", 1), "libhopper-zlib",
                    Against(ORIGINAL, must=zlib[0]), Against("bare-zlib-limit", must=zlib[1], aim=0.95)),
-            Target(f"overflow {phase}, log lines, the deflate engine of this build", phase, overflow("log", 1),
+            Target(f"overflow {phase}, log lines, the fastest deflate at hand", phase, overflow("log", 1),
                    DEFLATING, Against(ORIGINAL, must=fast), Against(FASTEST, must=0.75),
                    Against(LARGE_LMDB, aim=1.0, wanted=dict(LMDB, **{"--data": "log"}))),
             Target(f"overflow {phase}, log lines, stored", phase, overflow("log", 0), "libhopper-stored",
