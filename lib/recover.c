@@ -13,7 +13,8 @@
 #include "codec.h"
 #include "error.h"
 
-#define SCAN_BYTES 16384
+#define SCAN_BYTES       16384
+#define RAW_BYTES_ANYWAY (UINT64_C(16) << 20) /* in a frame, where no header says how much there may be */
 #define NUMBER_STATE_MAX \
     (HPR_NUMBER_END / 4 * 3) /* STATE is believed up to here: above, numbers are left for a long life */
 #define WINDOW_BITS_MAX 15
@@ -214,7 +215,8 @@ struct scan {
     bool is_sealed;
     bool lacks_table; /* its header says that a table of producers follows, and none does */
     bool may_be_torn;
-    int read_error; /* a negated errno */
+    bool has_passed_bad; /* while it may be torn: frames whose payload is not good */
+    int read_error;      /* a negated errno */
     unsigned char buf[SCAN_BYTES];
 };
 
@@ -314,14 +316,15 @@ static int note_payload(struct scan *s, const struct hpr_frame_header *h, struct
     return 0;
 }
 
-/* The numbers of the frame at hand, whose payload is good. Its raw length is held against what the file's header says. */
+/* The numbers of the frame at hand, whose payload is good. Its raw length is held against what the headers of files say, but
+ * the header that tells may be what a power loss took. */
 static int note_numbers(struct scan *s, const struct hpr_frame_header *h)
 {
     const struct hopper_allocator *al = s->dir->allocator;
     struct unpacking u                = { 0 };
     int res                           = -ENOMEM;
 
-    if (h->raw_bytes > s->found->raw_max) return 0;
+    if (h->raw_bytes > hpr_max_u64(s->found->raw_max, hpr_max_u64(h->stored_bytes, RAW_BYTES_ANYWAY))) return 0;
     u.stored = al->alloc(al->ctx, h->stored_bytes);
     u.raw    = al->alloc(al->ctx, h->raw_bytes);
     u.slab   = al->alloc(al->ctx, hpr_inflater_bytes(HPR_ENGINE_ZLIB, WINDOW_BITS_MAX));
@@ -332,16 +335,28 @@ static int note_numbers(struct scan *s, const struct hpr_frame_header *h)
     return res;
 }
 
-static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
+static void start_scan(struct scan *s)
 {
     s->at = s->end = HPR_FILE_HEADER_BYTES;
+    s->first_seq = s->end_seq = s->dropped_total = s->records = 0;
+    s->has_passed_bad                                         = false;
+}
+
+static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
+{
+    start_scan(s);
     while (s->at < s->bytes) {
         struct hpr_frame_header h;
         bool is_good = false;
         int res;
 
         switch (judge(s, s->at, &h)) {
-        case HPR_VERDICT_FOOTER: s->is_sealed = true; return HOPPER_OK;
+        case HPR_VERDICT_FOOTER:
+            s->is_sealed = true;
+            if (!s->has_passed_bad) return HOPPER_OK;
+            start_scan(s); /* the footer was written behind them: they were frames, and count */
+            s->may_be_torn = false;
+            continue;
         case HPR_VERDICT_BAD:
             if (s->read_error == 0 && skip_to_header(s)) continue;
             if (s->read_error == 0) return HOPPER_OK;
@@ -357,7 +372,10 @@ static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
         if (is_good && s->found->producers.count > 0 && (res = note_numbers(s, &h)) < 0)
             return file_error(s->dir, s->number, res, "read queue file", err);
         s->at += HPR_FRAME_HEADER_BYTES + h.stored_bytes;
-        if (!is_good && s->may_be_torn) continue;
+        if (!is_good && s->may_be_torn) {
+            s->has_passed_bad = true;
+            continue;
+        }
         s->end = s->at;
         if (s->first_seq == 0) s->first_seq = h.first_seq;
         s->end_seq       = hpr_max_u64(s->end_seq, h.first_seq + h.records);
@@ -431,7 +449,7 @@ static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uin
     s.bytes       = look.bytes;
     s.lacks_table = look.header.has_table;
     st            = scan_frames(&s, err);
-    if (st == HOPPER_OK && is_newest) st = cut_tail(&s, found, err);
+    if (st == HOPPER_OK && found->end_seq == 0) st = cut_tail(&s, found, err); /* newer files say nothing */
     if (st == HOPPER_OK) st = sync_last(&s, err);
     hpr_io_close(dir->io, s.fd);
     if (st != HOPPER_OK) return st;

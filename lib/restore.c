@@ -12,6 +12,8 @@
 #include "error.h"
 #include "settle.h"
 
+#define SEQ_MAX (UINT64_C(1) << 60) /* no channel lives to see it; an entry of the ring takes no number of 2^61 */
+
 struct parts {
     uint64_t due, due_dropped;
     uint64_t start;         /* of the ring's entries that are wanted */
@@ -125,6 +127,7 @@ static void add_parts(struct hpr_channel *ch, const struct hpr_found *found, str
     }
     ch->next_seq      = hpr_max_u64(ch->next_seq, p->ring_end);
     ch->dropped_total = hpr_max_u64(hpr_max_u64(found->dropped_total, found->end_dropped_total), p->ring_end_dropped);
+    ch->dropped_total = hpr_min_u64(ch->dropped_total, ch->next_seq - 1); /* MEMORY may have been damaged */
     p->tail           = ch->next_seq - p->ring_end;
     p->tail_dropped   = hpr_min_u64(less(ch->dropped_total, p->ring_end_dropped), p->tail);
 }
@@ -230,6 +233,8 @@ static hopper_status restore_locked(struct hpr_channel *ch, struct hopper_receiv
                               (st = copy_blocks(ch, found, &parts, err)) != HOPPER_OK))
         return st;
     add_parts(ch, found, &parts);
+    if (ch->next_seq > SEQ_MAX)
+        return hpr_error_set(err, HOPPER_EMISMATCH, 0, "go on with such sequence numbers in", ch->dir.path);
     count_records(ch, found, &parts);
     place_receiver(ch, rcv, found, &parts);
     fill_report(ch, found, &parts, &rcv->recovery);

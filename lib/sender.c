@@ -4,6 +4,7 @@
 
 #include "admit.h"
 #include "error.h"
+#include "settle.h"
 
 #define ITEM_WEIGHT_MIN 128
 
@@ -132,7 +133,8 @@ hopper_status hopper_sender_set_producer(hopper_sender *snd, uint64_t id, uint64
     hpr_mutex_lock(&ch->deque.back);
     known = hpr_producers_find(ch->producers, id);
     if (!known && (known = hpr_producers_add(ch->producers, id)) != NULL) {
-        int res = hpr_producers_write(ch->producers, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
+        const struct hpr_producers one = { .count = 1, .known = { { .id = id } } };
+        int res                        = hpr_settle_note_numbers_locked(ch, &one);
 
         if (res < 0) {
             ch->producers->count--;

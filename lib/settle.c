@@ -7,6 +7,8 @@
  * STATE has its room on the device since it was made, so this works on a full one, and so does removing files. */
 #include "settle.h"
 
+#include <fcntl.h>
+
 #include "error.h"
 
 /* ---- the books of what is behind ---- */
@@ -212,17 +214,65 @@ static enum removal find_removal(struct hpr_channel *ch, uint64_t passed_seq, bo
     return removal;
 }
 
-/* The numbers that stand in files which are about to go. The lock is held meanwhile: this is seldom, and short. */
-static bool write_producers(struct hopper_receiver *rcv)
+/* What queue file NUMBER says of the files before it. False: it cannot be read. */
+static bool read_table(const struct hpr_channel *ch, uint64_t number, struct hpr_producers *p)
 {
-    struct hpr_channel *ch = rcv->channel;
-    int res                = 0;
+    const struct hopper_io *io         = ch->dir.io;
+    const struct hpr_frame_place place = { ch->dir.channel_id, number, HPR_FILE_HEADER_BYTES };
+    unsigned char bytes[HPR_FILE_HEADER_BYTES + HPR_TABLE_BYTES_MAX];
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    struct hpr_file_header header;
+    struct hpr_frame_header h;
+    struct hpr_footer footer;
+    size_t got = 0;
+    int fd;
+
+    hpr_queue_file_name(name, number);
+    fd = io->open_at(io->ctx, ch->dir.fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0) return false;
+    if (hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got) < 0) got = 0;
+    hpr_io_close(io, fd);
+    if (hpr_frame_get_file_header(bytes, got, &header) != HPR_FILE_OURS) return false;
+    if (!header.has_table) return true;
+    return hpr_frame_get(bytes + place.offset, got - place.offset, &place, &h, &footer) == HPR_VERDICT_TABLE &&
+           got >= place.offset + HPR_TABLE_HEAD_BYTES &&
+           hpr_producers_get_table(bytes + place.offset + HPR_TABLE_HEAD_BYTES,
+                                   got - place.offset - HPR_TABLE_HEAD_BYTES, h.records, p);
+}
+
+/* Only numbers of records that are behind the receiver: PRODUCERS may be on the device before what else was accepted, and a
+ * producer that is told a number leaves out all up to it. */
+int hpr_settle_note_numbers_locked(struct hpr_channel *ch, const struct hpr_producers *numbers)
+{
+    struct hpr_producers all = { .count = 0 };
+    int res                  = hpr_producers_read(&all, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
+
+    if (res < 0) return res;
+    all.generation = hpr_max_u64(all.generation, ch->producers->generation);
+    hpr_producers_merge(&all, numbers);
+    res = hpr_producers_write(&all, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
+    if (res == 0) ch->producers->generation = all.generation;
+    return res;
+}
+
+/* The numbers that stand in files which are about to go: all up to the table of file NEXT, or all. The lock is held
+ * meanwhile: this is seldom, and short. */
+static bool write_producers(struct hopper_receiver *rcv, enum removal removal, uint64_t next)
+{
+    struct hpr_channel *ch       = rcv->channel;
+    struct hpr_producers numbers = { .count = 0 };
+    bool is_passed;
+    int res = 0;
 
     hpr_mutex_lock(&ch->deque.back);
-    if (ch->producers->count > 0) res = hpr_producers_write(ch->producers, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
+    is_passed = removal == REMOVE_OLDEST || is_all_passed(ch, rcv->passed.seq);
+    if (is_passed && ch->producers->count > 0) {
+        if (removal == REMOVE_ALL || !read_table(ch, next, &numbers)) numbers = *ch->dir.producers;
+        res = hpr_settle_note_numbers_locked(ch, &numbers);
+    }
     hpr_mutex_unlock(&ch->deque.back);
     if (res < 0) (void)hpr_error_io(&rcv->error, res, "write PRODUCERS in", ch->dir.path);
-    return res == 0;
+    return is_passed && res == 0;
 }
 
 void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
@@ -242,7 +292,9 @@ void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
     if (removal == REMOVE_NONE) hpr_settle_find_removable_locked(ch);
     hpr_mutex_unlock(back);
     ch->state.next_number = hpr_max_u64(ch->state.next_number, next_number);
-    if (removal == REMOVE_NONE || !write_producers(rcv) || !write_state(rcv, next_seq, dropped_total, true)) return;
+    if (removal == REMOVE_NONE || !write_producers(rcv, removal, next.number) ||
+        !write_state(rcv, next_seq, dropped_total, true))
+        return;
     hpr_mutex_lock(back);
     if (removal == REMOVE_ALL && is_all_passed(ch, rcv->passed.seq) && ch->dir.end.number == number) {
         hpr_replay_close(&rcv->replay);

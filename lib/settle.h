@@ -28,6 +28,9 @@ void hpr_settle_find_removable_locked(struct hpr_channel *ch);
 void hpr_settle_fill_state(struct hpr_channel *ch, const struct hpr_passed *passed, uint64_t next_seq,
                            uint64_t dropped_total);
 
+/* Put into PRODUCERS what NUMBERS has and it has not: numbers of records that are acknowledged, or 0. 0 or a negated errno. */
+HPR_MUST_CHECK int hpr_settle_note_numbers_locked(struct hpr_channel *ch, const struct hpr_producers *numbers);
+
 /* With the last handle: all to the device, STATE says that the channel was closed, and MEMORY goes if it is empty. */
 void hpr_settle_close(struct hpr_channel *ch);
 

@@ -32,17 +32,19 @@ TESTS += $(crash_tests) %D%/crash/real_fs.sh
 dist_check_SCRIPTS += %D%/crash/real_fs.sh
 EXTRA_DIST += %D%/crash/mutants.sh
 
-CRASH_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
-CRASH_LIBS = %D%/support/libtestplatform.la $(HOPPER_LIB)
-crash_life = %D%/crash/ledger.c %D%/crash/ledger.h %D%/crash/life.c %D%/crash/life.h
+CRASH_CPPFLAGS = $(AM_CPPFLAGS) $(MSGPACK_CFLAGS) -I$(top_srcdir)/tests/support
+CRASH_LIBS = %D%/support/libtestplatform.la $(HOPPER_LIB) $(MSGPACK_LIBS)
+crash_life = %D%/crash/ledger.c %D%/crash/ledger.h %D%/crash/life.c %D%/crash/life.h \
+	%D%/crash/items.c %D%/crash/items.h %D%/crash/numbers.c %D%/crash/numbers.h
 %C%_crash_test_kill_CPPFLAGS = $(CRASH_CPPFLAGS)
 %C%_crash_test_kill_LDADD = $(CRASH_LIBS)
 %C%_crash_test_machine_CPPFLAGS = $(CRASH_CPPFLAGS)
 %C%_crash_test_machine_LDADD = $(CRASH_LIBS)
 %C%_crash_test_states_SOURCES = %D%/crash/test_states.c $(crash_life) \
-	%D%/crash/crash_run.c %D%/crash/crash_run.h %D%/crash/scenarios.c %D%/crash/scenarios.h
-%C%_crash_test_states_CPPFLAGS = $(CRASH_CPPFLAGS)
-%C%_crash_test_states_LDADD = $(CRASH_LIBS)
+	%D%/crash/crash_run.c %D%/crash/crash_run.h %D%/crash/scenarios.c %D%/crash/scenarios.h \
+	%D%/crash/scenarios_more.c %D%/crash/scenarios_more.h %D%/crash/tick.c %D%/crash/tick.h
+%C%_crash_test_states_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/support
+%C%_crash_test_states_LDADD = %D%/support/libtestplatform.la $(HOPPER_CORE)
 %C%_fault_test_sweep_survive_SOURCES = %D%/fault/test_sweep_survive.c $(crash_life)
 %C%_fault_test_sweep_survive_CPPFLAGS = $(CRASH_CPPFLAGS) -I$(top_srcdir)/tests/crash
 %C%_fault_test_sweep_survive_LDADD = $(CRASH_LIBS)

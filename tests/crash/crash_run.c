@@ -6,6 +6,7 @@
  */
 #include "crash_run.h"
 
+#include "items.h"
 #include "rng.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -193,6 +194,7 @@ static void point(struct crash_run *run)
         run->state_syncs                = crash_disk_state_syncs(run->disk);
         run->life.ledger->acked_durable = run->life.ledger->acked;
     }
+    if (attempt.seed % job->effort->every != 0) return;
     job->counts->points++;
     job->counts->points_in += run->level > 0;
     try_kill(run, attempt.seed);
@@ -311,5 +313,6 @@ void crash_run_scenario(const struct crash_scenario *scenario, enum crash_profil
     life_close(&run.life);
     crash_disk_free(run.disk);
     end_job(&job);
+    if (!why[0] && items_live() != 0) blame(&run, "%" PRId64 " items are neither delivered nor freed\n", items_live());
     ledger_fini(&ledger);
 }

@@ -47,6 +47,7 @@ struct crash_effort {
     unsigned samples;    /* crash_how */
     unsigned inner;      /* samples during a recovery */
     unsigned watch;      /* one recovery in so many is watched */
+    unsigned every;      /* one point in so many is tried */
 };
 
 /* Run one scenario. WHY, of 2000 bytes: "" or what was wrong, with how to see it again. */

@@ -42,7 +42,7 @@ void ledger_fini(struct ledger *ledger)
 uint64_t ledger_add(struct ledger *ledger, size_t len)
 {
     reserve(ledger, ledger->count + 1);
-    ledger->sent[ledger->count] = (struct ledger_entry){ 0, (uint32_t)len, LEDGER_MAYBE, 0 };
+    ledger->sent[ledger->count] = (struct ledger_entry){ .len = (uint32_t)len };
     return ledger->count++;
 }
 

@@ -29,6 +29,9 @@ struct ledger_entry {
     uint32_t len;
     uint16_t fate;
     uint16_t has_come; /* in the recovery at hand */
+    uint32_t number;   /* of a numbered one: what its producer calls it */
+    uint16_t producer; /* 0: it is not numbered */
+    uint16_t counts;   /* the channel has promised to remember the number */
 };
 
 struct ledger {
@@ -41,6 +44,7 @@ struct ledger {
     uint64_t durable;       /* hopper_durable_seq() has said so */
     uint64_t received;      /* sequence number of the last record handed out in this life */
     uint64_t cap;           /* of a power cut that nobody has recovered from yet: no more than up to this is promised */
+    unsigned producers;     /* that have numbered records: 1 to this */
     bool is_cut;            /* there was one */
     bool has_failed;        /* the device has failed: what nobody was promised may be there in parts, or seem to be */
     bool is_closed;         /* cleanly, and not opened since */

@@ -3,11 +3,13 @@
 #include "life.h"
 
 #include "checker.h"
+#include "items.h"
+#include "numbers.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define FAIL(life, ...) (void)((life)->fault[0] || snprintf((life)->fault, sizeof(life)->fault, __VA_ARGS__))
+#define FAIL LIFE_FAIL
 
 void life_init(struct life *life, struct ledger *ledger, const struct hopper_options *options,
                const struct hopper_platform *platform)
@@ -24,7 +26,7 @@ static bool is_over(const struct life *life)
     return life->fault[0] != '\0' || !life->snd;
 }
 
-static void stepped(struct life *life)
+void life_step(struct life *life)
 {
     if (life->step && !life->fault[0]) life->step(life->step_arg);
 }
@@ -59,7 +61,7 @@ void life_open(struct life *life)
              life->report.seq_first, life->report.seq_next);
     life->ledger->is_closed = false;
     life->ledger->durable   = hopper_durable_seq(life->snd);
-    stepped(life);
+    life_step(life);
 }
 
 void life_close(struct life *life)
@@ -76,7 +78,7 @@ void life_close(struct life *life)
     if (life->may_fail) return;
     ledger->acked = ledger->acked_durable = ledger->acking;
     ledger->is_closed                     = true;
-    stepped(life);
+    life_step(life);
 }
 
 /* ---- sending ---- */
@@ -95,8 +97,9 @@ static void accepted(struct life *life, uint64_t counter, uint64_t seq, bool dro
 {
     struct ledger_entry *entry = &life->ledger->sent[counter];
 
-    entry->seq  = seq;
-    entry->fate = dropped ? LEDGER_DROPPED : LEDGER_ACCEPTED;
+    entry->seq    = seq;
+    entry->fate   = dropped ? LEDGER_DROPPED : LEDGER_ACCEPTED;
+    entry->counts = entry->producer > 0;
 }
 
 /* A send that returned ST did not take the message. */
@@ -107,6 +110,27 @@ static void not_accepted(struct life *life, uint64_t counter, hopper_status st)
     else if (st != HOPPER_EIO || !life->may_fail)
         FAIL(life, "send of message %" PRIu64 ": %s, errno %d", counter, hopper_status_name(st),
              hopper_sender_error(life->snd)->sys_errno);
+}
+
+void life_sent(struct life *life, uint64_t counter, hopper_status st)
+{
+    if (st == HOPPER_OK) accepted(life, counter, hopper_sender_seq(life->snd), false);
+    else not_accepted(life, counter, st);
+    life->ledger->durable = hopper_durable_seq(life->snd);
+    life_step(life);
+}
+
+/* The bytes themselves, or an item that holds them. */
+static hopper_status send_message(struct life *life, const void *message, size_t len)
+{
+    void *item;
+    hopper_status st;
+
+    if (!life->options.item_type) return hopper_send(life->snd, message, len);
+    item = items_new(message, len);
+    st   = hopper_send_item(life->snd, item, HOPPER_NOW);
+    if (st != HOPPER_OK) items_free(item);
+    return st;
 }
 
 void life_send(struct life *life, unsigned count, size_t len)
@@ -121,11 +145,11 @@ void life_send(struct life *life, unsigned count, size_t len)
 
         checker_fill(message, len, 0, counter);
         if (drops) (void)is_dropped(life, &dropped);
-        st = hopper_send(life->snd, message, len);
+        st = send_message(life, message, len);
         if (st == HOPPER_OK) accepted(life, counter, hopper_sender_seq(life->snd), drops && is_dropped(life, &dropped));
         else not_accepted(life, counter, st);
         life->ledger->durable = hopper_durable_seq(life->snd);
-        stepped(life);
+        life_step(life);
     }
 }
 
@@ -140,6 +164,10 @@ void life_batch(struct life *life, unsigned count, size_t len)
     hopper_status st;
 
     if (is_over(life) || count > BATCH_MAX || len > sizeof messages[0]) return;
+    if (life->options.item_type) { /* there are no batches of them */
+        life_send(life, count, len);
+        return;
+    }
     first = life->ledger->count;
     for (unsigned i = 0; i < count; i++) {
         checker_fill(messages[i], len, 0, ledger_add(life->ledger, len));
@@ -149,7 +177,7 @@ void life_batch(struct life *life, unsigned count, size_t len)
     for (unsigned i = 0; i < taken; i++) accepted(life, first + i, hopper_sender_seq(life->snd) - taken + 1 + i, false);
     for (uint64_t i = first + taken; i < first + count; i++) not_accepted(life, i, st);
     life->ledger->durable = hopper_durable_seq(life->snd);
-    stepped(life);
+    life_step(life);
 }
 
 void life_flush(struct life *life)
@@ -160,7 +188,7 @@ void life_flush(struct life *life)
     st = hopper_flush(life->snd);
     if (st != HOPPER_OK && st != HOPPER_EFULL && !((st == HOPPER_EIO || st == HOPPER_ENOSPC) && life->may_fail))
         FAIL(life, "flush: %s", hopper_status_name(st));
-    stepped(life);
+    life_step(life);
 }
 
 void life_wait_durable(struct life *life)
@@ -175,7 +203,7 @@ void life_wait_durable(struct life *life)
     if (st == HOPPER_OK && hopper_durable_seq(life->snd) < seq)
         FAIL(life, "durable to %" PRIu64 " after waiting for %" PRIu64, hopper_durable_seq(life->snd), seq);
     life->ledger->durable = hopper_durable_seq(life->snd);
-    stepped(life);
+    life_step(life);
 }
 
 /* ---- receiving ---- */
@@ -193,8 +221,19 @@ static void coming_back(struct life *life)
         life->ledger->acking = life->ledger->received;
 }
 
+/* REC as bytes. An item has to be let go of behind it. */
+static struct hopper_record look_at(const struct life *life, const struct hopper_record *rec)
+{
+    return life->options.item_type ? items_look_into(rec) : *rec;
+}
+
+static void let_go(const struct life *life, const struct hopper_record *rec)
+{
+    if (life->options.item_type && !rec->gap) items_free((void *)(uintptr_t)rec->data);
+}
+
 /* A record in the middle of a run: one that was sent, in its place. */
-static void check_record(struct life *life, const struct hopper_record *rec)
+static void check_bytes(struct life *life, const struct hopper_record *rec)
 {
     const struct ledger_entry *entry;
     unsigned producer = 0;
@@ -219,6 +258,14 @@ static void check_record(struct life *life, const struct hopper_record *rec)
              entry->seq, entry->fate);
 }
 
+static void check_record(struct life *life, const struct hopper_record *rec)
+{
+    const struct hopper_record seen = look_at(life, rec);
+
+    check_bytes(life, &seen);
+    let_go(life, rec);
+}
+
 void life_receive(struct life *life, unsigned count)
 {
     struct hopper_record rec;
@@ -231,7 +278,7 @@ void life_receive(struct life *life, unsigned count)
         if (st == HOPPER_OK) check_record(life, &rec);
         else if (st != HOPPER_EAGAIN && !(st == HOPPER_EIO && life->may_fail))
             FAIL(life, "receive: %s", hopper_status_name(st));
-        stepped(life);
+        life_step(life);
     }
 }
 
@@ -248,7 +295,7 @@ void life_receive_batch(struct life *life, unsigned max)
     for (size_t i = 0; i < count; i++) check_record(life, &recs[i]);
     if (st != HOPPER_OK && st != HOPPER_EAGAIN && !(st == HOPPER_EIO && life->may_fail))
         FAIL(life, "receive: %s", hopper_status_name(st));
-    stepped(life);
+    life_step(life);
 }
 
 void life_acknowledge(struct life *life)
@@ -257,7 +304,7 @@ void life_acknowledge(struct life *life)
     if (life->ledger->received > life->ledger->acking) life->ledger->acking = life->ledger->received;
     hopper_acknowledge(life->rcv);
     acknowledged(life);
-    stepped(life);
+    life_step(life);
 }
 
 void life_acknowledge_until(struct life *life, uint64_t seq)
@@ -270,7 +317,7 @@ void life_acknowledge_until(struct life *life, uint64_t seq)
     st = hopper_acknowledge_until(life->rcv, seq);
     acknowledged(life);
     if (st != HOPPER_OK) FAIL(life, "acknowledge until %" PRIu64 ": %s", seq, hopper_status_name(st));
-    stepped(life);
+    life_step(life);
 }
 
 /* ---- recovery ---- */
@@ -280,7 +327,7 @@ void life_acknowledge_until(struct life *life, uint64_t seq)
 void life_recover(struct life *life, bool is_power_cut)
 {
     struct ledger *ledger = life->ledger;
-    struct hopper_record rec;
+    struct hopper_record rec, seen;
     struct judge judge;
     hopper_status st = HOPPER_OK;
 
@@ -294,7 +341,9 @@ void life_recover(struct life *life, bool is_power_cut)
         st = hopper_receive(life->rcv, &rec, HOPPER_NOW);
         acknowledged(life);
         if (st != HOPPER_OK) break;
-        (void)judge_take(&judge, &rec);
+        seen = look_at(life, &rec);
+        (void)judge_take(&judge, &seen);
+        let_go(life, &rec);
         ledger->received = judge.next_seq - 1;
     }
     if (life->fault[0]) return;
@@ -303,7 +352,8 @@ void life_recover(struct life *life, bool is_power_cut)
         FAIL(life, "recovery: received to %" PRIu64 ", the report says next is %" PRIu64, judge.next_seq - 1,
              life->report.seq_next);
     (void)judge_end(&judge);
-    stepped(life);
+    numbers_recovered(life, judge.must_upto);
+    life_step(life);
 }
 
 void life_books(struct life *life)
@@ -347,6 +397,7 @@ void life_use(struct life *life)
     life_send(life, 1, 700);
     for (uint64_t i = before; i < ledger->count; i++)
         if (ledger->sent[i].fate != LEDGER_ACCEPTED) say_full(life, i - before);
+    numbers_use(life);
     life_receive(life, 10);
     if (!life->fault[0] && ledger->received != ledger->sent[ledger->count - 1].seq)
         FAIL(life, "after recovery sent to %" PRIu64 ", received to %" PRIu64, ledger->sent[ledger->count - 1].seq,

@@ -47,6 +47,12 @@ void life_wait_durable(struct life *life); /* all that was accepted */
 void life_close(struct life *life);
 void life_books(struct life *life); /* the books are true */
 
+/* For calls that are not here (numbers.c): the send of message COUNTER has returned ST; a call that is in the ledger already
+ * has returned; the first fault is kept. */
+void life_sent(struct life *life, uint64_t counter, hopper_status st);
+void life_step(struct life *life);
+#define LIFE_FAIL(life, ...) (void)((life)->fault[0] || snprintf((life)->fault, sizeof(life)->fault, __VA_ARGS__))
+
 /* After a recovery: acknowledge all; sending, receiving and closing work. Then it is closed. */
 void life_use(struct life *life);
 /* And once more: what was closed is found closed, and empty. */

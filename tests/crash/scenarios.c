@@ -2,6 +2,8 @@
 /* Small on purpose: a crash is tried after each call, so what matters is which calls there are, not how many. */
 #include "scenarios.h"
 
+#include "scenarios_more.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -576,6 +578,16 @@ const struct crash_scenario crash_scenarios[] = {
     { "power: the sync of a batch fails", set_power, run_fail_batch },
     { "power: syncs fail at acknowledging", set_power, run_fail_acknowledge },
     { "power: syncs fail, then killed", set_power, run_fail_then_kill },
+    { "power: synced at intervals", set_interval, run_interval },
+    { "power: synced on demand, batches", set_demand, run_demand_batches },
+    { "power: items", set_power_items, run_items },
+    { "power: numbers", set_power, run_numbers },
+    { "power: numbers, deflated", set_deflate, run_numbers },
+    { "power: numbers, killed three times", set_power, run_numbers_kills },
+    { "power: numbers, cut, killed, cut", set_power, run_numbers_cuts },
+    { "power: numbers of removed files", set_power, run_numbers_files },
+    { "power: numbers and nothing else", set_power, run_numbers_closed },
+    { "power: numbers, synced on demand", set_demand, run_numbers_demand },
     { "crash: opened and closed", set_crash, run_nothing },
     { "crash: one record", set_crash, run_one },
     { "crash: few records", set_crash, run_few },
@@ -596,6 +608,15 @@ const struct crash_scenario crash_scenarios[] = {
     { "crash: full, drop newest", set_crash_drop_newest, run_spill_kill },
     { "crash: less memory after a kill", set_crash, run_smaller_memory },
     { "crash: twice around the ring", set_crash, run_around },
+    { "crash: items", set_crash_items, run_items },
+    { "crash: items, overflow", set_crash_items, run_items_spill },
+    { "crash: numbers", set_crash, run_numbers },
+    { "crash: numbers, killed three times", set_crash, run_numbers_kills },
+    { "crash: numbers, cut, killed, cut", set_crash, run_numbers_cuts },
+    { "crash: numbers of removed files", set_crash, run_numbers_files },
+    { "crash: numbers and nothing else", set_crash, run_numbers_closed },
+    { "crash: numbers, overflow", set_crash, run_numbers_spill },
+    { "crash: numbers, overflow, deflated", set_crash_deflate, run_numbers_spill },
 };
 const size_t crash_scenarios_count = sizeof crash_scenarios / sizeof *crash_scenarios;
 

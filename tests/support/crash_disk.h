@@ -74,7 +74,7 @@ const char *crash_disk_last(const struct crash_disk *disk);     /* the last such
 struct crash_how {
     uint64_t seed;
     unsigned exhaustive; /* up to so many units: all subsets */
-    unsigned samples;    /* beyond: about so many states, half of them systematic, half drawn */
+    unsigned samples;    /* beyond: about so many states, half of them systematic, half drawn; 0: all systematic ones */
 };
 
 /* Call EACH with every state that HOW asks for, until it returns false. IMAGE is valid during the call. Returns how many

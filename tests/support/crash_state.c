@@ -284,7 +284,7 @@ uint64_t crash_disk_each_state(struct crash_disk *disk, const struct crash_how *
         if (states.choice.count > 0) draw(&states, how->samples / 8);
     } else {
         states.systematic = states.choice.count * 4;
-        states.wanted     = how->samples / 2;
+        states.wanted     = how->samples > 0 ? how->samples / 2 : states.systematic;
         groups(&states);
         systematic(&states);
         draw(&states, how->samples / 2);

@@ -14,7 +14,7 @@ failed=0
 allowed() # MODULE: what it may include besides itself and what is for all
 {
     case $1 in
-    sender) echo 'admit channel' ;;
+    sender) echo 'admit settle channel' ;;
     receiver) echo 'fetch settle channel record' ;;
     stats) echo 'channel' ;;
     admit) echo 'channel record stream' ;;
