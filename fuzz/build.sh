@@ -15,7 +15,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
-all_targets='queue_file ops dir lines frame'
+all_targets='queue_file ops dir survive lines frame'
 
 die() {
     echo "fuzz: $*" >&2
@@ -80,6 +80,10 @@ sources_of() {
         (cd "$top" && ls tests/support/platform_mem.c tests/support/mem_*.c)
         ;;
     queue_file) echo "$(sources_of ops)" fuzz/fuzz_image.c ;;
+    survive)
+        echo lib fuzz/fuzz_base.c fuzz/fuzz_platform.c
+        (cd "$top" && ls tests/support/platform_mem.c tests/support/mem_*.c)
+        ;;
     *) die "no target is called $1: $all_targets" ;;
     esac
 }

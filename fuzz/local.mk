@@ -4,7 +4,8 @@
 # configured with, if any. `make fuzz` and `make fuzz-afl` build the same sources for an engine with build.sh, apart from
 # this tree's configuration, into build-fuzz/, and run each target TIME seconds. README.md explains.
 
-fuzz_replays = %D%/replay_lines %D%/replay_frame %D%/replay_ops %D%/replay_queue_file %D%/replay_dir
+fuzz_replays = %D%/replay_lines %D%/replay_frame %D%/replay_ops %D%/replay_queue_file %D%/replay_dir \
+	%D%/replay_survive
 check_PROGRAMS += $(fuzz_replays)
 TESTS += $(fuzz_replays)
 
@@ -31,6 +32,11 @@ FUZZ_LIBS = tests/support/libtestplatform.la $(HOPPER_CORE)
 %C%_replay_dir_SOURCES = %D%/fuzz_dir.c $(FUZZ_CHANNEL) $(FUZZ_SHARED)
 %C%_replay_dir_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_TARGET='"dir"'
 %C%_replay_dir_LDADD = $(FUZZ_LIBS)
+
+%C%_replay_survive_SOURCES = %D%/fuzz_survive.c %D%/fuzz_base.c %D%/fuzz_base.h \
+	%D%/fuzz_platform.c %D%/fuzz_platform.h $(FUZZ_SHARED)
+%C%_replay_survive_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_TARGET='"survive"'
+%C%_replay_survive_LDADD = $(FUZZ_LIBS)
 
 EXTRA_DIST += %D%/build.sh %D%/README.md %D%/corpus
 
