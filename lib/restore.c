@@ -72,15 +72,6 @@ static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_o
     return HOPPER_OK;
 }
 
-/* Whether a block's records are wanted and in no file. Files are written in the order of the blocks, but for those that the
- * receiver has taken, which never get there; and the last one written may still stand in memory. */
-static bool is_wanted(const struct hpr_memory_old_block *block, const struct hpr_found *found)
-{
-    const uint64_t end_seq = block->first_seq + block->records;
-
-    return end_seq > found->passed.seq + 1 && (block->first_seq >= found->end_seq || end_seq < found->end_seq);
-}
-
 static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found *found, struct parts *parts,
                                  struct hopper_error *err)
 {
@@ -89,7 +80,7 @@ static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found 
         struct hpr_block *block;
         int res;
 
-        if (!is_wanted(from, found)) continue;
+        if (!hpr_memory_old_wants_block(from, found->passed.seq, found->end_seq)) continue;
         block = hpr_spill_restore_block(&ch->spill, from->first_seq, from->records, from->bytes,
                                         from->first_seq < found->end_seq);
         if ((res = hpr_memory_old_read_block(&found->old, i, block->raw)) < 0) return memory_error(ch, res, err);
