@@ -97,7 +97,7 @@ endif
 	$(AM_V_CC)$(CC) -std=c11 $(DEFS) $(CPPFLAGS) $(CFLAGS) -I$(srcdir)/%D% $(BENCH_GLIB_CFLAGS) -pthread -o $@ \
 	  $(srcdir)/%D%/peers/gasync.c $(BENCH_COMMON) $(LDFLAGS) $(BENCH_GLIB_LIBS)
 
-# C++, by a compiler that nothing else needs.
+# C++, by a compiler that nothing else needs. (-iquote: with -I, bench/compare would hide the header <compare>.)
 if BENCH_HAVE_QUEUE
 BENCH_MAYBE += %D%/bench-queue
 endif

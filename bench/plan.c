@@ -193,7 +193,7 @@ static const struct plan_column swapping_columns[] = {
     {"4 senders, batches of 64", WORDS BATCH MANY "--messages 250000 --senders 4", false},
     END};
 
-static const struct plan_column waking_columns[] = {{"", "--work wake --size 8 --messages 100", true}, END};
+static const struct plan_column waking_columns[] = {{"8 bytes", "--work wake --size 8 --messages 100", true}, END};
 
 static const struct plan_column through_columns[] = {
     {"log lines", "--data log", true},
@@ -204,7 +204,7 @@ static const struct plan_column through_columns[] = {
     {"lines of 1 MiB, one CPU", "--data huge --cpus 1", false},
     END};
 
-static const struct plan_column bursting_columns[] = {{"", "--work burst --size mix", true}, END};
+static const struct plan_column bursting_columns[] = {{"mix of sizes", "--work burst --size mix", true}, END};
 
 const struct plan_group plan[] = {
     {"8 bytes, one by one", "M/s", words_single, words_single_columns, PLAN_MEM},

@@ -272,7 +272,7 @@ static bool option_take(struct settings *set, const char *name, const char *text
 
 static bool settings_parse(int argc, char **argv, struct settings *set)
 {
-    *set = (struct settings){.rounds = 11, .run_ms = 400, .mib = 192, .pipe_mib = 954};
+    *set = (struct settings){.rounds = 7, .run_ms = 400, .mib = 192, .pipe_mib = 954};
     set->bin = "bench";
     set->dir = ".";
     set->out = "bench-results.tsv";
