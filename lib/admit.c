@@ -376,6 +376,44 @@ static inline bool send_plain_locked(struct hpr_channel *ch, const struct iovec 
     return true;
 }
 
+/* Any record of bytes. */
+static hopper_status send_record_locked(struct hpr_channel *ch, const struct iovec *record, uint64_t deadline_ns,
+                                        struct hopper_error *err)
+{
+    struct hpr_send send = { .source = { .data = record->iov_base, .len = record->iov_len } };
+
+    if (send.source.len > ch->plan.record_bytes_max) return hpr_error_set(err, HOPPER_ETOOBIG, 0, NULL, NULL);
+    if (!send.source.data && send.source.len > 0) return hpr_error_set(err, HOPPER_EINVAL, 0, NULL, NULL);
+    return send_locked(ch, &send, deadline_ns, err);
+}
+
+/* A plain send changes nothing of what may wait beside the ring. */
+hopper_status hpr_admit_record(struct hpr_channel *ch, const struct iovec *record, uint64_t deadline_ns, uint64_t *seqp,
+                               struct hopper_error *err)
+{
+    hopper_status st = HOPPER_OK;
+
+    if (HPR_UNLIKELY(ch->options.survive == HOPPER_SURVIVE_POWER_LOSS)) {
+        const struct hpr_batch batch = { .records = record, .count = 1 };
+        size_t accepted;
+
+        return hpr_commit_send(ch, &batch, deadline_ns, &accepted, seqp, err);
+    }
+    hpr_mutex_lock(&ch->deque.back);
+    if (HPR_LIKELY(send_plain_locked(ch, record))) {
+        *seqp = ch->next_seq - 1;
+        hpr_channel_publish_locked(ch);
+    } else {
+        st = send_record_locked(ch, record, deadline_ns, err);
+        if (st == HOPPER_OK) *seqp = ch->next_seq - 1;
+        hpr_channel_publish_locked(ch);
+        hpr_channel_update_aside_locked(ch);
+    }
+    hpr_mutex_unlock(&ch->deque.back);
+    hpr_deque_wake(&ch->deque);
+    return st;
+}
+
 hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *records, size_t count, uint64_t deadline_ns,
                                 size_t *acceptedp, uint64_t *seqp, struct hopper_error *err)
 {
@@ -390,18 +428,8 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
     }
     hpr_mutex_lock(&ch->deque.back);
     for (i = 0; i < count; i++) {
-        struct hpr_send send;
-
-        if (HPR_LIKELY(send_plain_locked(ch, &records[i]))) {
-            last = ch->next_seq - 1;
-            continue;
-        }
-        send = (struct hpr_send){ .source = { .data = records[i].iov_base, .len = records[i].iov_len } };
-        if (HPR_UNLIKELY(send.source.len > ch->plan.record_bytes_max))
-            st = hpr_error_set(err, HOPPER_ETOOBIG, 0, NULL, NULL);
-        else if (HPR_UNLIKELY(!send.source.data && send.source.len > 0))
-            st = hpr_error_set(err, HOPPER_EINVAL, 0, NULL, NULL);
-        else st = send_locked(ch, &send, deadline_ns, err);
+        if (HPR_UNLIKELY(!send_plain_locked(ch, &records[i])))
+            st = send_record_locked(ch, &records[i], deadline_ns, err);
         if (HPR_UNLIKELY(st != HOPPER_OK)) break;
         last = ch->next_seq - 1;
     }

@@ -401,15 +401,6 @@ hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err
 
 /* ---- the word to the receiver ---- */
 
-/* In this order: a number that survives says nothing of a record that does not. */
-void hpr_channel_publish_locked(struct hpr_channel *ch)
-{
-    hpr_deque_publish_locked(&ch->deque);
-    if (HPR_LIKELY(!ch->memory.header)) return;
-    atomic_store_explicit(&ch->memory.header->dropped_total, ch->dropped_total, memory_order_release);
-    atomic_store_explicit(&ch->memory.header->next_seq, ch->next_seq, memory_order_release);
-}
-
 void hpr_channel_update_aside_locked(struct hpr_channel *ch)
 {
     hpr_deque_set_aside_locked(&ch->deque, ch->overflow > 0 || ch->tail_gap > 0 || ch->senders == 0 || ch->wants_room);

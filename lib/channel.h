@@ -146,8 +146,17 @@ static inline bool hpr_channel_survives(const struct hpr_channel *ch)
     return ch->options.survive != HOPPER_SURVIVE_NOTHING;
 }
 
-/* What has been accepted up to now is seen by the receiver, and survives. */
-void hpr_channel_publish_locked(struct hpr_channel *ch);
+/* What has been accepted up to now is seen by the receiver, and survives. In this order: a number that survives says
+ * nothing of a record that does not. */
+static inline void hpr_channel_publish_locked(struct hpr_channel *ch)
+{
+    struct hpr_memory_header *kept = ch->memory.header;
+
+    hpr_deque_publish_locked(&ch->deque);
+    if (HPR_LIKELY(!kept)) return;
+    atomic_store_explicit(&kept->dropped_total, ch->dropped_total, memory_order_release);
+    atomic_store_explicit(&kept->next_seq, ch->next_seq, memory_order_release);
+}
 
 /* Tell the receiver whether something beside the ring waits for it; after each change of what that may be. */
 void hpr_channel_update_aside_locked(struct hpr_channel *ch);

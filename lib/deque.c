@@ -2,8 +2,6 @@
 /* See deque.h for how the two sides sleep and wake. */
 #include "deque.h"
 
-#include "annotate.h"
-
 hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, uint64_t limit,
                              const struct hopper_platform *platform)
 {
@@ -82,28 +80,16 @@ void hpr_deque_put_numbered_locked(struct hpr_deque *dq, const unsigned char *nu
     dq->put += dq->tail.pos - before;
 }
 
-void hpr_deque_publish_locked(struct hpr_deque *dq)
-{
-    HPR_ASSERT_HELD(&dq->back);
-    if (atomic_load_explicit(&dq->published, memory_order_relaxed) != dq->tail.pos) {
-        HPR_ORDERS_BEFORE(&dq->published);
-        /* first: the receiver's place, which survives as well, is never ahead of it */
-        if (dq->kept_published) atomic_store_explicit(dq->kept_published, dq->tail.pos, memory_order_release);
-        atomic_store(&dq->published, dq->tail.pos);
-    }
-}
-
 void hpr_deque_set_aside_locked(struct hpr_deque *dq, bool is_waiting)
 {
     HPR_ASSERT_HELD(&dq->back);
     if (atomic_load_explicit(&dq->aside, memory_order_relaxed) != is_waiting) atomic_store(&dq->aside, is_waiting);
 }
 
-void hpr_deque_wake(struct hpr_deque *dq)
+void hpr_deque_wake_sleeper(struct hpr_deque *dq)
 {
     uint32_t attention;
 
-    if (HPR_LIKELY(atomic_load(&dq->attention) == 0)) return;
     hpr_mutex_lock(&dq->front);
     attention = atomic_exchange(&dq->attention, 0);
     if (attention & HPR_ATTENTION_SLEEPS) hpr_cond_broadcast(&dq->not_empty);
@@ -153,6 +139,7 @@ uint64_t hpr_deque_used_locked(struct hpr_deque *dq)
 
 bool hpr_deque_look(struct hpr_deque *dq)
 {
+    dq->looked_from    = dq->head.pos;
     dq->published_seen = atomic_load(&dq->published);
     HPR_ORDERS_AFTER(&dq->published);
     return dq->head.pos != dq->published_seen;
@@ -167,29 +154,19 @@ void hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry)
     dq->taken += dq->head.pos - before + (entry->kind == HPR_PLACE_ITEM ? entry->value : 0);
 }
 
-static void set_freed(struct hpr_deque *dq, uint64_t freed)
+void hpr_deque_wake_senders(struct hpr_deque *dq)
 {
-    HPR_ORDERS_BEFORE(&dq->freed);
-    atomic_store(&dq->freed, freed);
-    if (HPR_LIKELY(freed < atomic_load(&dq->wake_at))) return;
     hpr_mutex_lock(&dq->back);
     atomic_store(&dq->wake_at, UINT64_MAX);
     hpr_cond_broadcast(&dq->room);
     hpr_mutex_unlock(&dq->back);
 }
 
-void hpr_deque_give_back(struct hpr_deque *dq)
-{
-    uint64_t taken = dq->taken;
-
-    if (taken == 0) return;
-    dq->taken = 0;
-    set_freed(dq, atomic_load_explicit(&dq->freed, memory_order_relaxed) + taken);
-}
-
 void hpr_deque_give_back_to(struct hpr_deque *dq, uint64_t pos)
 {
-    if (pos > atomic_load_explicit(&dq->freed, memory_order_relaxed)) set_freed(dq, pos);
+    const uint64_t freed = atomic_load_explicit(&dq->freed, memory_order_relaxed);
+
+    if (pos > freed) hpr_deque_add_freed(dq, pos - freed);
 }
 
 static bool is_ready(struct hpr_deque *dq)
@@ -206,12 +183,24 @@ static inline void relax(void)
 #endif
 }
 
+static void pause_for(int pauses)
+{
+    for (int i = 0; i < pauses; i++) relax();
+}
+
+void hpr_deque_let_come(const struct hpr_deque *dq)
+{
+    const uint64_t little = hpr_min_u64(HPR_LOOK_LITTLE, dq->ring.bytes / 16);
+
+    if (dq->head.pos == dq->published_seen && dq->head.pos - dq->looked_from < little) pause_for(HPR_LOOK_PAUSES);
+}
+
 /* Before it sleeps, the receiver looks a few times, slowly: a wake-up costs some 25 us, a look that comes too often takes
  * the line of `published` away from the senders. Bounded: at most a few microseconds each time the channel runs dry. */
 static bool poll_a_little(struct hpr_deque *dq)
 {
     for (int round = 0; round < HPR_POLL_ROUNDS; round++) {
-        for (int i = 0; i < HPR_POLL_PAUSES; i++) relax();
+        pause_for(HPR_POLL_PAUSES);
         if (is_ready(dq)) return true;
     }
     return false;

@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 
+#include "annotate.h"
 #include "ring.h"
 #include "sync.h"
 
@@ -24,6 +25,10 @@
 #define HPR_POLL_ROUNDS 10
 #endif
 #define HPR_POLL_PAUSES 20
+
+/* A look that brought fewer bytes than this, and less than a sixteenth of the ring, brought little; hpr_deque_let_come(). */
+#define HPR_LOOK_LITTLE 16384
+#define HPR_LOOK_PAUSES 40
 
 #define HPR_ATTENTION_SLEEPS 1U /* the receiver waits on not_empty */
 #define HPR_ATTENTION_EVENT  2U /* the receiver wants its event set */
@@ -50,6 +55,7 @@ struct hpr_deque {
     alignas(HPR_CACHE_LINE) struct hpr_cursor head; /* [receiver] */
     uint64_t published_seen;                        /* [receiver] last known value of published */
     uint64_t taken;                                 /* [receiver] bytes and weights passed, not yet given back */
+    uint64_t looked_from;                           /* [receiver] head.pos at the last look */
     int event_fd;                                   /* [front] -1: none */
 
     alignas(HPR_CACHE_LINE) _Atomic uint64_t freed; /* bytes and weights given back; written by the receiver only */
@@ -109,12 +115,27 @@ static inline bool hpr_deque_put_plain_locked(struct hpr_deque *dq, const void *
     return true;
 }
 
-/* Let the receiver see all entries put so far, and say whether something beside the ring waits for it. */
-void hpr_deque_publish_locked(struct hpr_deque *dq);
+/* Let the receiver see all entries put so far. */
+static inline void hpr_deque_publish_locked(struct hpr_deque *dq)
+{
+    HPR_ASSERT_HELD(&dq->back);
+    if (atomic_load_explicit(&dq->published, memory_order_relaxed) == dq->tail.pos) return;
+    HPR_ORDERS_BEFORE(&dq->published);
+    /* first: the receiver's place, which survives as well, is never ahead of it */
+    if (dq->kept_published) atomic_store_explicit(dq->kept_published, dq->tail.pos, memory_order_release);
+    atomic_store(&dq->published, dq->tail.pos);
+}
+
+/* Say whether something beside the ring waits for the receiver. */
 void hpr_deque_set_aside_locked(struct hpr_deque *dq, bool is_waiting);
 
 /* Wake the receiver if it sleeps. With or without `back`. */
-void hpr_deque_wake(struct hpr_deque *dq);
+void hpr_deque_wake_sleeper(struct hpr_deque *dq);
+
+static inline void hpr_deque_wake(struct hpr_deque *dq)
+{
+    if (HPR_UNLIKELY(atomic_load(&dq->attention) != 0)) hpr_deque_wake_sleeper(dq);
+}
 
 /* Wait until something changed that senders wait for, NEED bytes are free, DEADLINE or TIMEOUT_NS passed. May return
  * early. */
@@ -135,30 +156,60 @@ static inline bool hpr_deque_has_entry(struct hpr_deque *dq)
 /* Take the next entry, which is there. Its bytes stay until hpr_deque_give_back(). */
 void hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry);
 
-/* Take the next entry if it is a plain record, which is what a receive in memory costs. False: it is something else. */
-static inline bool hpr_deque_take_plain(struct hpr_deque *dq, const void **datap, uint64_t *lenp)
+/* Whether the next entry, which is there, is a plain record. */
+static inline bool hpr_deque_is_plain(const struct hpr_deque *dq)
+{
+    uint64_t head;
+
+    memcpy(&head, dq->ring.base + dq->head.offset, sizeof head);
+    return HPR_LIKELY((head & 7) == HPR_PLACE_RECORD);
+}
+
+/* Take the next entry, which is a plain record, of *LENP bytes: what a receive in memory costs. */
+static inline const void *hpr_deque_take_plain(struct hpr_deque *dq, uint64_t *lenp)
 {
     const unsigned char *at = dq->ring.base + dq->head.offset;
     uint64_t head;
     size_t entry;
 
     memcpy(&head, at, sizeof head);
-    if (HPR_UNLIKELY((head & 7) != HPR_PLACE_RECORD)) return false;
-    *datap = at + HPR_RING_HEAD_BYTES;
-    *lenp  = head >> 3;
-    entry  = HPR_RING_HEAD_BYTES + hpr_round_up((size_t)(head >> 3), 8);
+    *lenp = head >> 3;
+    entry = HPR_RING_HEAD_BYTES + hpr_round_up((size_t)(head >> 3), 8);
     dq->head.pos += entry;
     dq->head.offset += entry;
     if (dq->head.offset == dq->ring.bytes) dq->head.offset = 0;
     dq->taken += entry;
-    return true;
+    return at + HPR_RING_HEAD_BYTES;
 }
 
-/* Give back the room of all entries taken so far and wake senders that wait for it. */
-void hpr_deque_give_back(struct hpr_deque *dq);
+/* Wake senders that wait for room. */
+void hpr_deque_wake_senders(struct hpr_deque *dq);
+
+/* BYTES more have been given back; senders that wait for them are woken. */
+static inline void hpr_deque_add_freed(struct hpr_deque *dq, uint64_t bytes)
+{
+    const uint64_t freed = atomic_load_explicit(&dq->freed, memory_order_relaxed) + bytes;
+
+    HPR_ORDERS_BEFORE(&dq->freed);
+    atomic_store(&dq->freed, freed);
+    if (HPR_UNLIKELY(freed >= atomic_load(&dq->wake_at))) hpr_deque_wake_senders(dq);
+}
+
+/* Give back the room of all entries taken so far. */
+static inline void hpr_deque_give_back(struct hpr_deque *dq)
+{
+    const uint64_t taken = dq->taken;
+
+    dq->taken = 0;
+    if (taken > 0) hpr_deque_add_freed(dq, taken);
+}
 
 /* The same for entries below ring position POS only, where nothing has weight. */
 void hpr_deque_give_back_to(struct hpr_deque *dq, uint64_t pos);
+
+/* Before a look that is not urgent: a receiver as fast as the senders would find one entry each time, and take the line of
+ * `published` away from them for each. When the last look brought little, they get a moment to put some more. */
+void hpr_deque_let_come(const struct hpr_deque *dq);
 
 /* Sleep until there is an entry or something aside, or DEADLINE has passed: then false. */
 bool hpr_deque_sleep(struct hpr_deque *dq, uint64_t deadline_ns);

@@ -65,6 +65,15 @@ static void put_from_frame(hopper_receiver *rcv, struct hopper_record *rec)
     put_packed(rcv, rec, data, bytes);
 }
 
+/* The next entry of the ring, which is a plain record. */
+static inline void put_plain(hopper_receiver *rcv, struct hopper_record *rec)
+{
+    uint64_t len;
+    const void *data = hpr_deque_take_plain(&rcv->channel->deque, &len);
+
+    put_record(rcv, rec, data, len);
+}
+
 /* As many records as stand in the ring one after the other, up to MAX. */
 static size_t put_run(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
 {
@@ -72,13 +81,7 @@ static size_t put_run(hopper_receiver *rcv, struct hopper_record *recs, size_t m
     size_t n             = 0;
 
     if (rcv->channel->options.item_type) return 0; /* items are unpacked one by one, if they are packed at all */
-    while (n < max && hpr_deque_has_entry(dq)) {
-        const void *data;
-        uint64_t len;
-
-        if (!hpr_deque_take_plain(dq, &data, &len)) break;
-        put_record(rcv, &recs[n++], data, len);
-    }
+    while (n < max && hpr_deque_has_entry(dq) && hpr_deque_is_plain(dq)) put_plain(rcv, &recs[n++]);
     return n;
 }
 
@@ -111,6 +114,12 @@ static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
     }
     assert(0 && "an entry of the ring");
     return false;
+}
+
+/* Whether there is something to hand out before the ring is looked at. */
+static bool has_more_at_hand(const hopper_receiver *rcv)
+{
+    return rcv->gap_next < rcv->gap_count || rcv->frame_records > 0 || rcv->due > 0;
 }
 
 /* HOPPER_EAGAIN: there is nothing now. */
@@ -193,6 +202,7 @@ hopper_status hopper_receive_batch(hopper_receiver *rcv, struct hopper_record *r
     if (!rcv || !recs || !countp || max == 0)
         return rcv ? hpr_error_set(&rcv->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
     settle(rcv, false);
+    if (deadline_ns != HOPPER_NOW && !has_more_at_hand(rcv)) hpr_deque_let_come(&rcv->channel->deque);
     do {
         st = collect(rcv, recs, max, countp);
         if (st == HOPPER_EAGAIN) st = wait_for_more(rcv, deadline_ns);
@@ -201,10 +211,25 @@ hopper_status hopper_receive_batch(hopper_receiver *rcv, struct hopper_record *r
     return st;
 }
 
+/* What nearly every receive comes to: a record of bytes is next in the ring, known to be there, and nothing goes before. */
+static inline bool is_plain_next(const hopper_receiver *rcv)
+{
+    const struct hpr_deque *dq = &rcv->channel->deque;
+
+    return !rcv->channel->options.item_type && !has_more_at_hand(rcv) && dq->head.pos != dq->published_seen &&
+           hpr_deque_is_plain(dq);
+}
+
 hopper_status hopper_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t deadline_ns)
 {
     size_t count;
 
+    if (HPR_LIKELY(rcv && rec && is_plain_next(rcv))) { /* hopper_receive_batch() in few steps */
+        settle(rcv, false);
+        put_plain(rcv, rec);
+        atomic_store_explicit(&rcv->channel->delivered_seq, rcv->next_seq - 1, memory_order_relaxed);
+        return HOPPER_OK;
+    }
     return hopper_receive_batch(rcv, rec, 1, deadline_ns, &count);
 }
 

@@ -74,18 +74,23 @@ static uint64_t policy_deadline(const struct hpr_channel *ch)
     return ch->options.when_full == HOPPER_FULL_BLOCK ? HOPPER_FOREVER : HOPPER_NOW;
 }
 
+static inline hopper_status send_one(hopper_sender *snd, const void *data, size_t len, uint64_t deadline_ns)
+{
+    const struct iovec record = { (void *)(uintptr_t)data, len };
+
+    if (HPR_UNLIKELY(snd->channel->options.item_type != NULL))
+        return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send bytes on a channel of items", NULL);
+    return hpr_admit_record(snd->channel, &record, deadline_ns, &snd->last_seq, &snd->error);
+}
+
 hopper_status hopper_send(hopper_sender *snd, const void *data, size_t len)
 {
-    if (!snd) return HOPPER_EINVAL;
-    return hopper_send_until(snd, data, len, policy_deadline(snd->channel));
+    return snd ? send_one(snd, data, len, policy_deadline(snd->channel)) : HOPPER_EINVAL;
 }
 
 hopper_status hopper_send_until(hopper_sender *snd, const void *data, size_t len, uint64_t deadline_ns)
 {
-    const struct iovec record = { (void *)(uintptr_t)data, len };
-    size_t accepted;
-
-    return hopper_send_batch(snd, &record, 1, deadline_ns, &accepted);
+    return snd ? send_one(snd, data, len, deadline_ns) : HOPPER_EINVAL;
 }
 
 hopper_status hopper_send_batch(hopper_sender *snd, const struct iovec *records, size_t count, uint64_t deadline_ns,

@@ -113,6 +113,9 @@ mutant sleep_ignores_aside deque.c \
 mutant wake_looks_too_early admit.c \
     'hpr_channel_publish_locked\(ch\);\s+hpr_channel_update_aside_locked\(ch\);\s+hpr_mutex_unlock\(&ch->deque.back\);\s+hpr_deque_wake\(&ch->deque\);\s+\*acceptedp = i;' \
     'hpr_deque_wake(&ch->deque); hpr_channel_publish_locked(ch); hpr_channel_update_aside_locked(ch); hpr_mutex_unlock(&ch->deque.back); *acceptedp = i;'
+mutant wake_looks_too_early_for_one admit.c \
+    'hpr_channel_publish_locked\(ch\);(\s+\} else \{\s+st = send_record_locked.*?)hpr_mutex_unlock\(&ch->deque.back\);\s+hpr_deque_wake\(&ch->deque\);' \
+    'hpr_deque_wake(&ch->deque); hpr_channel_publish_locked(ch);} else {st = send_record_locked(ch, record, deadline_ns, err); if (st == HOPPER_OK) *seqp = ch->next_seq - 1; hpr_channel_publish_locked(ch); hpr_channel_update_aside_locked(ch); hpr_deque_wake(&ch->deque); } hpr_mutex_unlock(&ch->deque.back);'
 mutant wake_forgets_event deque.c \
     'if \(attention & HPR_ATTENTION_EVENT\)' \
     'if ((attention & HPR_ATTENTION_EVENT) && !(attention & HPR_ATTENTION_SLEEPS) && 0)'
@@ -180,6 +183,12 @@ mutant receiver_cleans_silently fetch.c \
 mutant views_die_early receiver.c \
     'atomic_store_explicit\(&rcv->channel->delivered_seq' \
     'hpr_deque_give_back(&rcv->channel->deque); atomic_store_explicit(&rcv->channel->delivered_seq'
+mutant one_view_dies_early receiver.c \
+    'settle\(rcv, false\);(\s+)put_plain\(rcv, rec\);' \
+    'put_plain(rcv, rec); settle(rcv, false);'
+mutant one_is_never_given_back receiver.c \
+    'settle\(rcv, false\);(\s+)put_plain\(rcv, rec\);' \
+    'rcv->channel->deque.taken = 0; settle(rcv, false); put_plain(rcv, rec);'
 
 # ---- sends that share a sync
 mutant round_ends_silently commit.c \

@@ -10,6 +10,7 @@
 extern const struct sched_scenario scenario_memory_2x2;
 extern const struct sched_scenario scenario_memory_3x1;
 extern const struct sched_scenario scenario_memory_batches;
+extern const struct sched_scenario scenario_memory_batch_wakes;
 extern const struct sched_scenario scenario_memory_clone;
 extern const struct sched_scenario scenario_memory_books;
 extern const struct sched_scenario scenario_memory_items;

@@ -58,6 +58,22 @@ static void memory_batches(void)
     rig_finish();
 }
 
+/* Nothing comes after the batch that would wake the receiver in its place. */
+static void send_batch_and_stay(struct rig_sender *s)
+{
+    size_t accepted;
+
+    SCHED_CHECK(rig_send_batch(s, 32, 3, HOPPER_FOREVER, &accepted) == HOPPER_OK);
+}
+
+static void memory_batch_wakes(void)
+{
+    rig_open(&(struct rig_options){ .senders = 1 });
+    rig_start_all(send_batch_and_stay);
+    rig_receive_count(3);
+    rig_finish();
+}
+
 /* ---- a sender is cloned while another thread uses it, and closed while the clone is made ---- */
 
 static hopper_sender *made;
@@ -190,6 +206,12 @@ const struct sched_scenario scenario_memory_batches = {
     memory_batches,
     SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 2 }, { .mode = SCHED_RANDOM, .schedules = 10000 } },
+};
+const struct sched_scenario scenario_memory_batch_wakes = {
+    "memory_batch_wakes",
+    memory_batch_wakes,
+    SCHED_CLEAN,
+    { { .mode = SCHED_DFS, .bound = 3 } },
 };
 const struct sched_scenario scenario_memory_clone = {
     "memory_clone",
