@@ -376,6 +376,24 @@ static inline bool send_plain_locked(struct hpr_channel *ch, const struct iovec 
     return true;
 }
 
+/* What nearly every send comes to once a channel has overflowed. */
+static inline bool overflow_plain_locked(struct hpr_channel *ch, const struct iovec *record)
+{
+    struct hpr_spill *sp = &ch->spill;
+
+    if (ch->overflow == 0 || ch->tail_gap > 0 || ch->is_refusing || sp->is_exclusive || sp->failed_errno != 0 ||
+        ch->memory.header || !record->iov_base || record->iov_len > ch->plan.record_bytes_max)
+        return false;
+    if (hpr_deque_is_half_free_locked(&ch->deque) ||
+        !hpr_spill_append_plain_locked(sp, ch->next_seq, record->iov_base, record->iov_len))
+        return false;
+    ch->overflow++;
+    ch->overflowed++;
+    ch->next_seq++;
+    ch->accepted_bytes += record->iov_len;
+    return true;
+}
+
 /* Any record of bytes. */
 static hopper_status send_record_locked(struct hpr_channel *ch, const struct iovec *record, uint64_t deadline_ns,
                                         struct hopper_error *err)
@@ -400,7 +418,7 @@ hopper_status hpr_admit_record(struct hpr_channel *ch, const struct iovec *recor
         return hpr_commit_send(ch, &batch, deadline_ns, &accepted, seqp, err);
     }
     hpr_mutex_lock(&ch->deque.back);
-    if (HPR_LIKELY(send_plain_locked(ch, record))) {
+    if (HPR_LIKELY(send_plain_locked(ch, record)) || overflow_plain_locked(ch, record)) {
         *seqp = ch->next_seq - 1;
         hpr_channel_publish_locked(ch);
     } else {
@@ -428,7 +446,7 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
     }
     hpr_mutex_lock(&ch->deque.back);
     for (i = 0; i < count; i++) {
-        if (HPR_UNLIKELY(!send_plain_locked(ch, &records[i])))
+        if (HPR_UNLIKELY(!send_plain_locked(ch, &records[i])) && !overflow_plain_locked(ch, &records[i]))
             st = send_record_locked(ch, &records[i], deadline_ns, err);
         if (HPR_UNLIKELY(st != HOPPER_OK)) break;
         last = ch->next_seq - 1;

@@ -3,33 +3,11 @@
  * allocates, where a header of at most five bytes and a view of the bytes behind it are wanted for each record. */
 #include "record.h"
 
-#include "bytes.h"
-
-#define BIN_8  0xc4
-#define BIN_16 0xc5
-#define BIN_32 0xc6
 #define EXT_8  0xc7
 #define EXT_16 0xc8
 #define EXT_32 0xc9
 
 #define EXT_NUMBERED 1 /* the msgpack ext type */
-
-size_t hpr_record_put_header(unsigned char *out, uint32_t len)
-{
-    if (len < 256) {
-        out[0] = BIN_8;
-        out[1] = (unsigned char)len;
-        return 2;
-    }
-    if (len < 65536) {
-        out[0] = BIN_16;
-        hpr_put_u16(out + 1, (uint16_t)len);
-        return 3;
-    }
-    out[0] = BIN_32;
-    hpr_put_u32(out + 1, len);
-    return 5;
-}
 
 size_t hpr_record_put_numbered_header(unsigned char *out, uint32_t len, uint64_t id, uint64_t number)
 {
@@ -60,9 +38,9 @@ static size_t get_header(const unsigned char *in, size_t len, uint32_t *bytesp)
 {
     if (len < 2) return 0;
     switch (in[0]) {
-    case BIN_8: *bytesp = in[1]; return 2;
-    case BIN_16: *bytesp = len < 3 ? 0 : hpr_get_u16(in + 1); return len < 3 ? 0 : 3;
-    case BIN_32: *bytesp = len < 5 ? 0 : hpr_get_u32(in + 1); return len < 5 ? 0 : 5;
+    case HPR_RECORD_BIN_8: *bytesp = in[1]; return 2;
+    case HPR_RECORD_BIN_16: *bytesp = len < 3 ? 0 : hpr_get_u16(in + 1); return len < 3 ? 0 : 3;
+    case HPR_RECORD_BIN_32: *bytesp = len < 5 ? 0 : hpr_get_u32(in + 1); return len < 5 ? 0 : 5;
     case EXT_8: *bytesp = in[1]; return len < 3 || in[2] != EXT_NUMBERED ? 0 : 3;
     case EXT_16: *bytesp = len < 4 ? 0 : hpr_get_u16(in + 1); return len < 4 || in[3] != EXT_NUMBERED ? 0 : 4;
     case EXT_32: *bytesp = len < 6 ? 0 : hpr_get_u32(in + 1); return len < 6 || in[5] != EXT_NUMBERED ? 0 : 6;

@@ -5,6 +5,7 @@
 #define HPR_RECORD_H
 
 #include "base.h"
+#include "bytes.h"
 
 #define HPR_RECORD_HEADER_MAX  5 /* bytes before a record's own: bin 8 (2), bin 16 (3), bin 32 (5) */
 #define HPR_RECORD_BYTES_LIMIT (UINT64_C(0xffffffff) - 4096) /* the longest record that the format can carry */
@@ -15,8 +16,27 @@ static inline uint64_t hpr_record_packed_bytes(uint64_t len)
     return len + (len < 256 ? 2U : len < 65536 ? 3U : 5U);
 }
 
+#define HPR_RECORD_BIN_8  0xc4
+#define HPR_RECORD_BIN_16 0xc5
+#define HPR_RECORD_BIN_32 0xc6
+
 /* Write the header of a record of LEN bytes at OUT, which has room for HPR_RECORD_HEADER_MAX. Returns its bytes. */
-size_t hpr_record_put_header(unsigned char *out, uint32_t len);
+static inline size_t hpr_record_put_header(unsigned char *out, uint32_t len)
+{
+    if (len < 256) {
+        out[0] = HPR_RECORD_BIN_8;
+        out[1] = (unsigned char)len;
+        return 2;
+    }
+    if (len < 65536) {
+        out[0] = HPR_RECORD_BIN_16;
+        hpr_put_u16(out + 1, (uint16_t)len);
+        return 3;
+    }
+    out[0] = HPR_RECORD_BIN_32;
+    hpr_put_u32(out + 1, len);
+    return 5;
+}
 
 #define HPR_RECORD_NUMBER_BYTES      16 /* before a numbered record: its producer's id, and the number */
 #define HPR_RECORD_NUMBERED_HEAD_MAX (6 + HPR_RECORD_NUMBER_BYTES)

@@ -15,6 +15,7 @@
 
 #include "dir.h"
 #include "memory.h"
+#include "record.h"
 #include "stream.h"
 #include "sync.h"
 
@@ -54,11 +55,11 @@ struct hpr_spill {
     bool has_codec;         /* [const after open] */
     bool holds_written;     /* [const after open] blocks that are written wait in `written` */
 
-    struct hpr_block *open;        /* [back] NULL: none */
-    struct hpr_block *oldest;      /* [back] the queue of blocks behind it is sealed */
-    struct hpr_block *youngest;    /* [back] */
-    struct hpr_block *written;     /* [back] oldest first */
-    struct hpr_block *early;       /* [back] of an earlier run, which had handed them out: older than what is in files, so
+    struct hpr_block *open;     /* [back] NULL: none */
+    struct hpr_block *oldest;   /* [back] the queue of blocks behind it is sealed */
+    struct hpr_block *youngest; /* [back] */
+    struct hpr_block *written;  /* [back] oldest first */
+    struct hpr_block *early;    /* [back] of an earlier run, which had handed them out: older than what is in files, so
                                       they never get there; oldest first */
     struct hpr_block *free_blocks; /* [back] */
     struct hpr_lane *free_lanes;   /* [back] */
@@ -101,6 +102,23 @@ void hpr_spill_claim_locked(struct hpr_spill *sp, uint64_t records);
  * HPR_WAIT: no free block; hpr_spill_work_locked() makes one. HPR_FULL: no promise to be had. */
 enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
                                         const struct hpr_source *source);
+
+/* The same for LEN bytes at DATA, in a channel whose memory does not survive, when it is plain that they fit: the open block
+ * has the number before SEQ, and room. False: they were not put. */
+static inline bool hpr_spill_append_plain_locked(struct hpr_spill *sp, uint64_t seq, const void *data, size_t len)
+{
+    struct hpr_block *block = sp->open;
+
+    if (HPR_UNLIKELY(!block || len > sp->block_bytes || block->first_seq + block->records != seq ||
+                     hpr_record_packed_bytes(len) > sp->block_bytes - block->raw_bytes))
+        return false;
+    block->raw_bytes += hpr_record_put_header(block->raw + block->raw_bytes, (uint32_t)len);
+    if (len == 8) memcpy(block->raw + block->raw_bytes, data, 8); /* one store, where memcpy() would be a call */
+    else if (len > 0) memcpy(block->raw + block->raw_bytes, data, len);
+    block->raw_bytes += len;
+    block->records++;
+    return true;
+}
 
 /* Whether a record can go into a block. */
 bool hpr_spill_is_small(const struct hpr_spill *sp, const struct hpr_source *source);
