@@ -27,8 +27,8 @@
 #define HPR_POLL_PAUSES 20
 
 /* A look that brought fewer bytes than this, and less than a sixteenth of the ring, brought little; hpr_deque_let_come(). */
-#define HPR_LOOK_LITTLE 16384
-#define HPR_LOOK_PAUSES 40
+#define HPR_LOOK_LITTLE 65536
+#define HPR_LOOK_PAUSES 80
 
 #define HPR_ATTENTION_SLEEPS 1U /* the receiver waits on not_empty */
 #define HPR_ATTENTION_EVENT  2U /* the receiver wants its event set */
