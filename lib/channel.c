@@ -175,8 +175,9 @@ static hopper_status make_records(struct hpr_channel *ch, struct hopper_receiver
     if (!hpr_channel_survives(ch)) return HOPPER_OK;
     ch->producers     = hpr_arena_take(&ch->arena, sizeof *ch->producers);
     ch->dir.producers = hpr_arena_take(&ch->arena, sizeof *ch->dir.producers);
+    ch->dir.producers_synced = hpr_arena_take(&ch->arena, sizeof *ch->dir.producers_synced);
     rcv->noted        = hpr_arena_take(&ch->arena, HPR_GAPS_NOTED_MAX * sizeof *rcv->noted);
-    return ch->producers && ch->dir.producers && rcv->noted ? HOPPER_OK : HOPPER_ENOMEM;
+    return ch->producers && ch->dir.producers && ch->dir.producers_synced && rcv->noted ? HOPPER_OK : HOPPER_ENOMEM;
 }
 
 /* All memory is taken here. */

@@ -333,6 +333,14 @@ static int cut_off_waste(struct hpr_dir *dir)
     return res;
 }
 
+/* NAME, with the name that the fresh file has now in it. */
+static const char *fresh_name(const struct hpr_dir *dir, char *name)
+{
+    if (dir->fresh_is_hidden) return HPR_REWRITE_NAME;
+    hpr_queue_file_name(name, dir->fresh.number);
+    return name;
+}
+
 /* Behind the fresh file's header; on failure there is no fresh file. */
 static int write_table(struct hpr_dir *dir)
 {
@@ -347,14 +355,30 @@ static int write_table(struct hpr_dir *dir)
         dir->fresh.bytes += len;
         return 0;
     }
-    hpr_queue_file_name(name, dir->fresh.number);
-    if (dir->io->unlink_at(dir->io->ctx, dir->fd, name) < 0) dir->next_number++; /* it is read, and has nothing */
+    if (dir->io->unlink_at(dir->io->ctx, dir->fd, fresh_name(dir, name)) < 0 && !dir->fresh_is_hidden)
+        dir->next_number++; /* it is read, and has nothing */
     hpr_queue_file_close(&dir->fresh, dir->io);
     return res;
 }
 
+/* -EEXIST: something has the name that the file's number stands for. */
+static int create_hidden(struct hpr_dir *dir, const struct hpr_file_header *header)
+{
+    const struct hopper_io *io = dir->io;
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    struct hopper_io_stat st;
+    int res;
+
+    hpr_queue_file_name(name, header->number);
+    if ((res = io->stat_at(io->ctx, dir->fd, name, &st)) != -ENOENT) return res < 0 ? res : -EEXIST;
+    if ((res = hpr_dir_remove_hidden(dir)) < 0) return res; /* of a try before */
+    res               = hpr_queue_file_create_as(&dir->fresh, io, dir->fd, HPR_REWRITE_NAME, header);
+    dir->fresh.number = res == 0 ? header->number : 0;
+    return res;
+}
+
 /* A name that is taken by a file not ours is passed over; there are not many, or somebody is at work here who should not. */
-int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq)
+int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq, bool is_hidden)
 {
     struct hpr_file_header header = { .survive   = dir->survive,
                                       .content   = dir->content,
@@ -371,9 +395,11 @@ int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq)
     for (;;) {
         header.number = dir->next_number;
         if (header.number >= HPR_NUMBER_END) return -EOVERFLOW;
-        res = hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
+        res           = is_hidden ? create_hidden(dir, &header)
+                                  : hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
         if (res == 0) {
             dir->fresh_first_seq = first_seq;
+            dir->fresh_is_hidden = is_hidden;
             return header.has_table ? write_table(dir) : 0;
         }
         if (res != -EEXIST || dir->squatter_count == HPR_SQUATTERS_MAX) return res;
@@ -414,7 +440,7 @@ hopper_status hpr_dir_begin_frame(struct hpr_dir *dir, uint64_t frame_bytes, uin
 
         if (st != HOPPER_OK) return st;
     }
-    res = hpr_dir_create_fresh(dir, first_seq);
+    res = hpr_dir_create_fresh(dir, first_seq, false);
     if (res == 0) return HOPPER_OK;
     hpr_queue_file_name(name, dir->next_number);
     lock_path(path, sizeof path, dir, name);
@@ -484,10 +510,14 @@ bool hpr_dir_roll_back_frame(struct hpr_dir *dir)
         hpr_queue_file_roll_back(&dir->active, dir->io);
         return dir->active.is_broken;
     }
-    hpr_queue_file_name(name, dir->fresh.number);
-    if (dir->io->unlink_at(dir->io->ctx, dir->fd, name) == 0) {
+    if (dir->io->unlink_at(dir->io->ctx, dir->fd, fresh_name(dir, name)) == 0) {
         hpr_queue_file_close(&dir->fresh, dir->io);
         return false;
+    }
+    if (dir->fresh_is_hidden) { /* nobody reads it, and the next try removes it */
+        (void)dir->io->truncate(dir->io->ctx, dir->fresh.fd, 0);
+        hpr_queue_file_close(&dir->fresh, dir->io);
+        return true;
     }
     /* without its header too: frames that still go to the file before it make what that says of their number wrong */
     if (dir->io->truncate(dir->io->ctx, dir->fresh.fd, 0) != 0) dir->waste = dir->fresh.number;

@@ -68,12 +68,14 @@ struct hpr_dir {
     uint64_t active_first_seq; /* [writer] */
     uint64_t active_record_offset;         /* [writer] */
     uint64_t fresh_first_seq;              /* [writer] */
+    bool fresh_is_hidden;                  /* [writer] its name is HPR_REWRITE_NAME still */
     uint64_t writer_records;               /* [writer] in all files so far */
     uint64_t squatters[HPR_SQUATTERS_MAX]; /* [writer] numbers whose names were taken by files not ours */
     size_t squatter_count;                 /* [writer] */
     size_t squatters_seen;                 /* [back] those of them that the remover may look at */
 
     struct hpr_producers *producers; /* [writer] as of all that was written; NULL where nothing survives */
+    struct hpr_producers *producers_synced; /* [writer] as of what is on the device */
     uint64_t synced_bytes;           /* [writer] of the active file: up to here it is on the device */
     uint64_t synced_records;         /* [writer] records in them */
     uint64_t synced_last_seq;        /* [writer] of the last of these */
@@ -136,7 +138,13 @@ void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t re
 bool hpr_dir_roll_back_frame(struct hpr_dir *dir);
 
 /* For dir_sync.c: create the next file (a negated errno or 0), and make it the active one. */
-int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq);
+int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq, bool is_hidden);
+
+/* Give the fresh file, which is hidden and on the device, the name that its number has. A negated errno or 0. */
+int hpr_dir_show_fresh(struct hpr_dir *dir);
+
+/* Remove what a run that ended, or a try that failed, left under HPR_REWRITE_NAME. A negated errno or 0. */
+HPR_MUST_CHECK int hpr_dir_remove_hidden(const struct hpr_dir *dir);
 void hpr_dir_adopt_fresh(struct hpr_dir *dir);
 
 /* With `back` held: write no more to the active file, the next frame goes to a new one. */

@@ -22,19 +22,23 @@ static void note_synced(struct hpr_dir *dir)
     dir->synced_records     = dir->active.records;
     dir->synced_last_seq    = dir->active.last_seq;
     dir->synced_seq         = hpr_max_u64(dir->synced_seq, dir->active.last_seq);
+    *dir->producers_synced  = *dir->producers;
     dir->has_unsynced_names = false;
     dir->unsynced           = 0;
 }
 
-/* FD's data, then the names. */
-static int sync_file(struct hpr_dir *dir, int fd)
+static int sync_data(struct hpr_dir *dir, int fd)
 {
     int res = dir->io->fdatasync(dir->io->ctx, fd);
 
-    if (res < 0) return res;
-    count_sync(dir);
-    if (!dir->has_unsynced_names) return 0;
-    res = dir->io->fsync(dir->io->ctx, dir->fd);
+    if (res == 0) count_sync(dir);
+    return res;
+}
+
+static int sync_names(struct hpr_dir *dir)
+{
+    int res = dir->io->fsync(dir->io->ctx, dir->fd);
+
     if (res == 0) count_sync(dir);
     return res;
 }
@@ -44,7 +48,9 @@ hopper_status hpr_dir_sync(struct hpr_dir *dir, struct hopper_error *err)
     int res;
 
     if (dir->active.fd < 0 || dir->active.bytes <= dir->synced_bytes) return HOPPER_OK;
-    if ((res = sync_file(dir, dir->active.fd)) < 0) {
+    res = sync_data(dir, dir->active.fd);
+    if (res == 0 && dir->has_unsynced_names) res = sync_names(dir);
+    if (res < 0) {
         dir->active_is_spent = true;
         return hpr_error_io(err, res, "sync the queue file being written in", dir->path);
     }
@@ -115,13 +121,34 @@ static int copy_frames(struct hpr_dir *dir)
     uint64_t at = first_unsynced(dir);
     int res;
 
-    if ((res = get_header(dir, at, &h)) < 0 || (res = hpr_dir_create_fresh(dir, h.first_seq)) < 0) return res;
+    if ((res = get_header(dir, at, &h)) < 0 || (res = hpr_dir_create_fresh(dir, h.first_seq, true)) < 0) return res;
     while (res == 0 && at < dir->active.bytes) {
         if ((res = get_header(dir, at, &h)) == 0) res = copy_frame(dir, at, &h);
         at += HPR_FRAME_HEADER_BYTES + (uint64_t)h.stored_bytes;
     }
+    /* from the moment it has its name, what the other file has of these records does not count */
+    if (res == 0) res = sync_data(dir, dir->fresh.fd);
+    if (res == 0) res = hpr_dir_show_fresh(dir);
     dir->has_unsynced_names = true;
-    return res == 0 ? sync_file(dir, dir->fresh.fd) : res;
+    return res == 0 ? sync_names(dir) : res;
+}
+
+int hpr_dir_show_fresh(struct hpr_dir *dir)
+{
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    int res;
+
+    hpr_queue_file_name(name, dir->fresh.number);
+    if ((res = dir->io->rename_at(dir->io->ctx, dir->fd, HPR_REWRITE_NAME, name)) < 0) return res;
+    dir->fresh_is_hidden = false;
+    return 0;
+}
+
+int hpr_dir_remove_hidden(const struct hpr_dir *dir)
+{
+    int res = dir->io->unlink_at(dir->io->ctx, dir->fd, HPR_REWRITE_NAME);
+
+    return res == -ENOENT ? 0 : res;
 }
 
 static void give_up_fresh(struct hpr_dir *dir)
@@ -148,6 +175,7 @@ void hpr_dir_forget_unsynced(struct hpr_dir *dir)
     uint64_t before = dir->active.bytes;
 
     if (dir->active.fd < 0 || before <= first_unsynced(dir)) return;
+    *dir->producers = *dir->producers_synced;
     cut_active(dir);
     if (!dir->active.is_broken) dir->writer_written -= before - dir->active.bytes;
 }

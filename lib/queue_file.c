@@ -32,12 +32,19 @@ bool hpr_queue_file_parse_name(const char *name, uint64_t *numberp)
 int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *io, int dirfd,
                           const struct hpr_file_header *header)
 {
-    unsigned char bytes[HPR_FILE_HEADER_BYTES];
     char name[HPR_QUEUE_FILE_NAME_BYTES];
+
+    hpr_queue_file_name(name, header->number);
+    return hpr_queue_file_create_as(file, io, dirfd, name, header);
+}
+
+int hpr_queue_file_create_as(struct hpr_queue_file *file, const struct hopper_io *io, int dirfd, const char *name,
+                             const struct hpr_file_header *header)
+{
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
     int fd, res;
 
     *file = HPR_QUEUE_FILE_NONE;
-    hpr_queue_file_name(name, header->number);
     fd = io->open_at(io->ctx, dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return fd;
     (void)io->chmod(io->ctx, fd, 0600); /* with umask 0777 it could not even be read back */

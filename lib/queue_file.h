@@ -8,6 +8,9 @@
 
 #define HPR_QUEUE_FILE_NAME_BYTES 24 /* 20 digits, ".hq", NUL */
 
+/* What could not be synced is written again under this name: a run that ends meanwhile leaves nothing that counts. */
+#define HPR_REWRITE_NAME "REWRITE"
+
 struct hpr_queue_file {
     int fd; /* -1: no file */
     uint64_t number;
@@ -31,6 +34,10 @@ bool hpr_queue_file_parse_name(const char *name, uint64_t *numberp);
  * file is left, unless it could not be removed either: then FILE->number says so. A negated errno or 0. */
 HPR_MUST_CHECK int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *io, int dirfd,
                                          const struct hpr_file_header *header);
+
+/* The same under the name NAME, by which nobody reads it yet. */
+HPR_MUST_CHECK int hpr_queue_file_create_as(struct hpr_queue_file *file, const struct hopper_io *io, int dirfd,
+                                            const char *name, const struct hpr_file_header *header);
 
 /* Write LEN bytes at OFFSET behind the last good frame, without making them part of the file yet. */
 HPR_MUST_CHECK int hpr_queue_file_write(struct hpr_queue_file *file, const struct hopper_io *io, const void *buf,

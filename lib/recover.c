@@ -209,6 +209,7 @@ struct scan {
     uint64_t end;       /* behind the last frame that is all there */
     uint64_t first_seq; /* of the first frame; 0: none seen */
     uint64_t end_seq;   /* 0: no frame seen */
+    uint64_t void_seq;  /* from there on records were written again in a newer file; 0: none were */
     uint64_t dropped_total;
     uint64_t records;
     struct hpr_found *found;
@@ -347,7 +348,7 @@ static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
     start_scan(s);
     while (s->at < s->bytes) {
         struct hpr_frame_header h;
-        bool is_good = false;
+        bool is_good = false, is_void;
         int res;
 
         switch (judge(s, s->at, &h)) {
@@ -369,9 +370,11 @@ static hopper_status scan_frames(struct scan *s, struct hopper_error *err)
         if (h.stored_bytes > s->bytes - s->at - HPR_FRAME_HEADER_BYTES) return HOPPER_OK;
         if ((res = check_payload(s, &h, &is_good)) < 0)
             return file_error(s->dir, s->number, res, "read queue file", err);
-        if (is_good && s->found->producers.count > 0 && (res = note_numbers(s, &h)) < 0)
+        is_void = s->void_seq > 0 && h.first_seq >= s->void_seq;
+        if (is_good && !is_void && s->found->producers.count > 0 && (res = note_numbers(s, &h)) < 0)
             return file_error(s->dir, s->number, res, "read queue file", err);
         s->at += HPR_FRAME_HEADER_BYTES + h.stored_bytes;
+        if (is_void) continue;
         if (!is_good && s->may_be_torn) {
             s->has_passed_bad = true;
             continue;
@@ -436,8 +439,8 @@ static void set_offsets(struct hpr_dir *dir, const struct hpr_found *found, cons
 }
 
 /* File NUMBER from its header to its end. *IS_ENDP: it tells where the records end. */
-static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uint64_t number, bool *is_endp,
-                               struct hopper_error *err)
+static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uint64_t number, uint64_t *void_seqp,
+                               bool *is_endp, struct hopper_error *err)
 {
     struct scan s  = { .dir = dir, .found = found, .number = number, .may_be_torn = found->may_be_torn };
     bool is_newest = dir->end.number == 0;
@@ -447,6 +450,7 @@ static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uin
     if ((st = look_at(dir, number, &look, err)) != HOPPER_OK) return st;
     if ((s.fd = open_file(dir, number, O_RDONLY)) < 0) return file_error(dir, number, s.fd, "open queue file", err);
     s.bytes       = look.bytes;
+    s.void_seq    = *void_seqp;
     s.lacks_table = look.header.has_table;
     st            = scan_frames(&s, err);
     if (st == HOPPER_OK && found->end_seq == 0) st = cut_tail(&s, found, err); /* newer files say nothing */
@@ -458,6 +462,7 @@ static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uin
     if (s.end_seq > 0) found->end_dropped_total = hpr_max_u64(found->end_dropped_total, s.dropped_total);
     if (is_newest) dir->end = (struct hpr_dir_end){ .number = number, .bytes = s.bytes, .first_seq = s.first_seq };
     *is_endp = look.verdict == HPR_FILE_OURS && !s.lacks_table;
+    if (look.verdict == HPR_FILE_OURS && dir->survive == HOPPER_SURVIVE_POWER_LOSS) *void_seqp = look.header.first_seq;
     if (look.verdict == HPR_FILE_OURS && dir->end.start == 0) set_offsets(dir, found, &s, &look.header);
     return HOPPER_OK;
 }
@@ -476,11 +481,13 @@ static int newest_below(void *arg, const char *name)
 
 static hopper_status find_end(struct survey *s)
 {
-    bool is_end = false;
+    uint64_t void_seq = 0;
+    bool is_end       = false;
     hopper_status st;
 
     while (s->newest != 0) {
-        if ((st = scan_file(s->dir, s->found, s->newest, &is_end, s->err)) != HOPPER_OK || is_end) return st;
+        st = scan_file(s->dir, s->found, s->newest, &void_seq, &is_end, s->err);
+        if (st != HOPPER_OK || is_end) return st;
         s->below  = s->newest; /* its header says nothing: what comes before tells */
         s->newest = 0;
         if ((st = list_all(s, newest_below)) != HOPPER_OK) return st;
@@ -627,6 +634,7 @@ static hopper_status find_all(struct survey *s)
     if (!s->has_id && (st = list_all(s, find_id)) != HOPPER_OK) return st;
     if (!s->has_id && (res = dir->io->random(dir->io->ctx, dir->channel_id, sizeof dir->channel_id)) < 0)
         return hpr_error_io(s->err, res, "get random bytes", NULL);
+    if ((res = hpr_dir_remove_hidden(dir)) < 0) return part_error(dir, HPR_REWRITE_NAME, res, "remove", s->err);
     if ((res = hpr_producers_read(&s->found->producers, dir->io, dir->fd, dir->channel_id)) < 0)
         return part_error(dir, HPR_PRODUCERS_NAME, res, "read", s->err);
     s->newest = 0;

@@ -218,7 +218,7 @@ static hopper_status restore_locked(struct hpr_channel *ch, struct hopper_receiv
     struct parts parts = { 0 };
     hopper_status st;
 
-    *ch->producers = *ch->dir.producers = found->producers; /* the latter as of what is in files */
+    *ch->producers = *ch->dir.producers = *ch->dir.producers_synced = found->producers; /* the latter as of files */
     if (found->has_memory) hpr_producers_merge(ch->producers, &found->old.producers);
     if (found->has_memory && ((st = copy_ring(ch, &found->old, &found->passed, &parts, err)) != HOPPER_OK ||
                               (st = copy_blocks(ch, found, &parts, err)) != HOPPER_OK))

@@ -105,7 +105,8 @@ static bool is_kept_name(const char *name)
 
 static bool is_our_name(const char *name)
 {
-    static const char *const names[] = { PLACE_LOCK_NAME, HPR_STATE_NAME, HPR_MEMORY_NAME, HPR_MEMORY_SPARE_NAME };
+    static const char *const names[] = { PLACE_LOCK_NAME,       HPR_STATE_NAME,     HPR_MEMORY_NAME,
+                                         HPR_MEMORY_SPARE_NAME, HPR_PRODUCERS_NAME, HPR_REWRITE_NAME };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0) return true;

@@ -65,6 +65,18 @@ uint64_t ledger_hash(const struct ledger *ledger)
 #define FAULT_BYTES      256
 #define FAIL(judge, ...) (snprintf((judge)->fault, FAULT_BYTES, __VA_ARGS__), false)
 
+/* With HOPPER_SYNC_GROUP all that was accepted is on the device. */
+void ledger_killed(struct ledger *ledger)
+{
+    uint64_t upto = ledger->durable;
+
+    if (!ledger->has_failed) return;
+    for (uint64_t i = 0; i < ledger->count && ledger->sync == HOPPER_SYNC_GROUP; i++)
+        if (ledger->sent[i].fate == LEDGER_ACCEPTED) upto = ledger->sent[i].seq > upto ? ledger->sent[i].seq : upto;
+    ledger->fragile    = ledger->is_fragile && ledger->fragile < upto ? ledger->fragile : upto;
+    ledger->is_fragile = true;
+}
+
 void ledger_power_cut(struct ledger *ledger)
 {
     uint64_t upto = UINT64_MAX;
@@ -74,6 +86,7 @@ void ledger_power_cut(struct ledger *ledger)
     if (ledger->is_closed) return;
     if (ledger->survive == HOPPER_SURVIVE_CRASH) upto = 0;
     else if (ledger->sync != HOPPER_SYNC_GROUP) upto = ledger->durable;
+    if (ledger->is_fragile && ledger->fragile < upto) upto = ledger->fragile;
     if (upto < ledger->cap) ledger->cap = upto;
 }
 
@@ -183,6 +196,7 @@ static bool take_record(struct judge *judge, const struct hopper_record *rec)
         entry->seq  = rec->seq;
     }
     entry->has_come     = 1;
+    entry->came_as      = rec->seq;
     judge->in_doubt     = false;
     judge->next_counter = counter + 1;
     judge->next_seq     = rec->seq + 1;

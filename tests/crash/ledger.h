@@ -32,6 +32,7 @@ struct ledger_entry {
     uint32_t number;   /* of a numbered one: what its producer calls it */
     uint16_t producer; /* 0: it is not numbered */
     uint16_t counts;   /* the channel has promised to remember the number */
+    uint64_t came_as;  /* the number under which a recovery last handed it out, 0: none has */
 };
 
 struct ledger {
@@ -46,8 +47,11 @@ struct ledger {
     uint64_t cap;           /* of a power cut that nobody has recovered from yet: no more than up to this is promised */
     unsigned producers;     /* that have numbered records: 1 to this */
     bool is_cut;            /* there was one */
-    bool has_failed;        /* the device has failed: what nobody was promised may be there in parts, or seem to be */
-    bool is_closed;         /* cleanly, and not opened since */
+    bool is_fragile; /* killed where a sync had failed: behind `fragile` the page cache may know what the device never
+                               will, and nobody can tell */
+    uint64_t fragile;
+    bool has_failed; /* the device has failed: what nobody was promised may be there in parts, or seem to be */
+    bool is_closed;  /* cleanly, and not opened since */
     struct {
         uint64_t from, to;
     } gaps[LEDGER_GAPS_MAX]; /* that a recovery has handed out: until they are acknowledged they come again */
@@ -71,6 +75,9 @@ struct judge {
     bool in_doubt; /* the last thing was a gap that stands for nothing promised */
     char *fault;   /* of 256 bytes, "" when nothing is wrong */
 };
+
+/* Killed: the same. */
+void ledger_killed(struct ledger *ledger);
 
 /* The power is cut: what is promised from now on. Before the recovery begins. */
 void ledger_power_cut(struct ledger *ledger);

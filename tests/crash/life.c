@@ -332,6 +332,7 @@ void life_recover(struct life *life, bool is_power_cut)
     hopper_status st = HOPPER_OK;
 
     if (is_power_cut) ledger_power_cut(ledger);
+    else ledger_killed(ledger);
     life_open(life);
     if (is_over(life)) return;
     judge_begin(&judge, ledger, is_power_cut, life->report.seq_first, life->fault);

@@ -33,6 +33,8 @@ static bool is_accepted(const struct life *life, const struct ledger_entry *entr
     const bool may_lose         = ledger->survive == HOPPER_SURVIVE_CRASH || ledger->sync != HOPPER_SYNC_GROUP;
 
     if (entry->fate == LEDGER_ACCEPTED || entry->fate == LEDGER_DONE || entry->has_come) return true;
+    if (entry->came_as > 0 && (ledger->is_fragile || entry->came_as < life->report.seq_first))
+        return true; /* and was acknowledged then */
     return may_lose && entry->fate == LEDGER_GONE && entry->seq > 0 && entry->seq < life->report.seq_next;
 }
 
@@ -139,7 +141,7 @@ void numbers_recovered(struct life *life, uint64_t must_upto)
         if (entry->has_come) {
             entry->counts = 1;
             check_once(life, i);
-        } else if (entry->seq > must_upto) {
+        } else if ((entry->seq > 0 ? entry->seq : entry->came_as) > must_upto) {
             entry->counts = 0;
         }
     }
