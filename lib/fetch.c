@@ -210,7 +210,9 @@ static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *
 
     if (ch->options.acknowledge == HOPPER_ACKNOWLEDGE_EXPLICIT && hpr_channel_survives(ch) && write_first(ch))
         return HOPPER_EAGAIN;
-    res = hpr_spill_take_block_locked(&ch->spill, &block);
+    if (ch->spill.oldest && ch->spill.oldest->first_seq >= rcv->next_seq + rcv->due)
+        res = HPR_AGAIN; /* of later ones */
+    else res = hpr_spill_take_block_locked(&ch->spill, &block);
     if (res == HPR_AGAIN) { /* no file and no block has the rest of what an earlier run accepted */
         assert(hpr_channel_survives(ch));
         claim_frame(ch, rcv, rcv->next_seq + rcv->due, 0, rcv->due_dropped_total, HOPPER_GAP_NONE);
@@ -224,10 +226,21 @@ static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *
     return HOPPER_OK;
 }
 
-static hopper_status load_next(struct hpr_channel *ch, struct hopper_receiver *rcv)
+/* A damaged MEMORY may have had blocks that say what files say as well. */
+static void drop_stale_early(struct hpr_channel *ch, const struct hopper_receiver *rcv)
 {
     const struct hpr_block *early = ch->spill.early;
 
+    for (; early && early->first_seq + early->records <= rcv->next_seq; early = ch->spill.early)
+        hpr_spill_give_back_locked(&ch->spill, hpr_spill_take_early_locked(&ch->spill));
+}
+
+static hopper_status load_next(struct hpr_channel *ch, struct hopper_receiver *rcv)
+{
+    const struct hpr_block *early;
+
+    if (HPR_UNLIKELY(ch->spill.early)) drop_stale_early(ch, rcv);
+    early = ch->spill.early;
     if (early && early->first_seq <= rcv->next_seq) {
         hand_out_block(ch, rcv, hpr_spill_take_early_locked(&ch->spill));
         return HOPPER_OK;

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#define SEQS_MAX (UINT64_C(1) << 60) /* more numbers than a channel lives to see */
+
 static const unsigned char magic[8] = { 0x89, 'H', 'Q', 'M', '\r', '\n', 0x1a, '\n' };
 
 static bool fits(uint64_t offset, uint64_t bytes, uint64_t file_bytes)
@@ -18,7 +20,7 @@ static bool is_shape_sensible(const struct hpr_memory_shape *s, uint64_t file_by
 {
     return s->file_bytes <= file_bytes && s->ring_bytes % 8 == 0 && s->ring_bytes > 0 &&
            fits(s->ring_offset, s->ring_bytes, file_bytes) && s->blocks <= HPR_MEMORY_BLOCKS_MAX &&
-           s->block_bytes <= file_bytes && s->block_stride <= file_bytes &&
+           s->block_bytes <= HPR_MEMORY_BLOCK_MAX && s->block_stride <= file_bytes &&
            s->block_stride >= HPR_FRAME_HEADER_BYTES + s->block_bytes &&
            fits(s->blocks_offset, s->blocks * s->block_stride, file_bytes);
 }
@@ -75,7 +77,7 @@ static void take_blocks(struct hpr_memory_old *old, struct hpr_memory_header *h)
         };
 
         if (found.records == 0 || found.bytes > old->shape.block_bytes || found.bytes / 2 < found.records ||
-            found.first_seq == 0 || found.first_seq > UINT64_MAX - found.records)
+            found.first_seq == 0 || found.first_seq > SEQS_MAX || found.dropped_total >= found.first_seq)
             continue;
         old->blocks[old->block_count++] = found;
     }
@@ -182,13 +184,15 @@ static uint64_t add_entry(struct hpr_ring_sum *sum, unsigned kind, uint64_t valu
     case HPR_PLACE_SKIP:
         if (left < HPR_RING_HEAD_BYTES + 8 || value == 0) return 0;
         memcpy(&dropped, data, sizeof dropped);
-        if (dropped > value || HPR_ADD_OVERFLOWS(sum->seqs, value, &sum->seqs)) return 0;
+        if (dropped > value || value > SEQS_MAX - sum->seqs) return 0;
+        sum->seqs += value;
         sum->elsewhere += value;
         sum->elsewhere_dropped += dropped;
         sum->dropped += dropped;
         return HPR_RING_HEAD_BYTES + 8;
     case HPR_PLACE_GAP:
-        if (value == 0 || HPR_ADD_OVERFLOWS(sum->seqs, value, &sum->seqs)) return 0;
+        if (value == 0 || value > SEQS_MAX - sum->seqs) return 0;
+        sum->seqs += value;
         sum->dropped += value;
         return HPR_RING_HEAD_BYTES;
     case HPR_PLACE_PAD: return value < HPR_RING_HEAD_BYTES || value % 8 != 0 ? 0 : value;
@@ -198,19 +202,72 @@ static uint64_t add_entry(struct hpr_ring_sum *sum, unsigned kind, uint64_t valu
 
 void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum *sum)
 {
+    struct hpr_ring_sum next = { 0 };
+    bool is_padded           = false;
+
     memset(sum, 0, sizeof *sum);
-    while (sum->bytes < len) {
-        struct hpr_ring_sum next = *sum;
-        uint64_t head, left = len - sum->bytes, taken;
+    while (next.bytes < len) {
+        uint64_t head, left = len - next.bytes, taken;
+        unsigned kind;
 
         if (left < HPR_RING_HEAD_BYTES) return;
-        memcpy(&head, base + sum->bytes, sizeof head);
-        taken = add_entry(&next, (unsigned)(head & 7), head >> 3, base + sum->bytes + HPR_RING_HEAD_BYTES, left);
-        if (taken == 0 || taken > left) return;
-        *sum = next;
-        sum->bytes += taken;
+        memcpy(&head, base + next.bytes, sizeof head);
+        kind  = (unsigned)(head & 7);
+        taken = add_entry(&next, kind, head >> 3, base + next.bytes + HPR_RING_HEAD_BYTES, left);
+        if (taken == 0 || taken > left || (is_padded && kind == HPR_PLACE_PAD)) return;
+        next.bytes += taken;
+        is_padded = kind == HPR_PLACE_PAD;
+        if (!is_padded) *sum = next;
     }
-    sum->is_whole = true;
+    sum->is_whole = !is_padded;
+}
+
+/* Numbers from BEGIN to END, which is not one of them, are not in the ring but all in one place beside it. */
+struct beside {
+    const unsigned char *base;
+    size_t len, at;
+    uint64_t seq; /* of the entry at AT */
+    uint64_t begin, end;
+    bool is_last;
+};
+
+/* On to the next such place; behind the ring's last entry it has no end. */
+static void find_beside(struct beside *b)
+{
+    while (b->at < b->len) {
+        struct hpr_ring_sum one = { 0 };
+        uint64_t head;
+
+        memcpy(&head, b->base + b->at, sizeof head);
+        b->at +=
+            add_entry(&one, (unsigned)(head & 7), head >> 3, b->base + b->at + HPR_RING_HEAD_BYTES, b->len - b->at);
+        b->seq += one.seqs;
+        if (one.elsewhere == 0) continue;
+        b->begin = b->seq - one.seqs;
+        b->end   = b->seq;
+        return;
+    }
+    b->begin   = b->seq;
+    b->end     = UINT64_MAX;
+    b->is_last = true;
+}
+
+void hpr_memory_old_place_blocks(const struct hpr_memory_old *old, const unsigned char *base, size_t len, uint64_t seq,
+                                 uint64_t passed_seq, bool has_place[HPR_MEMORY_BLOCKS_MAX])
+{
+    struct beside b = { .base = base, .len = len, .seq = hpr_max_u64(seq, passed_seq + 1) };
+    uint64_t free   = passed_seq + 1; /* no block so far has this number */
+
+    b.begin = free;
+    b.end   = b.seq;
+    for (size_t i = 0; i < old->block_count; i++) {
+        const struct hpr_memory_old_block *block = &old->blocks[i];
+        const uint64_t begin = hpr_max_u64(block->first_seq, passed_seq + 1), end = block->first_seq + block->records;
+
+        while (!b.is_last && b.end <= begin) find_beside(&b);
+        has_place[i] = begin < end && begin >= free && begin >= b.begin && end <= b.end;
+        if (has_place[i]) free = end;
+    }
 }
 
 /* The entry at AT stands from now on for the last LEFT of its numbers, of which DROPPED_LEFT were dropped. */

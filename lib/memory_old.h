@@ -72,8 +72,14 @@ static inline uint64_t hpr_memory_old_ring_bytes(const struct hpr_memory_old *ol
 HPR_MUST_CHECK int hpr_memory_old_read_ring(const struct hpr_memory_old *old, uint64_t pos, void *out, size_t len);
 HPR_MUST_CHECK int hpr_memory_old_read_block(const struct hpr_memory_old *old, size_t i, void *out);
 
-/* Walk the LEN bytes of ring entries at BASE, which may be anything. */
+/* Walk the LEN bytes of ring entries at BASE, which may be anything. Padding is good when an entry follows it. */
 void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum *sum);
+
+/* Which blocks have a place beside the ring, whose LEN bytes of good entries at BASE begin with the number SEQ, where the
+ * receiver had PASSED_SEQ: one that stands for numbers which are all in the ring's one "elsewhere", all before it or all
+ * behind it, and in no block before. Damage only makes others; they are left out, and their numbers are a gap. */
+void hpr_memory_old_place_blocks(const struct hpr_memory_old *old, const unsigned char *base, size_t len, uint64_t seq,
+                                 uint64_t passed_seq, bool has_place[HPR_MEMORY_BLOCKS_MAX]);
 
 /* Make the LEN bytes of good ring entries at BASE fit for another run, whose receiver has had nothing behind PASSED_SEQ: what
  * was taken from beside the ring is to be taken again. PASSED_DROPPED: dropped_total of what is behind. *SEQP and *DROPPEDP

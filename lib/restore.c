@@ -75,12 +75,16 @@ static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_o
 static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found *found, struct parts *parts,
                                  struct hopper_error *err)
 {
+    bool has_place[HPR_MEMORY_BLOCKS_MAX];
+
+    hpr_memory_old_place_blocks(&found->old, ch->deque.ring.base + parts->start, (size_t)parts->ring.bytes,
+                                parts->start_seq, found->passed.seq, has_place);
     for (size_t i = 0; i < found->old.block_count; i++) {
         const struct hpr_memory_old_block *from = &found->old.blocks[i];
         struct hpr_block *block;
         int res;
 
-        if (!hpr_memory_old_wants_block(from, found->passed.seq, found->end_seq)) continue;
+        if (!has_place[i] || !hpr_memory_old_wants_block(from, found->passed.seq, found->end_seq)) continue;
         block = hpr_spill_restore_block(&ch->spill, from->first_seq, from->records, from->bytes,
                                         from->first_seq < found->end_seq);
         if ((res = hpr_memory_old_read_block(&found->old, i, block->raw)) < 0) return memory_error(ch, res, err);

@@ -272,6 +272,110 @@ START_TEST(bytes_that_may_be_anything_are_added_up_within_bounds)
 }
 END_TEST
 
+/* The ring's reader passes over one padding and then takes what it finds. */
+START_TEST(padding_is_good_when_an_entry_follows)
+{
+    unsigned char bytes[128];
+    struct hpr_ring_sum sum;
+    size_t record = put(bytes, HPR_PLACE_RECORD, 5, 0), padded, end;
+
+    padded = record + put(bytes + record, HPR_PLACE_PAD, 24, 0);
+    hpr_ring_add_up(bytes, padded, &sum);
+    ck_assert(!sum.is_whole && sum.bytes == record && sum.seqs == 1); /* nothing follows */
+    end = padded + put(bytes + padded, HPR_PLACE_GAP, 2, 0);
+    hpr_ring_add_up(bytes, end, &sum);
+    ck_assert(sum.is_whole && sum.bytes == end && sum.seqs == 3);
+    put(bytes + padded, HPR_PLACE_PAD, 8, 0); /* another one */
+    put(bytes + padded + 8, HPR_PLACE_GAP, 2, 0);
+    hpr_ring_add_up(bytes, padded + 16, &sum);
+    ck_assert(!sum.is_whole && sum.bytes == record && sum.seqs == 1);
+}
+END_TEST
+
+/* ---- blocks beside the ring ---- */
+
+/* The receiver had 10; 11 to 19 are before the ring, which has 20, then 21 to 30 and 31 to 35 elsewhere, 36 and 37; what
+ * is behind has no end. */
+static size_t put_places(unsigned char *bytes)
+{
+    size_t at = put(bytes, HPR_PLACE_RECORD, 3, 0);
+
+    at += put(bytes + at, HPR_PLACE_DISK, 10, 0);
+    at += put(bytes + at, HPR_PLACE_DISK, 5, 0);
+    at += put(bytes + at, HPR_PLACE_GAP, 1, 0);
+    return at + put(bytes + at, HPR_PLACE_RECORD, 0, 0);
+}
+
+START_TEST(a_block_has_a_place_where_the_ring_has_none_of_its_numbers)
+{
+    static const struct {
+        uint64_t first;
+        uint32_t records;
+        bool has_place;
+    } cases[] = {
+        { 11, 9, true },  { 15, 5, true },   { 4, 8, true },    { 4, 7, false },  { 11, 10, false }, { 20, 1, false },
+        { 21, 10, true }, { 21, 11, false }, { 31, 5, true },   { 31, 6, false }, { 36, 1, false },  { 37, 2, false },
+        { 38, 1, true },  { 500, 9, true },  { 20, 30, false }, { 1, 90, false },
+    };
+    struct hpr_memory_old old = { .block_count = 1 };
+    bool has_place[HPR_MEMORY_BLOCKS_MAX];
+    unsigned char bytes[128];
+    size_t len = put_places(bytes);
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        old.blocks[0] = (struct hpr_memory_old_block){ .first_seq = cases[i].first, .records = cases[i].records };
+        hpr_memory_old_place_blocks(&old, bytes, len, 20, 10, has_place);
+        ck_assert_msg(has_place[0] == cases[i].has_place, "%" PRIu64 ", %u records", cases[i].first, cases[i].records);
+    }
+}
+END_TEST
+
+START_TEST(of_blocks_with_the_same_numbers_the_first_has_the_place)
+{
+    static const uint64_t firsts[] = { 12, 14, 15, 22, 25, 40, 40, 43, 44 };
+    static const bool wanted[]     = { true, false, true, true, true, true, false, true, false };
+    struct hpr_memory_old old      = { .block_count = sizeof firsts / sizeof *firsts };
+    bool has_place[HPR_MEMORY_BLOCKS_MAX];
+    unsigned char bytes[128];
+    size_t len = put_places(bytes);
+
+    for (size_t i = 0; i < old.block_count; i++)
+        old.blocks[i] = (struct hpr_memory_old_block){ .first_seq = firsts[i], .records = 3 };
+    hpr_memory_old_place_blocks(&old, bytes, len, 20, 10, has_place);
+    for (size_t i = 0; i < old.block_count; i++) ck_assert_msg(has_place[i] == wanted[i], "block %zu", i);
+}
+END_TEST
+
+START_TEST(a_block_that_makes_no_sense_is_left_out)
+{
+    static const struct {
+        uint64_t first, dropped, fill;
+    } cases[] = {
+        { UINT64_C(1) << 61, 0, 0 },
+        { 0, 0, 0 },
+        { 30, 30, 0 },
+        { 30, 0, UINT64_C(10) << 32 | 19 },
+        { 30, 0, UINT64_C(10) << 32 | (BLOCK_BYTES + 1) },
+    };
+    const uint64_t good = UINT64_C(10) << 32 | 500;
+    struct hpr_memory_old old;
+    int res;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const uint64_t block[3] = { cases[i].fill ? cases[i].fill : good, cases[i].first, cases[i].dropped };
+        int fd;
+
+        make_file(true);
+        fd = io->open_at(io->ctx, dirfd, HPR_MEMORY_NAME, O_RDWR, 0);
+        ck_assert_int_eq(io->pwrite(io->ctx, fd, block, sizeof block, 1024 + 2 * 64), sizeof block);
+        io->close(io->ctx, fd);
+        ck_assert_int_eq(hpr_memory_old_open(&old, io, dirfd, &res), HPR_FILE_OURS);
+        ck_assert_msg(old.block_count == 1 && old.blocks[0].first_seq == 40, "case %zu", i);
+        hpr_memory_old_close(&old);
+    }
+}
+END_TEST
+
 /* What stands at each sequence number; the numbers of the list are the oracle. */
 struct numbers {
     unsigned char
@@ -298,7 +402,11 @@ static size_t random_ring(struct rng *rng, unsigned char *bytes, size_t room, st
             at += put(bytes + at, HPR_PLACE_GAP, n, 0);
             while (n-- > 0) list->kinds[list->count++] = 'd';
             break;
-        case 2: at += put(bytes + at, HPR_PLACE_PAD, 8 * rng_between(rng, 1, 3), 0); break;
+        case 2: /* what goes before an entry that did not fit at the ring's end */
+            at += put(bytes + at, HPR_PLACE_PAD, 8 * rng_between(rng, 1, 3), 0);
+            at += put(bytes + at, HPR_PLACE_RECORD, n, 0);
+            list->kinds[list->count++] = 'r';
+            break;
         default:
             at += put(bytes + at, kind, n, dropped);
             for (uint64_t i = 0; i < n; i++) list->kinds[list->count + i] = 'e';
@@ -373,6 +481,10 @@ int main(void)
     tcase_add_test(tc, a_shape_with_a_good_checksum_is_not_believed_either);
     tcase_add_test(tc, what_is_not_ours_is_foreign);
     tcase_add_test(tc, bytes_that_may_be_anything_are_added_up_within_bounds);
+    tcase_add_test(tc, padding_is_good_when_an_entry_follows);
+    tcase_add_test(tc, a_block_has_a_place_where_the_ring_has_none_of_its_numbers);
+    tcase_add_test(tc, of_blocks_with_the_same_numbers_the_first_has_the_place);
+    tcase_add_test(tc, a_block_that_makes_no_sense_is_left_out);
     tcase_add_test(tc, a_ring_is_put_in_order_for_the_next_run);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
