@@ -319,7 +319,8 @@ static hopper_status open_dir(struct hpr_dir *dir, const char *path, const char 
 
     memset(found, 0, sizeof *found);
     if (st != HOPPER_OK || options->survive == HOPPER_SURVIVE_NOTHING) return st;
-    if ((st = hpr_recover_scan(dir, found, err)) != HOPPER_OK) give_up(dir);
+    if ((st = hpr_recover_scan(dir, hpr_max_size(plan->read_raw_bytes, plan->big_raw_bytes), found, err)) != HOPPER_OK)
+        give_up(dir);
     return st;
 }
 

@@ -85,6 +85,12 @@ void hpr_frame_put_table_head(unsigned char *out, uint32_t count, const struct h
 enum hpr_verdict hpr_frame_get(const unsigned char *in, size_t len, const struct hpr_frame_place *place,
                                struct hpr_frame_header *h, struct hpr_footer *f);
 
+/* Whether the payload can be as long as the header says: deflate makes at most 258 bytes of two bits. */
+static inline bool hpr_frame_is_possible(const struct hpr_frame_header *h)
+{
+    return h->raw_bytes <= (uint64_t)h->stored_bytes * (h->codec == HPR_CODEC_STORED ? 1 : 1032);
+}
+
 /* CRC-32 (the one of zlib and gzip) of LEN bytes, going on from CRC, which is 0 at the start. */
 uint32_t hpr_crc32(uint32_t crc, const void *data, size_t len);
 

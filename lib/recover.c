@@ -13,8 +13,7 @@
 #include "codec.h"
 #include "error.h"
 
-#define SCAN_BYTES       16384
-#define RAW_BYTES_ANYWAY (UINT64_C(16) << 20) /* in a frame, where no header says how much there may be */
+#define SCAN_BYTES 16384
 #define NUMBER_STATE_MAX \
     (HPR_NUMBER_END / 4 * 3) /* STATE is believed up to here: above, numbers are left for a long life */
 #define WINDOW_BITS_MAX 15
@@ -99,6 +98,7 @@ struct survey {
     bool has_id;     /* the channel's id is known */
     uint64_t newest; /* of ours */
     uint64_t below;  /* newest_below(): only numbers below this */
+    bool has_claims; /* files whose headers do not say that their frames are as small as those of this run */
 };
 
 static bool is_ours(const struct survey *s, uint64_t number, const struct look *look)
@@ -151,6 +151,12 @@ static hopper_status leave_alone(struct survey *s, uint64_t number)
     return HOPPER_OK;
 }
 
+/* The header alone is not believed: it says what the options of its time allowed, or what somebody wrote there. */
+static bool may_be_large(const struct survey *s, const struct look *look)
+{
+    return look->verdict != HPR_FILE_OURS || look->header.raw_max == 0 || look->header.raw_max > s->found->raw_max;
+}
+
 static hopper_status add_ours(struct survey *s, uint64_t number, const struct look *look)
 {
     if (look->verdict == HPR_FILE_OURS &&
@@ -164,7 +170,7 @@ static hopper_status add_ours(struct survey *s, uint64_t number, const struct lo
     if (!s->found->has_files || number > s->newest) s->newest = number;
     s->found->has_files = true;
     s->dir->next_number = hpr_max_u64(s->dir->next_number, number + 1);
-    s->found->raw_max   = hpr_max_u64(s->found->raw_max, look->header.raw_max);
+    s->has_claims |= may_be_large(s, look);
     s->found->report.files++;
     s->found->report.file_bytes += look->bytes;
     return HOPPER_OK;
@@ -317,15 +323,14 @@ static int note_payload(struct scan *s, const struct hpr_frame_header *h, struct
     return 0;
 }
 
-/* The numbers of the frame at hand, whose payload is good. Its raw length is held against what the headers of files say, but
- * the header that tells may be what a power loss took. */
+/* The numbers of the frame at hand, whose payload is good. */
 static int note_numbers(struct scan *s, const struct hpr_frame_header *h)
 {
     const struct hopper_allocator *al = s->dir->allocator;
     struct unpacking u                = { 0 };
     int res                           = -ENOMEM;
 
-    if (h->raw_bytes > hpr_max_u64(s->found->raw_max, hpr_max_u64(h->stored_bytes, RAW_BYTES_ANYWAY))) return 0;
+    if (!hpr_frame_is_possible(h)) return 0;
     u.stored = al->alloc(al->ctx, h->stored_bytes);
     u.raw    = al->alloc(al->ctx, h->raw_bytes);
     u.slab   = al->alloc(al->ctx, hpr_inflater_bytes(HPR_ENGINE_ZLIB, WINDOW_BITS_MAX));
@@ -497,6 +502,58 @@ static hopper_status find_end(struct survey *s)
     return HOPPER_OK;
 }
 
+/* ---- the largest frame ---- */
+
+/* The receiver's memory grows for frames that are there: still wanted, whole, with a good payload of a length that it can
+ * make. What cannot be read now makes it no larger; a gap will say so. */
+static void measure_frame(struct scan *s, const struct hpr_frame_header *h)
+{
+    bool is_good = false;
+
+    if (h->raw_bytes <= s->found->raw_max || h->first_seq + h->records <= s->found->passed.seq + 1 ||
+        !hpr_frame_is_possible(h) || h->stored_bytes > s->bytes - s->at - HPR_FRAME_HEADER_BYTES)
+        return;
+    if (check_payload(s, h, &is_good) == 0 && is_good) s->found->raw_max = h->raw_bytes;
+}
+
+static void measure_frames(struct scan *s)
+{
+    start_scan(s);
+    while (s->at < s->bytes) {
+        struct hpr_frame_header h;
+
+        switch (judge(s, s->at, &h)) {
+        case HPR_VERDICT_FOOTER: return;
+        case HPR_VERDICT_BAD:
+            if (s->read_error < 0 || !skip_to_header(s)) return;
+            continue;
+        case HPR_VERDICT_TABLE: s->at += HPR_TABLE_HEAD_BYTES + h.stored_bytes; continue;
+        case HPR_VERDICT_FRAME: break;
+        }
+        measure_frame(s, &h);
+        s->at += HPR_FRAME_HEADER_BYTES + (uint64_t)h.stored_bytes;
+    }
+}
+
+static int measure_one(void *arg, const char *name)
+{
+    struct survey *s = arg;
+    struct scan scan = { .dir = s->dir, .found = s->found };
+    struct look look;
+
+    if (!hpr_queue_file_parse_name(name, &scan.number) || scan.number == 0 || scan.number >= HPR_NUMBER_END) return 0;
+    if ((s->status = look_at(s->dir, scan.number, &look, s->err)) != HOPPER_OK) return 1;
+    if (!is_ours(s, scan.number, &look) || !may_be_large(s, &look)) return 0;
+    scan.bytes = hpr_min_u64(look.bytes, s->dir->disk_bytes); /* replay looks no further either */
+    if ((scan.fd = open_file(s->dir, scan.number, O_RDONLY)) < 0) {
+        s->status = file_error(s->dir, scan.number, scan.fd, "open queue file", s->err);
+        return 1;
+    }
+    measure_frames(&scan);
+    hpr_io_close(s->dir->io, scan.fd);
+    return 0;
+}
+
 /* ---- STATE and MEMORY ---- */
 
 static hopper_status other_kind(const struct hpr_dir *dir, uint8_t survive, uint8_t content, struct hopper_error *err)
@@ -642,16 +699,19 @@ static hopper_status find_all(struct survey *s)
     s->found->report.is_new = !s->found->has_files && !s->found->has_state && !s->found->has_memory;
     count_numbers(s);
     count_bytes(dir, s->found);
-    return assume_passed(s);
+    if ((st = assume_passed(s)) != HOPPER_OK) return st;
+    return s->has_claims ? list_all(s, measure_one) : HOPPER_OK;
 }
 
-hopper_status hpr_recover_scan(struct hpr_dir *dir, struct hpr_found *found, struct hopper_error *err)
+hopper_status hpr_recover_scan(struct hpr_dir *dir, uint64_t raw_held, struct hpr_found *found,
+                               struct hopper_error *err)
 {
     struct survey s = { .dir = dir, .found = found, .err = err };
     hopper_status st;
 
     memset(found, 0, sizeof *found);
     found->old.fd      = -1;
+    found->raw_max     = raw_held;
     found->report.size = sizeof found->report;
     st                 = find_all(&s);
     if (st != HOPPER_OK && found->has_memory) hpr_memory_old_close(&found->old);

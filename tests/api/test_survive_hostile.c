@@ -428,6 +428,85 @@ START_TEST(without_state_records_come_again_and_none_is_missing)
 }
 END_TEST
 
+/* ---- memory for frames ---- */
+
+static uint32_t crc32_of(const unsigned char *bytes, size_t len)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (size_t i = 0; i < len; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xEDB88320) : 0);
+    }
+    return ~crc;
+}
+
+/* In the newest queue file's header: what it says of the largest frame, with a right checksum. */
+static void put_raw_max(uint32_t raw_max)
+{
+    unsigned char *bytes;
+    char path[300];
+    uint32_t crc;
+    void *data;
+    size_t len;
+
+    require(surv_last_file(&s, path), "no queue file");
+    require_int(mem_read_file(s.mem, path, &data, &len), 0);
+    bytes = data;
+    for (int i = 0; i < 4; i++) bytes[64 + i] = (unsigned char)(raw_max >> (24 - 8 * i));
+    crc = crc32_of(bytes, 68);
+    for (int i = 0; i < 4; i++) bytes[68 + i] = (unsigned char)(crc >> (24 - 8 * i));
+    require_int(mem_write_file(s.mem, path, data, len), 0);
+    free(data);
+}
+
+static void open_within(uint64_t bytes)
+{
+    struct mem_usage usage;
+
+    mem_reset_peaks(s.mem);
+    surv_open(&s);
+    mem_usage(s.mem, &usage);
+    require_le(usage.held_bytes_peak, bytes);
+}
+
+START_TEST(a_header_that_asks_for_memory_gets_none_without_frames)
+{
+    static const uint32_t claims[] = { 0, 200000, UINT32_C(1) << 30, UINT32_MAX };
+
+    init(HOPPER_SURVIVE_POWER_LOSS);
+    surv_open(&s);
+    for (int i = 0; i < 20; i++) surv_send_ok(&s, 900);
+    surv_close(&s);
+    put_raw_max(claims[_i]);
+    open_within(s.options.memory_bytes + 4096);
+    surv_drain(&s);
+    surv_finish(&s);
+}
+END_TEST
+
+/* The run before allowed for records of 400000 bytes; the largest one left has 90000, a larger one is acknowledged. */
+START_TEST(memory_grows_for_the_largest_record_left_and_no_further)
+{
+    init(HOPPER_SURVIVE_POWER_LOSS);
+    s.options.disk_bytes       = 8 << 20;
+    s.options.file_bytes       = 1 << 20; /* one file has them all */
+    s.options.record_bytes_max = 400000;
+    s.options.compression      = _i == 0 ? HOPPER_COMPRESSION_NONE : 1;
+    surv_open(&s);
+    surv_send_ok(&s, 120000);
+    surv_send_ok(&s, 90000);
+    surv_send_ok(&s, 100);
+    surv_take(&s, 1);
+    surv_ack(&s);
+    surv_close(&s);
+    s.options.record_bytes_max = 1000;
+    open_within(s.options.memory_bytes + 90000 + 4096);
+    surv_take(&s, 2);
+    surv_finish(&s);
+}
+END_TEST
+
 /* Each byte of what says where things are: opening ends, and what comes is what was sent, or a gap. */
 START_TEST(any_byte_of_memorys_head_may_be_wrong)
 {
@@ -637,6 +716,8 @@ int main(void)
     tcase_add_test(tc, a_file_system_that_cannot_map_is_told);
     tcase_add_test(tc, a_device_without_room_for_memory_is_told);
     tcase_add_loop_test(tc, without_state_records_come_again_and_none_is_missing, 0, 3);
+    tcase_add_loop_test(tc, a_header_that_asks_for_memory_gets_none_without_frames, 0, 4);
+    tcase_add_loop_test(tc, memory_grows_for_the_largest_record_left_and_no_further, 0, 2);
     tcase_add_loop_test(tc, any_byte_of_memorys_head_may_be_wrong, 0, 20);
     BOTH(tc, items_are_packed_when_they_are_sent_and_come_again);
     BOTH(tc, an_item_that_cannot_be_packed_stays_the_callers);
