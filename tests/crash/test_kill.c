@@ -7,6 +7,9 @@
  *   - what was accepted and not acknowledged comes, under the sequence number that its send was told
  *   - nothing acknowledged comes again, nothing comes twice, nothing comes that nobody sent; no gap
  *   - each sender's messages in its order
+ *   - of the two senders that are producers and number their messages: what the channel says is the last number is that
+ *     of the last message that came, not below one that was accepted; they go on behind it, and send some once more before.
+ *     No number comes under two sequence numbers, and none is left out (docs/durability.md, O7)
  * Some children are killed while they do that, some are asked to close in peace.
  *
  *   HOPPER_KILL_ROUNDS=N   rounds of each kind (nightly: 20000)
@@ -26,21 +29,31 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#define SENDERS    4
-#define SLOTS      (1U << 17) /* more than the channel can hold */
-#define SURE       (1U << 16)
-#define BATCH      16
-#define LEN_MAX    3000
-#define FAULT      300
-#define NO_MESSAGE UINT64_MAX
+#define SENDERS        4
+#define SLOTS          (1U << 17) /* more than the channel can hold */
+#define SURE           (1U << 16)
+#define BATCH          16
+#define LEN_MAX        3000
+#define FAULT          300
+#define NO_MESSAGE     UINT64_MAX
+#define IS_NUMBERED(p) ((p) % 2 == 1) /* the senders that are producers; message C has number C + 1 */
+#define RESENT_MAX     3
 
 struct slot { /* what is known of a sequence number */
     _Atomic uint64_t seq;
     _Atomic uint64_t message; /* counter * SENDERS + sender */
 };
 
+struct place { /* where a numbered message came */
+    _Atomic uint64_t number, seq;
+};
+
 struct shared {
     struct slot slots[SLOTS];
+    struct place places[SENDERS][SURE];   /* [counter % SURE] */
+    _Atomic uint64_t came[SENDERS];       /* the highest number that came */
+    _Atomic uint64_t told[SENDERS];       /* the highest whose send returned HOPPER_OK */
+    _Atomic uint64_t resent;              /* sends of numbers that the channel knew */
     _Atomic uint64_t begun[SENDERS];      /* messages whose send was called */
     _Atomic uint64_t sure[SENDERS][SURE]; /* [counter % SURE]: counter + 1 of a message that was accepted */
     _Atomic uint64_t acked, acking;       /* by calls that returned, and by one that may not have */
@@ -71,6 +84,8 @@ __attribute__((format(printf, 1, 2))) static bool blame(const char *format, ...)
 struct sender {
     hopper_sender *snd;
     unsigned number;
+    uint64_t next; /* of a producer: the counter that is sent next, */
+    uint64_t last; /* and the last number that the channel knows from earlier children */
     uint64_t seed;
     pthread_t thread;
 };
@@ -118,6 +133,47 @@ static hopper_status send_some(struct sender *sender, struct rng *rng, unsigned 
     return st;
 }
 
+/* The next number; the first ones of a child are numbers that the channel knows, and does not store again. */
+static hopper_status send_numbered(struct sender *sender, struct rng *rng, unsigned char *message)
+{
+    const unsigned p      = sender->number;
+    const size_t len      = (size_t)rng_between(rng, CHECKER_LEN_MIN, 200);
+    const uint64_t c      = sender->next;
+    const uint64_t before = hopper_sender_seq(sender->snd);
+    hopper_status st;
+
+    checker_fill(message, len, p, c);
+    if (atomic_load(&shared->begun[p]) <= c) atomic_store(&shared->begun[p], c + 1);
+    st = hopper_send_numbered(sender->snd, c + 1, message, len, hopper_after_ms(20));
+    if (st != HOPPER_OK) return st;
+    sender->next++;
+    if (c < sender->last) {
+        if (hopper_sender_seq(sender->snd) != before) blame("number %" PRIu64 " of %u was stored again", c + 1, p);
+        atomic_fetch_add(&shared->resent, 1);
+        return st;
+    }
+    atomic_store(&shared->told[p], c + 1);
+    note_accepted(p, c, 1, hopper_sender_seq(sender->snd));
+    return st;
+}
+
+/* Before anything is sent: does the channel know of the producer what it has to? */
+static bool become_producer(struct sender *sender)
+{
+    const unsigned p       = sender->number;
+    const hopper_status st = hopper_sender_set_producer(sender->snd, p + 1, &sender->last);
+
+    if (st != HOPPER_OK) return blame("producer %u: %s", p, hopper_status_name(st));
+    if (sender->last < atomic_load(&shared->told[p]))
+        return blame("producer %u is told %" PRIu64 ", and %" PRIu64 " was accepted", p, sender->last,
+                     atomic_load(&shared->told[p]));
+    if (sender->last != atomic_load(&shared->came[p]))
+        return blame("producer %u is told %" PRIu64 ", and %" PRIu64 " is the last that came", p, sender->last,
+                     atomic_load(&shared->came[p]));
+    sender->next = sender->last > RESENT_MAX ? sender->last - RESENT_MAX : 0;
+    return true;
+}
+
 static void *send_all(void *arg)
 {
     struct sender *sender = arg;
@@ -126,7 +182,7 @@ static void *send_all(void *arg)
     hopper_status st = HOPPER_OK;
 
     while (!atomic_load(&shared->stop) && (st == HOPPER_OK || st == HOPPER_EFULL))
-        st = send_some(sender, &rng, messages);
+        st = IS_NUMBERED(sender->number) ? send_numbered(sender, &rng, messages[0]) : send_some(sender, &rng, messages);
     if (st != HOPPER_OK && st != HOPPER_EFULL && st != HOPPER_ECLOSED)
         blame("sender %u: %s: errno %d, %s", sender->number, hopper_status_name(st),
               hopper_sender_error(sender->snd)->sys_errno, hopper_sender_error(sender->snd)->op);
@@ -140,6 +196,22 @@ struct taking {
     uint64_t next_seq;
     uint64_t next[SENDERS]; /* the smallest counter that may come */
 };
+
+/* Message C of producer P has come as SEQ. */
+static bool take_number(unsigned p, uint64_t c, uint64_t seq)
+{
+    struct place *place = &shared->places[p][c % SURE];
+
+    if (atomic_load(&place->number) == c + 1 && atomic_load(&place->seq) != seq)
+        return blame("number %" PRIu64 " of %u comes as %" PRIu64 " and as %" PRIu64, c + 1, p, seq,
+                     atomic_load(&place->seq));
+    if (c > atomic_load(&shared->came[p]))
+        return blame("number %" PRIu64 " of %u comes as %" PRIu64 ", %" PRIu64 " never did", c + 1, p, seq, c);
+    atomic_store(&place->seq, seq);
+    atomic_store(&place->number, c + 1);
+    if (c == atomic_load(&shared->came[p])) atomic_store(&shared->came[p], c + 1);
+    return true;
+}
 
 static bool take(struct taking *taking, const struct hopper_record *rec, bool is_old)
 {
@@ -169,6 +241,7 @@ static bool take(struct taking *taking, const struct hopper_record *rec, bool is
         if (atomic_load(&shared->sure[p][i % SURE]) == i + 1)
             return blame("seq %" PRIu64 ": message %" PRIu64 " of sender %u comes, %" PRIu64 " was accepted before it",
                          rec->seq, c, p, i);
+    if (IS_NUMBERED(p) && !take_number(p, c, rec->seq)) return false;
     taking->next_seq = rec->seq + 1;
     taking->next[p]  = c + 1;
     shared->redelivered += is_old;
@@ -256,6 +329,20 @@ static bool receive_all(hopper_receiver *rcv, struct taking *taking, struct rng 
     return st == HOPPER_OK || st == HOPPER_EAGAIN || st == HOPPER_END || blame("receive: %s", hopper_status_name(st));
 }
 
+static unsigned start_senders(hopper_sender *snd, struct sender *senders, struct rng *rng)
+{
+    unsigned started = 0;
+
+    for (unsigned i = 0; i < SENDERS; i++) {
+        senders[i] = (struct sender){ .number = i, .seed = rng_next(rng) };
+        if (hopper_sender_clone(snd, &senders[i].snd) != HOPPER_OK) return blame("no sender %u", i);
+        if (IS_NUMBERED(i) && !become_producer(&senders[i])) return 0;
+    }
+    while (started < SENDERS && pthread_create(&senders[started].thread, NULL, send_all, &senders[started]) == 0)
+        started++;
+    return started;
+}
+
 static void child(const char *dir, const struct hopper_options *options, uint64_t seed)
 {
     struct rng rng       = { seed };
@@ -274,13 +361,8 @@ static void child(const char *dir, const struct hopper_options *options, uint64_
     }
     if (take_old(rcv, &taking, &rng)) {
         atomic_store(&shared->ready, 1);
-        for (unsigned i = 0; i < SENDERS; i++) {
-            senders[i] = (struct sender){ .number = i, .seed = rng_next(&rng) };
-            if (hopper_sender_clone(snd, &senders[i].snd) == HOPPER_OK &&
-                pthread_create(&senders[i].thread, NULL, send_all, &senders[i]) == 0)
-                started++;
-        }
-        (void)receive_all(rcv, &taking, &rng);
+        started = start_senders(snd, senders, &rng);
+        if (started > 0) (void)receive_all(rcv, &taking, &rng);
         for (unsigned i = 0; i < started; i++) {
             while (atomic_load(&shared->stop) == 0 && !shared->fault[0]) sched_yield();
             atomic_store(&shared->stop, 1);
@@ -343,9 +425,10 @@ static bool run_rounds(const char *what, const struct hopper_options *options, u
         done++;
     }
     printf("test_kill: %s: %" PRIu64 " rounds (%" PRIu64 " closed in peace), %" PRIu64 " judged, %" PRIu64
-           " records accepted, %" PRIu64 " came again, %" PRIu64 " of them not known to their senders\n",
+           " records accepted, %" PRIu64 " came again, %" PRIu64 " of them not known to their senders; %" PRIu64
+           " numbers sent again\n",
            what, done, shared->closed, shared->judged, atomic_load(&shared->accepted), shared->redelivered,
-           shared->unknown);
+           shared->unknown, atomic_load(&shared->resent));
     if (!is_well) printf("test_kill: FAIL: %s, round %" PRIu64 ": %s\n", what, done, shared->fault);
     fflush(stdout); /* what is left in it, each child of the next rounds would say again */
     if (is_well || !getenv("HOPPER_KILL_KEEP")) tmpdir_remove(dir);
