@@ -7,8 +7,6 @@
  * STATE has its room on the device since it was made, so this works on a full one, and so does removing files. */
 #include "settle.h"
 
-#include <fcntl.h>
-
 #include "error.h"
 
 /* ---- the books of what is behind ---- */
@@ -214,32 +212,6 @@ static enum removal find_removal(struct hpr_channel *ch, uint64_t passed_seq, bo
     return removal;
 }
 
-/* What queue file NUMBER says of the files before it. False: it cannot be read. */
-static bool read_table(const struct hpr_channel *ch, uint64_t number, struct hpr_producers *p)
-{
-    const struct hopper_io *io         = ch->dir.io;
-    const struct hpr_frame_place place = { ch->dir.channel_id, number, HPR_FILE_HEADER_BYTES };
-    unsigned char bytes[HPR_FILE_HEADER_BYTES + HPR_TABLE_BYTES_MAX];
-    char name[HPR_QUEUE_FILE_NAME_BYTES];
-    struct hpr_file_header header;
-    struct hpr_frame_header h;
-    struct hpr_footer footer;
-    size_t got = 0;
-    int fd;
-
-    hpr_queue_file_name(name, number);
-    fd = io->open_at(io->ctx, ch->dir.fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-    if (fd < 0) return false;
-    if (hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got) < 0) got = 0;
-    hpr_io_close(io, fd);
-    if (hpr_frame_get_file_header(bytes, got, &header) != HPR_FILE_OURS) return false;
-    if (!header.has_table) return true;
-    return hpr_frame_get(bytes + place.offset, got - place.offset, &place, &h, &footer) == HPR_VERDICT_TABLE &&
-           got >= place.offset + HPR_TABLE_HEAD_BYTES &&
-           hpr_producers_get_table(bytes + place.offset + HPR_TABLE_HEAD_BYTES,
-                                   got - place.offset - HPR_TABLE_HEAD_BYTES, h.records, p);
-}
-
 /* Only numbers of records that are behind the receiver: PRODUCERS may be on the device before what else was accepted, and a
  * producer that is told a number leaves out all up to it. */
 int hpr_settle_note_numbers_locked(struct hpr_channel *ch, const struct hpr_producers *numbers)
@@ -267,7 +239,9 @@ static bool write_producers(struct hopper_receiver *rcv, enum removal removal, u
     hpr_mutex_lock(&ch->deque.back);
     is_passed = removal == REMOVE_OLDEST || is_all_passed(ch, rcv->passed.seq);
     if (is_passed && ch->producers->count > 0) {
-        if (removal == REMOVE_ALL || !read_table(ch, next, &numbers)) numbers = *ch->dir.producers;
+        if (removal == REMOVE_ALL ||
+            !hpr_producers_read_file(&numbers, ch->dir.io, ch->dir.fd, ch->dir.channel_id, next))
+            numbers = *ch->dir.producers;
         res = hpr_settle_note_numbers_locked(ch, &numbers);
     }
     hpr_mutex_unlock(&ch->deque.back);

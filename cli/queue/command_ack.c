@@ -8,6 +8,7 @@
 
 #include "advance.h"
 #include "change.h"
+#include "keep_numbers.h"
 #include "own.h"
 #include "say.h"
 #include "status.h"
@@ -116,6 +117,7 @@ static int acknowledge(const struct args *args, const struct place *place, const
         return STATUS_OK;
     }
     if (!advance_count(place, seq, &passed)) return STATUS_ERROR;
+    if (!args->is_dry_run && keep_numbers(place, seq) < 0) return STATUS_ERROR;
     if (!args->is_dry_run && advance_write(place, &passed, tally->next_seq, tally->dropped_total) < 0)
         return STATUS_ERROR;
     (void)printf("%s %" PRIu64 " records and gaps of %" PRIu64 " up to number %" PRIu64 "\n",

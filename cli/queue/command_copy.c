@@ -188,6 +188,19 @@ static int copy_memory(struct copy *c)
     return res;
 }
 
+/* First of all: it says only what was acknowledged, so its records are behind the position that the copy has, or in it. */
+static int copy_producers(struct copy *c)
+{
+    uint64_t bytes;
+    int from = place_open_file(c->from, HPR_PRODUCERS_NAME, &bytes), res;
+
+    if (from == -ENOENT) return 0;
+    if (from < 0) return failed(c, from, "copy", HPR_PRODUCERS_NAME);
+    res = copy_bytes(c, from, HPR_PRODUCERS_NAME, 0600);
+    hpr_io_close(c->from->io, from);
+    return res;
+}
+
 /* Which channel it is, and how its frames are checked, is known from the original alone until STATE is written. */
 static void take_identity(struct copy *c)
 {
@@ -284,6 +297,7 @@ static int run(struct copy *c, const char *dest)
         say("%s: it is of a newer version of the format", c->from->path);
         return STATUS_UNSURE;
     }
+    if (res == 0) res = copy_producers(c);
     if (res == 0) res = copy_memory(c);
     if (res == 0) res = copy_files(c);
     if (res == 0) res = write_state(c);

@@ -375,11 +375,19 @@ static void look_at_memory(struct look *l, struct payload *payload)
     tell(l, f);
 }
 
-/* Whether MEMORY had to be there, if anything was in it: whoever closes the channel leaves it, or has found it empty. A
- * power loss before that takes it away, and no repair brings back what it has put aside. */
+static bool is_of_this_boot(const struct place *place)
+{
+    uint8_t boot_id[sizeof place->state.boot_id];
+
+    return place->io->boot_id(place->io->ctx, boot_id) == 0 &&
+           memcmp(boot_id, place->state.boot_id, sizeof boot_id) == 0;
+}
+
+/* Whether MEMORY had to be there, if anything was in it: whoever closes the channel leaves it, or has found it empty, and a
+ * kill leaves it too. A power loss takes it away, and no repair brings back what it has put aside. */
 static bool is_memory_wanted(const struct place *place)
 {
-    return place->state.is_closed && !place_has_kept_memory(place);
+    return (place->state.is_closed || is_of_this_boot(place)) && !place_has_kept_memory(place);
 }
 
 /* What the books say is missing, when nothing told so yet: records behind the last frame, or between memory and files. */

@@ -25,6 +25,7 @@ cli_hopper_queue_SOURCES = \
 	%D%/item.c %D%/item.h \
 	%D%/json.c %D%/json.h \
 	%D%/main.c \
+	%D%/keep_numbers.c %D%/keep_numbers.h \
 	%D%/merge.c %D%/merge.h \
 	%D%/own.c %D%/own.h \
 	%D%/payload.c %D%/payload.h \

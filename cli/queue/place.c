@@ -251,9 +251,21 @@ static unsigned count_state_slots(const struct place *place, int fd)
     return good;
 }
 
+/* As it is made: whoever opened the channel was killed before anything was in it. */
+static bool is_zeros(const struct place *place, int fd)
+{
+    unsigned char bytes[HPR_STATE_FILE_BYTES];
+    size_t got, i = 0;
+
+    if (hpr_io_read(place->io, fd, bytes, sizeof bytes, 0, &got) < 0) return false;
+    while (i < got && bytes[i] == 0) i++;
+    return i == got;
+}
+
 static void look_at_state(struct place *place)
 {
     enum hpr_file_verdict verdict = HPR_FILE_FOREIGN;
+    bool is_blank                 = false;
     uint64_t bytes;
     int fd = place_open_file(place, HPR_STATE_NAME, &bytes), res = fd;
 
@@ -262,9 +274,11 @@ static void look_at_state(struct place *place)
     if (fd >= 0) {
         verdict            = hpr_state_read(place->io, fd, &place->state, &res);
         place->state_slots = count_state_slots(place, fd);
+        is_blank           = is_zeros(place, fd);
         hpr_io_close(place->io, fd);
     }
     place->state_part = part_of(verdict, res);
+    if (place->state_part == PART_DAMAGED && place->count == 0 && is_blank) place->state_part = PART_ABSENT;
 }
 
 static void look_at_memory(struct place *place)

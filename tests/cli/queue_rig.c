@@ -7,6 +7,8 @@
  *
  * Commands, in order:
  *     send N BYTES    N lines of BYTES bytes, each with its sequence number in front
+ *     number ID N     N lines of producer ID, which goes on behind the last number that the channel knows of it
+ *     last ID         print the last number that the channel knows of producer ID
  *     flush           what has overflowed goes to files
  *     take N          receive N records or gaps and acknowledge them
  *     all             receive and print everything that is there: records as they are, gaps as "gap SEQ LOST REASON"
@@ -51,6 +53,26 @@ static void send_lines(uint64_t count, size_t bytes)
         if (bytes < (size_t)len + 2 || bytes > sizeof line) bytes = (size_t)len + 2;
         line[bytes - 1] = '\n';
         check(hopper_send(snd, line, bytes), "send", hopper_sender_error(snd));
+    }
+}
+
+static uint64_t last_number(uint64_t id)
+{
+    uint64_t last = 0;
+
+    check(hopper_sender_set_producer(snd, id, &last), "set producer", hopper_sender_error(snd));
+    return last;
+}
+
+static void send_numbered(uint64_t id, uint64_t count)
+{
+    uint64_t number = last_number(id);
+    char line[64];
+
+    for (uint64_t i = 0; i < count; i++) {
+        int len = snprintf(line, sizeof line, "producer %" PRIu64 " number %" PRIu64 "\n", id, ++number);
+
+        check(hopper_send_numbered(snd, number, line, (size_t)len, HOPPER_NOW), "send", hopper_sender_error(snd));
     }
 }
 
@@ -142,6 +164,11 @@ int main(int argc, char **argv)
         if (strcmp(*at, "send") == 0 && at[1] && at[2]) {
             send_lines(number_of(at[1]), (size_t)number_of(at[2]));
             at += 2;
+        } else if (strcmp(*at, "number") == 0 && at[1] && at[2]) {
+            send_numbered(number_of(at[1]), number_of(at[2]));
+            at += 2;
+        } else if (strcmp(*at, "last") == 0 && at[1]) {
+            printf("%" PRIu64 "\n", last_number(number_of(*++at)));
         } else if (strcmp(*at, "take") == 0 && at[1]) {
             take(number_of(*++at));
         } else if (strcmp(*at, "flush") == 0) {

@@ -29,7 +29,7 @@ allowed() # MODULE: what it may include besides itself and what is for all
     replay) echo 'codec dir' ;;
     stream) echo 'codec dir record' ;;
     dir) echo 'numbers options producers queue_file' ;;
-    producers) echo 'frame io record' ;;
+    producers) echo 'frame io queue_file record' ;;
     dir_sync) echo 'dir' ;;
     memory_old) echo 'memory producers' ;;
     memory) echo 'ring state' ;;
