@@ -217,7 +217,8 @@ static void repair_memory(struct repair *r)
     if (is_for_real(r)) r->res = change_sync_dir(r->place);
 }
 
-/* All before the first record that is there counts as acknowledged; what of it was dropped is known from its header. */
+/* MEMORY knows how far the receiver had come, and may have records that are older than those in files. Without it, all before
+ * the first record that is there counts as acknowledged; what of it was dropped is known from its header. */
 static void assume_state(const struct repair *r, struct hpr_state *state)
 {
     struct tally t;
@@ -226,7 +227,7 @@ static void assume_state(const struct repair *r, struct hpr_state *state)
     *state = (struct hpr_state){ .survive = r->place->survive, .content = r->place->content };
     memcpy(state->channel_id, r->place->channel_id, sizeof state->channel_id);
     state->passed = t.passed;
-    if (t.passed.seq == 0 && t.first_seq > 1) {
+    if (r->place->memory_part != PART_GOOD && t.first_seq > 1) {
         state->passed.seq                                    = t.first_seq - 1;
         state->passed.dropped_total                          = hpr_min_u64(t.first_dropped_total, state->passed.seq);
         state->passed.records                                = state->passed.seq - state->passed.dropped_total;

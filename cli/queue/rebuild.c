@@ -5,6 +5,7 @@
 #include "rebuild.h"
 
 #include "change.h"
+#include "producers.h"
 #include "say.h"
 
 struct copy {
@@ -51,15 +52,32 @@ static int write_footer(struct copy *c)
     return hpr_io_write(c->place->io, c->to, bytes, sizeof bytes, c->at);
 }
 
-static int copy_all(struct copy *c, struct scan_file *file, const struct hpr_file_header *header)
+static int write_table(struct copy *c, const struct hpr_producers *numbers)
 {
+    const struct hpr_frame_place place = { c->place->channel_id, c->number, c->at };
+    unsigned char bytes[HPR_TABLE_BYTES_MAX];
+    size_t len = hpr_producers_put_table(bytes, numbers, &place);
+
+    c->at += len;
+    return hpr_io_write(c->place->io, c->to, bytes, len, place.offset);
+}
+
+/* Without its table of producers where that is damaged. */
+static int copy_all(struct copy *c, struct scan_file *file, struct hpr_file_header header)
+{
+    struct hpr_producers numbers = { .count = 0 };
+    bool has_numbers             = header.has_table;
     unsigned char bytes[HPR_FILE_HEADER_BYTES];
     struct scan_event ev;
     int res;
 
-    hpr_frame_put_file_header(bytes, header);
+    has_numbers =
+        has_numbers && hpr_producers_read_file(&numbers, c->place->io, c->place->fd, c->place->channel_id, c->number);
+    header.has_table = has_numbers;
+    hpr_frame_put_file_header(bytes, &header);
     res   = hpr_io_write(c->place->io, c->to, bytes, sizeof bytes, 0);
     c->at = sizeof bytes;
+    if (res == 0 && has_numbers) res = write_table(c, &numbers);
     while (res == 0 && scan_file_next(file, &ev))
         if (scan_has_records(&ev)) res = copy_frame(c, &ev);
     return res == 0 ? write_footer(c) : res;
@@ -87,7 +105,7 @@ int rebuild_file(const struct place *place, struct payload *payload, const struc
         scan_file_close(&file);
         return c.to;
     }
-    res = copy_all(&c, &file, &source->header);
+    res = copy_all(&c, &file, source->header);
     scan_file_close(&file);
     if (res < 0) {
         say_failure(res, "%s/%s: cannot write it anew", place->path, name);
