@@ -620,7 +620,6 @@ const struct crash_scenario crash_scenarios[] = {
     { "crash: numbers of removed files", set_crash, run_numbers_files },
     { "crash: numbers and nothing else", set_crash, run_numbers_closed },
     { "crash: numbers, overflow", set_crash, run_numbers_spill },
-    { "crash: numbers, overflow, deflated", set_crash_deflate, run_numbers_spill },
 };
 const size_t crash_scenarios_count = sizeof crash_scenarios / sizeof *crash_scenarios;
 

@@ -187,7 +187,7 @@ int main(void)
     const unsigned many = (unsigned)env_number("HOPPER_CRASH_SAMPLES", SAMPLES);
     unsigned failed, chosen = 0;
 
-    effort = (struct crash_effort){ many >= 100 ? 9 : 4, many, many / 4 + 2, 32,
+    effort = (struct crash_effort){ many >= 100 ? 9 : 4, many, many / 4 + 2, many >= 100 ? 32 : 64,
                                     (unsigned)env_number("HOPPER_CRASH_EVERY", EVERY) };
     seed   = rng_seed("test_states");
     jobs   = mmap(NULL, JOBS_MAX * sizeof *jobs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
