@@ -17,6 +17,7 @@ bin_PROGRAMS += %D%/hopper-cat
 	%D%/produce.c %D%/produce.h \
 	%D%/progress.c %D%/progress.h \
 	%D%/report.c %D%/report.h \
+	%D%/room.c %D%/room.h \
 	%D%/signals.c %D%/signals.h \
 	%D%/sizes.c %D%/sizes.h \
 	%D%/status.h \

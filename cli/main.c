@@ -39,6 +39,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define LAST_SEND_MS  500 /* for the producer to send what it has read, when all else has ended */
 #define LAST_WORDS_MS 200 /* for standard error to take what is said, when it is time to die */
 
 struct session {
@@ -164,8 +165,8 @@ static int end_producer(struct session *s)
     } else if (!s->consumer.is_complete) {
         watch_stop(w);
         if (watch_until(w, &s->control.abandon) != 0) return -1;
-        if (atomic_load(&s->producer.is_done)) return 0;
-        close_receiver(s); /* there is no room for what it has read */
+        if (watch_for(w, &s->producer.is_done, LAST_SEND_MS)) return 0;
+        close_receiver(s); /* the device is full, or fails: there is no room for what it has read */
     }
     return watch_until(w, &s->producer.is_done);
 }

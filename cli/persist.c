@@ -6,6 +6,7 @@
 #include "persist.h"
 
 #include "report.h"
+#include "room.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,11 +15,15 @@
 
 void persist_options(const struct args *args, struct hopper_options *options)
 {
+    struct room room;
+
     if (args->survive == HOPPER_SURVIVE_NOTHING) return;
     options->survive     = args->survive;
     options->acknowledge = HOPPER_ACKNOWLEDGE_EXPLICIT;
     options->sync        = args->sync_ms != 0 ? HOPPER_SYNC_INTERVAL : HOPPER_SYNC_GROUP;
     options->sync_ms     = args->sync_ms;
+    room_init(&room, args);
+    if (options->record_bytes_max > room.record_bytes) options->record_bytes_max = room.record_bytes;
 }
 
 /* Whether PATH is that of a file beside the queue files, which a channel has one of. */

@@ -30,6 +30,7 @@
 
 #define READ_BYTES       (256u << 10)
 #define RETRY_MS         100 /* between tries when nothing can be dropped and nothing accepted */
+#define ROOM_MS_MAX      16  /* between looks at how full the queue is */
 #define STEP_MS          2   /* between looks at the reader's progress while the disk fails */
 #define DISK_RETRY_MS    200
 #define INPUT_NAME(file) (strcmp((file), "-") == 0 ? "standard input" : (file))
@@ -42,9 +43,12 @@ int producer_init(struct producer *prod, const struct args *args, struct control
                                      .long_records     = args->long_records,
                                      .terminator       = args->terminator };
 
+    if (args->survive != HOPPER_SURVIVE_NOTHING) options.read_bytes = ROOM_READ_BYTES_MAX;
     if (options.record_bytes_max >= stats->record_bytes_max)
         options.record_bytes_max = (size_t)stats->record_bytes_max - 1;
     pace_init(&prod->pace, control, stats->memory_bytes - stats->memory_bytes_used);
+    room_init(&prod->room, args);
+    prod->reads_by_room = args->survive != HOPPER_SURVIVE_NOTHING && args->when_full != HOPPER_FULL_DROP_NEWEST;
     prod->args       = args;
     prod->control    = control;
     prod->snd        = snd;
@@ -126,14 +130,19 @@ static bool outlives_disk(struct producer *prod)
     return !prod->args->only_fills && wait_for_memory(prod);
 }
 
+static bool tell_full(struct producer *prod, hopper_status st)
+{
+    report_error("the queue is full: %s%s", hopper_status_text(st), prod->args->only_fills ? "; reading stops" : "");
+    return fails(prod);
+}
+
 static bool outlives_full_queue(struct producer *prod, hopper_status st)
 {
     const struct args *args = prod->args;
 
     if (args->when_full != HOPPER_FULL_REFUSE && !args->only_fills) return !control_abandons(prod->control);
     if (args->when_full != HOPPER_FULL_REFUSE && st == HOPPER_ENOSPC && !control_stops(prod->control)) return true;
-    report_error("the queue is full: %s%s", hopper_status_text(st), args->only_fills ? "; reading stops" : "");
-    return fails(prod);
+    return tell_full(prod, st);
 }
 
 /* What a send that did not take everything means. True: try again with the rest. */
@@ -218,18 +227,69 @@ static ssize_t read_some(struct producer *prod, int fd, void *buf, size_t len)
     return 0;
 }
 
+/* Whether read() would return 0 at once, as far as that can be told without reading. */
+static bool has_ended(int fd)
+{
+    struct pollfd input = { .fd = fd, .events = POLLIN };
+    struct stat st;
+    off_t at;
+
+    if (fstat(fd, &st) != 0) return true; /* read() says why */
+    if (S_ISREG(st.st_mode)) return (at = lseek(fd, 0, SEEK_CUR)) < 0 || at >= st.st_size;
+    return poll(&input, 1, 0) == 1 && (input.revents & POLLIN) == 0;
+}
+
+/* Where nobody makes room: is there something that would need it? Waits for it or the end of FD. */
+static bool is_full_for(struct producer *prod, int fd)
+{
+    struct pollfd input = { .fd = fd, .events = POLLIN };
+
+    while (reads_on(prod) && poll(&input, 1, -1) < 0) continue;
+    return reads_on(prod) && !has_ended(fd);
+}
+
+/* How many of WANTED bytes may be read from FD now. Where the queue stays, as many as it certainly has room for; waits for that,
+ * or with --fill and --full=fail fails. 0: read no more. */
+static size_t may_read(struct producer *prod, int fd, size_t wanted)
+{
+    struct hopper_stats stats = HOPPER_STATS_INIT;
+    unsigned pause_ms         = 1;
+    size_t granted;
+
+    if (!prod->reads_by_room) return wanted;
+    if (wanted > ROOM_READ_BYTES_MAX) wanted = ROOM_READ_BYTES_MAX;
+    while ((granted = room_grant(&prod->room, lines_held(&prod->lines), wanted)) < wanted && reads_on(prod)) {
+        const struct timespec pause = { 0, pause_ms * 1000000 };
+
+        if (hopper_sender_stats(prod->snd, &stats) != HOPPER_OK) return 0;
+        room_look(&prod->room, &stats);
+        if ((granted = room_grant(&prod->room, lines_held(&prod->lines), wanted)) > 0) break;
+        if (has_ended(fd)) return 1;
+        if (prod->args->only_fills || prod->args->when_full == HOPPER_FULL_REFUSE) {
+            if (!is_full_for(prod, fd)) return 1;
+            (void)tell_full(prod, HOPPER_EFULL);
+            return 0;
+        }
+        (void)nanosleep(&pause, NULL);
+        if (pause_ms < ROOM_MS_MAX) pause_ms *= 2;
+    }
+    return reads_on(prod) ? granted : 0;
+}
+
 /* Read FD to its end. False: read nothing more at all. */
 static bool copy_input(struct producer *prod, int fd, const char *file)
 {
     struct lines *ln = &prod->lines;
+    bool goes_on     = true;
     ssize_t got      = 0;
     size_t len;
     void *room;
 
     lines_begin(ln);
     while ((room = lines_space(ln, &len)) != NULL) {
-        if ((got = read_some(prod, fd, room, len)) <= 0) break;
+        if (!(goes_on = (len = may_read(prod, fd, len)) > 0) || (got = read_some(prod, fd, room, len)) <= 0) break;
         lines_fill(ln, (size_t)got);
+        room_take(&prod->room, (size_t)got);
         if (!send_lines(prod, file)) return false;
     }
     if (room == NULL) {
@@ -242,7 +302,7 @@ static bool copy_input(struct producer *prod, int fd, const char *file)
         prod->has_failed = true;
     }
     lines_end(ln);
-    return send_lines(prod, file);
+    return send_lines(prod, file) && goes_on;
 }
 
 /* Copying a file to its own end would never come to an end. */

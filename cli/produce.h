@@ -7,6 +7,7 @@
 #include "control.h"
 #include "lines.h"
 #include "pace.h"
+#include "room.h"
 
 #include <hopper/hopper.h>
 #include <sys/stat.h>
@@ -20,6 +21,8 @@ struct producer {
     hopper_sender *snd; /* the thread's own; closed when it ends */
     struct lines lines;
     struct pace pace;
+    struct room room;   /* what may be read, where the queue stays */
+    bool reads_by_room; /* it stays, and waits when it is full */
     struct iovec batch[PRODUCER_BATCH];
     bool is_disk_bad;   /* the disk has failed: read no more, and send what has been read as memory has room */
     bool is_last_try;   /* while it fails: nothing was on its way when the next send was begun */

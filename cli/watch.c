@@ -241,7 +241,8 @@ static int poll_timeout_ms(const struct watch *w, uint64_t now_ms)
     return next > now_ms ? (int)(next - now_ms) : 0;
 }
 
-int watch_until(struct watch *w, atomic_bool *is_done)
+/* Sleep until there is something to attend to, and do. */
+static void attend(struct watch *w)
 {
     struct pollfd events[] = { { .fd = w->signals->fd, .events = POLLIN },
                                { .fd = w->control->done_fd, .events = POLLIN } };
@@ -249,15 +250,27 @@ int watch_until(struct watch *w, atomic_bool *is_done)
     uint64_t now_ms;
     int sig;
 
+    (void)poll(events, 2, poll_timeout_ms(w, watch_now_ms()));
+    if (events[1].revents & POLLIN) (void)eventfd_read(w->control->done_fd, &ignored);
+    now_ms = watch_now_ms();
+    while ((sig = signals_next(w->signals)) != 0) attend_signal(w, sig, now_ms);
+    attend_clock(w, now_ms);
+}
+
+int watch_until(struct watch *w, atomic_bool *is_done)
+{
     while (!atomic_load(is_done)) {
         end_keeping(w);
-        now_ms = watch_now_ms();
-        if (now_ms >= w->give_up_at_ms) return -1;
-        (void)poll(events, 2, poll_timeout_ms(w, now_ms));
-        if (events[1].revents & POLLIN) (void)eventfd_read(w->control->done_fd, &ignored);
-        now_ms = watch_now_ms();
-        while ((sig = signals_next(w->signals)) != 0) attend_signal(w, sig, now_ms);
-        attend_clock(w, now_ms);
+        if (watch_now_ms() >= w->give_up_at_ms) return -1;
+        attend(w);
     }
     return 0;
+}
+
+bool watch_for(struct watch *w, atomic_bool *is_done, uint64_t ms)
+{
+    uint64_t until_ms = watch_now_ms() + ms;
+
+    while (!atomic_load(is_done) && watch_now_ms() < until_ms) attend(w);
+    return atomic_load(is_done);
 }

@@ -54,6 +54,9 @@ void watch_init(struct watch *w);
  * control.abandon, for the end of a queue that stays: then all that was read is in it, or nobody makes room any more. */
 int watch_until(struct watch *w, atomic_bool *is_done);
 
+/* The same for MS milliseconds at the most, or a little longer; *IS_DONE. */
+bool watch_for(struct watch *w, atomic_bool *is_done, uint64_t ms);
+
 /* Ask both threads to read no more, or also to write no more. */
 void watch_stop(struct watch *w);
 void watch_abandon(struct watch *w);
