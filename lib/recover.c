@@ -84,8 +84,82 @@ static hopper_status look_at(const struct hpr_dir *dir, uint64_t number, struct 
         st.bytes < HPR_FILE_HEADER_BYTES && (hpr_frame_is_beginning(bytes, got) || is_zero(bytes, got));
     if (look->verdict == HPR_FILE_FOREIGN && got == sizeof bytes && is_zero(bytes, got))
         look->verdict = HPR_FILE_DAMAGED; /* its header never reached the device */
-    if (look->verdict == HPR_FILE_OURS && look->header.number != number) look->verdict = HPR_FILE_FOREIGN;
+    if (look->verdict == HPR_FILE_OURS && look->header.number != number)
+        *look = (struct look){ .verdict = HPR_FILE_FOREIGN, .bytes = st.bytes };
     return HOPPER_OK;
+}
+
+/* ---- what stands in a file ---- */
+
+struct scan {
+    const struct hpr_dir *dir;
+    int fd;
+    uint64_t number;
+    uint64_t bytes;     /* size of the file */
+    uint64_t at;        /* where the next frame is looked for */
+    uint64_t end;       /* behind the last frame that is all there */
+    uint64_t first_seq; /* of the first frame; 0: none seen */
+    uint64_t end_seq;   /* 0: no frame seen */
+    uint64_t void_seq;  /* from there on records were written again in a newer file; 0: none were */
+    uint64_t dropped_total;
+    uint64_t records;
+    struct hpr_found *found;
+    bool is_sealed;
+    bool lacks_table; /* its header says that a table of producers follows, and none does */
+    bool may_be_torn;
+    bool has_passed_bad; /* while it may be torn: frames whose payload is not good */
+    int read_error;      /* a negated errno */
+    unsigned char buf[SCAN_BYTES];
+};
+
+/* What cannot be read is not what ends a file: it fails the scan (read_error). */
+static enum hpr_verdict judge(struct scan *s, uint64_t at, struct hpr_frame_header *h)
+{
+    const struct hpr_frame_place place = { s->dir->channel_id, s->number, at };
+    unsigned char bytes[HPR_FRAME_HEADER_BYTES];
+    struct hpr_footer footer;
+    size_t got;
+
+    if (s->read_error == 0) s->read_error = hpr_io_read(s->dir->io, s->fd, bytes, sizeof bytes, at, &got);
+    if (s->read_error < 0) return HPR_VERDICT_BAD;
+    return hpr_frame_get(bytes, got, &place, h, &footer);
+}
+
+/* Behind damage: on to the next good header. False: there is none. */
+static bool skip_to_header(struct scan *s)
+{
+    struct hpr_frame_header h;
+
+    for (uint64_t at = s->at + 1; at + 8 <= s->bytes;) {
+        size_t got;
+
+        s->read_error = hpr_io_read(s->dir->io, s->fd, s->buf, sizeof s->buf, at, &got);
+        if (s->read_error < 0 || got < 8) return false;
+        for (size_t i = 0; i + 8 <= got; i++) {
+            if (s->buf[i + 4] != 'H' || s->buf[i + 5] != 'Q' || s->buf[i + 6] != 'F') continue;
+            if (judge(s, at + i, &h) == HPR_VERDICT_BAD) continue;
+            s->at = at + i;
+            return true;
+        }
+        at += got - 7;
+    }
+    return false;
+}
+
+/* A file whose header is damaged is ours when anything in it proves to be: no other has headers that are good in this channel,
+ * under this number and at their place. Replay looks for them no further either. */
+static hopper_status prove(const struct hpr_dir *dir, uint64_t number, struct look *look, struct hopper_error *err)
+{
+    struct scan s = { .dir = dir, .number = number, .at = HPR_FILE_HEADER_BYTES };
+    struct hpr_frame_header h;
+
+    s.bytes = hpr_min_u64(look->bytes, dir->disk_bytes);
+    if (look->verdict != HPR_FILE_FOREIGN || s.bytes <= s.at || number >= HPR_NUMBER_FOREIGN_MAX) return HOPPER_OK;
+    if ((s.fd = open_file(dir, number, O_RDONLY)) < 0) return file_error(dir, number, s.fd, "open queue file", err);
+    if (judge(&s, s.at, &h) != HPR_VERDICT_BAD || (s.read_error == 0 && skip_to_header(&s)))
+        look->verdict = HPR_FILE_DAMAGED;
+    hpr_io_close(dir->io, s.fd);
+    return s.read_error < 0 ? file_error(dir, number, s.read_error, "read queue file", err) : HOPPER_OK;
 }
 
 /* ---- all files ---- */
@@ -100,6 +174,21 @@ struct survey {
     uint64_t below;  /* newest_below(): only numbers below this */
     bool has_claims; /* files whose headers do not say that their frames are as small as those of this run */
 };
+
+static bool is_squatter(const struct hpr_dir *dir, uint64_t number)
+{
+    for (size_t i = 0; i < dir->squatter_count; i++)
+        if (dir->squatters[i] == number) return true;
+    return false;
+}
+
+/* The same, once it is known which channel it is. */
+static hopper_status look_into(const struct survey *s, uint64_t number, struct look *look)
+{
+    hopper_status st = look_at(s->dir, number, look, s->err);
+
+    return st == HOPPER_OK && !is_squatter(s->dir, number) ? prove(s->dir, number, look, s->err) : st;
+}
 
 static bool is_ours(const struct survey *s, uint64_t number, const struct look *look)
 {
@@ -187,7 +276,7 @@ static int survey_one(void *arg, const char *name)
         s->found->report.files_foreign++;
         return 0;
     }
-    if ((s->status = look_at(s->dir, number, &look, s->err)) != HOPPER_OK) return 1;
+    if ((s->status = look_into(s, number, &look)) != HOPPER_OK) return 1;
     if (number < HPR_NUMBER_FOREIGN_MAX &&
         (look.is_cut_short || (look.verdict == HPR_FILE_OURS && look.header.survive == HOPPER_SURVIVE_NOTHING)))
         s->status = remove_remains(s, number, name);
@@ -205,27 +294,6 @@ static hopper_status list_all(struct survey *s, int (*each)(void *arg, const cha
 }
 
 /* ---- the end of a file ---- */
-
-struct scan {
-    const struct hpr_dir *dir;
-    int fd;
-    uint64_t number;
-    uint64_t bytes;     /* size of the file */
-    uint64_t at;        /* where the next frame is looked for */
-    uint64_t end;       /* behind the last frame that is all there */
-    uint64_t first_seq; /* of the first frame; 0: none seen */
-    uint64_t end_seq;   /* 0: no frame seen */
-    uint64_t void_seq;  /* from there on records were written again in a newer file; 0: none were */
-    uint64_t dropped_total;
-    uint64_t records;
-    struct hpr_found *found;
-    bool is_sealed;
-    bool lacks_table; /* its header says that a table of producers follows, and none does */
-    bool may_be_torn;
-    bool has_passed_bad; /* while it may be torn: frames whose payload is not good */
-    int read_error;      /* a negated errno */
-    unsigned char buf[SCAN_BYTES];
-};
 
 /* Whether the payload is all there, and whether it is good. If not, its records are a gap; but where the machine may have
  * stopped in the middle of a write, and nothing good comes behind it, it is a part of that write. */
@@ -246,40 +314,6 @@ static int check_payload(struct scan *s, const struct hpr_frame_header *h, bool 
     }
     *is_goodp = crc == h->payload_crc;
     return 0;
-}
-
-/* What cannot be read is not what ends a file: it fails the scan (read_error). */
-static enum hpr_verdict judge(struct scan *s, uint64_t at, struct hpr_frame_header *h)
-{
-    const struct hpr_frame_place place = { s->dir->channel_id, s->number, at };
-    unsigned char bytes[HPR_FRAME_HEADER_BYTES];
-    struct hpr_footer footer;
-    size_t got;
-
-    if (s->read_error == 0) s->read_error = hpr_io_read(s->dir->io, s->fd, bytes, sizeof bytes, at, &got);
-    if (s->read_error < 0) return HPR_VERDICT_BAD;
-    return hpr_frame_get(bytes, got, &place, h, &footer);
-}
-
-/* Behind damage: on to the next good header. False: there is none. */
-static bool skip_to_header(struct scan *s)
-{
-    struct hpr_frame_header h;
-
-    for (uint64_t at = s->at + 1; at + 8 <= s->bytes;) {
-        size_t got;
-
-        s->read_error = hpr_io_read(s->dir->io, s->fd, s->buf, sizeof s->buf, at, &got);
-        if (s->read_error < 0 || got < 8) return false;
-        for (size_t i = 0; i + 8 <= got; i++) {
-            if (s->buf[i + 4] != 'H' || s->buf[i + 5] != 'Q' || s->buf[i + 6] != 'F') continue;
-            if (judge(s, at + i, &h) == HPR_VERDICT_BAD) continue;
-            s->at = at + i;
-            return true;
-        }
-        at += got - 7;
-    }
-    return false;
 }
 
 /* ---- producers' numbers ---- */
@@ -479,7 +513,7 @@ static int newest_below(void *arg, const char *name)
     uint64_t number;
 
     if (!hpr_queue_file_parse_name(name, &number) || number >= s->below || number <= s->newest) return 0;
-    if ((s->status = look_at(s->dir, number, &look, s->err)) != HOPPER_OK) return 1;
+    if ((s->status = look_into(s, number, &look)) != HOPPER_OK) return 1;
     if (is_ours(s, number, &look) && !look.is_cut_short) s->newest = number;
     return 0;
 }
@@ -542,7 +576,7 @@ static int measure_one(void *arg, const char *name)
     struct look look;
 
     if (!hpr_queue_file_parse_name(name, &scan.number) || scan.number == 0 || scan.number >= HPR_NUMBER_END) return 0;
-    if ((s->status = look_at(s->dir, scan.number, &look, s->err)) != HOPPER_OK) return 1;
+    if ((s->status = look_into(s, scan.number, &look)) != HOPPER_OK) return 1;
     if (!is_ours(s, scan.number, &look) || !may_be_large(s, &look)) return 0;
     scan.bytes = hpr_min_u64(look.bytes, s->dir->disk_bytes); /* replay looks no further either */
     if ((scan.fd = open_file(s->dir, scan.number, O_RDONLY)) < 0) {

@@ -48,9 +48,10 @@ struct repair {
     uint64_t good_frames;
     uint64_t good_first; /* sequence number */
 
+    bool has_offsets;       /* a header was good, of this file or of one before it: then the next two are known */
     uint64_t record_offset; /* what its header says, or by the files before it must have said */
     uint64_t stream_offset;
-    uint64_t records; /* of frames with good headers */
+    uint64_t records; /* of frames with good headers, or what its footer says */
 };
 
 /* ---- saying ---- */
@@ -99,9 +100,23 @@ static void remove_empty(struct repair *r)
     if (is_for_real(r)) r->res = change_sync_dir(r->place);
 }
 
+/* With no good header before, the one behind tells where this file began. */
+static void infer_offsets(struct repair *r)
+{
+    struct hpr_file_header next;
+
+    if (r->has_offsets || place_read_header(r->place, r->number + 1, &next) != HPR_FILE_OURS ||
+        memcmp(next.channel_id, r->place->channel_id, sizeof next.channel_id) != 0)
+        return;
+    r->record_offset = next.record_offset - hpr_min_u64(r->records, next.record_offset);
+    r->stream_offset = next.stream_offset - hpr_min_u64(r->bytes, next.stream_offset);
+    r->has_offsets   = true;
+}
+
 /* The header that a file with a damaged one must have had. */
 static void infer_header(struct repair *r, struct hpr_file_header *header)
 {
+    infer_offsets(r);
     *header = (struct hpr_file_header){ .survive       = r->place->survive,
                                         .content       = r->place->content,
                                         .number        = r->number,
@@ -141,8 +156,9 @@ static void begin_file(struct repair *r, const struct scan_event *ev)
     r->bytes         = ev->bytes;
     r->has_header    = ev->has_header;
     r->header        = ev->file;
-    r->is_damaged    = ev->fault != FAULT_NONE;
-    r->is_empty      = ev->fault == FAULT_NONE && !ev->has_header;
+    r->has_offsets |= ev->has_header;
+    r->is_damaged = ev->fault != FAULT_NONE;
+    r->is_empty   = ev->fault == FAULT_NONE && !ev->has_header;
     r->tail_bytes = r->good_frames = r->good_first = r->records = 0;
 }
 
@@ -171,7 +187,7 @@ static void take_event(struct repair *r, const struct scan_event *ev)
         r->tail_at    = ev->offset;
         r->tail_bytes = ev->bytes;
         break;
-    case SCAN_FOOTER: break;
+    case SCAN_FOOTER: r->records = hpr_max_u64(r->records, ev->footer.records); break;
     case SCAN_END: break; /* its file is still open: see repair_files() */
     case SCAN_REFUSED: break;
     }

@@ -113,9 +113,7 @@ static bool is_our_name(const char *name)
     return false;
 }
 
-/* The header of NUMBER's file, when it is good and of this number. */
-static enum hpr_file_verdict read_file_header(const struct place *place, uint64_t number,
-                                              struct hpr_file_header *header)
+enum hpr_file_verdict place_read_header(const struct place *place, uint64_t number, struct hpr_file_header *header)
 {
     unsigned char bytes[HPR_FILE_HEADER_BYTES];
     enum hpr_file_verdict verdict = HPR_FILE_FOREIGN;
@@ -137,7 +135,7 @@ static bool is_nobodys_number(const struct place *place, uint64_t number)
     enum hpr_file_verdict verdict;
 
     if (number < HPR_NUMBER_FOREIGN_MAX || number >= HPR_NUMBER_END) return number >= HPR_NUMBER_FOREIGN_MAX;
-    verdict = read_file_header(place, number, &header);
+    verdict = place_read_header(place, number, &header);
     return verdict != HPR_FILE_OURS && verdict != HPR_FILE_NEWER;
 }
 
@@ -299,7 +297,7 @@ static bool take_id_of_file(struct place *place, uint64_t number)
 {
     struct hpr_file_header header;
 
-    if (read_file_header(place, number, &header) != HPR_FILE_OURS) return false;
+    if (place_read_header(place, number, &header) != HPR_FILE_OURS) return false;
     memcpy(place->channel_id, header.channel_id, sizeof header.channel_id);
     place->survive = header.survive;
     place->content = header.content;

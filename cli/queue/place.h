@@ -65,6 +65,9 @@ void place_ask_owner(struct place *place);
 int place_open_file(const struct place *place, const char *name, uint64_t *bytesp);
 int place_open_number(const struct place *place, uint64_t number, uint64_t *bytesp);
 
+/* The header of NUMBER's file; foreign when it is not of this number. */
+enum hpr_file_verdict place_read_header(const struct place *place, uint64_t number, struct hpr_file_header *header);
+
 /* Where bytes that are not in a hole of FD's file begin, from AT on; END when there are none before it. A file of holes may
  * seem to be larger than anybody could read. */
 uint64_t place_next_data(int fd, uint64_t at, uint64_t end);

@@ -6,6 +6,9 @@
  *   good footer                                  SCAN_FOOTER, then SCAN_END
  *   nothing                                      SCAN_END
  *   anything else                                look for the next good header: SCAN_DAMAGE up to there; none: as above
+ *
+ * Whose file it is, its header says; where that is damaged, its frames do: one header that is good in this channel, under this
+ * number and at this place is enough, since nobody else's is.
  */
 #include "scan.h"
 
@@ -125,10 +128,21 @@ static bool is_zero(const unsigned char *bytes, size_t len)
     return true;
 }
 
+/* Whether anything in the file proves to be of this channel. */
+static bool has_own_header(const struct scan_file *file)
+{
+    struct scan_event ev;
+
+    if (!file->place->has_id || file->bytes <= HPR_FILE_HEADER_BYTES) return false;
+    return judge_at(file, HPR_FILE_HEADER_BYTES, &ev) != HPR_VERDICT_BAD ||
+           find_header(file, HPR_FILE_HEADER_BYTES + 1) < file->bytes;
+}
+
 /* What a writer that was stopped may have left of a header: the beginning of one, or zeros. */
 static enum fault judge_beginning(const struct scan_file *file, const unsigned char *bytes, size_t got)
 {
-    if (!hpr_frame_is_beginning(bytes, got) && !is_zero(bytes, got)) return FAULT_MAGIC;
+    if (!hpr_frame_is_beginning(bytes, got) && !is_zero(bytes, got))
+        return has_own_header(file) ? FAULT_HEADER : FAULT_MAGIC;
     return file->bytes < HPR_FILE_HEADER_BYTES ? FAULT_NONE : FAULT_HEADER;
 }
 
