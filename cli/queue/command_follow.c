@@ -134,7 +134,8 @@ static void open_file(struct follow *f, uint64_t number)
         scan_file_close(&f->file); /* it is being made */
         f->has_file = false;
     }
-    if (ev.kind == SCAN_REFUSED && ev.fault != FAULT_GONE && ev.fault != FAULT_CHANNEL && ev.fault != FAULT_MAGIC) {
+    if (ev.kind == SCAN_REFUSED && ev.fault != FAULT_GONE && ev.fault != FAULT_CHANNEL && ev.fault != FAULT_MAGIC &&
+        ev.fault != FAULT_NO_FILE) {
         say("file %" PRIu64 ": %s", number, fault_text(ev.fault));
         f->has_gaps = true;
     }

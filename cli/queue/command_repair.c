@@ -7,7 +7,10 @@
  *                                none when it has none and its header is damaged as well
  *   the last file's tail         kept as NUMBER.hq.tail, then cut off
  *   a MEMORY that makes no sense renamed to MEMORY.damaged
- *   no good slot in STATE        kept as STATE.damaged; a new one says that all before the first record is acknowledged
+ *   no good slot in STATE, or    kept as STATE.damaged; a new one says that all before the first record is acknowledged
+ *   it is of another kind
+ *   MEMORY.spare, PRODUCERS or   renamed to MEMORY.spare.damaged and so on
+ *   REWRITE is no plain file
  *
  * Files of others, and of newer versions, are not touched. What cannot be mended (records that are gone) is told at the end.
  */
@@ -294,6 +297,29 @@ static void repair_state(struct repair *r)
     if (is_for_real(r)) r->res = write_new_state(place, &state);
 }
 
+/* What is in the way is nobody's to keep a copy of: it gets another name, as it is. */
+static void put_aside(struct repair *r, const char *name)
+{
+    const struct place *place = r->place;
+    char kept[CHANGE_NAME_BYTES];
+    struct hopper_io_stat st;
+
+    (void)snprintf(kept, sizeof kept, "%s" PLACE_KEPT_SUFFIX, name);
+    for (unsigned i = 2; place->io->stat_at(place->io->ctx, place->fd, kept, &st) == 0; i++)
+        (void)snprintf(kept, sizeof kept, "%s" PLACE_KEPT_SUFFIX ".%u", name, i);
+    tell(r, "%s: not a plain file of its own; renamed to %s", name, kept);
+    if (!is_for_real(r)) return;
+    r->res = place->io->rename_at(place->io->ctx, place->fd, name, kept);
+    if (r->res < 0) say_failure(r->res, "%s/%s: cannot rename it", place->path, name);
+    else r->res = change_sync_dir(place);
+}
+
+static void repair_ways(struct repair *r)
+{
+    for (size_t i = 0; i < PLACE_WAYS && r->res == 0; i++)
+        if (place_is_in_way(r->place, place_ways[i])) put_aside(r, place_ways[i]);
+}
+
 /* ---- the whole ---- */
 
 /* Somebody else's version, or a place that cannot be read: better nothing than half. */
@@ -357,6 +383,7 @@ static int run(const struct args *args, struct place *place, struct payload *pay
     if (r.res == 0) repair_memory(&r);
     if (is_for_real(&r) && place_look(place) < 0) r.res = -1;
     if (r.res == 0) repair_state(&r);
+    if (r.res == 0) repair_ways(&r);
     status = tell_rest(&r, r.changes);
     return r.res < 0 ? STATUS_ERROR : status;
 }

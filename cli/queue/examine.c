@@ -38,6 +38,7 @@ struct look {
     uint64_t next_seq;  /* expected next, 0: not known */
     uint64_t files_end; /* behind the frames; 0: there was none */
     uint64_t dropped_total;
+    uint64_t no_files; /* what is no plain file under the name of one; it may have nothing to do with the queue */
     bool is_explained; /* something was told since the last good frame: a hole is no news */
 };
 
@@ -47,7 +48,7 @@ static void tell(struct look *l, struct finding f)
 {
     if (f.severity == SEVERITY_DAMAGE && l->is_in_use && (f.number == 0 || f.number >= l->last_number))
         f.severity = SEVERITY_UNSURE;
-    if (f.severity != SEVERITY_NOTE || f.fault == FAULT_MISSING) l->is_explained = true;
+    if ((f.severity != SEVERITY_NOTE && f.fault != FAULT_NO_FILE) || f.fault == FAULT_MISSING) l->is_explained = true;
     finding_put(l->all, &f);
 }
 
@@ -240,6 +241,10 @@ static void take_refused(struct look *l, const struct scan_event *ev)
         f.severity = SEVERITY_NOTE;
         f.res      = 0;
         break;
+    case FAULT_NO_FILE:
+        f.res = 0;
+        l->no_files++;
+        break;
     case FAULT_HEADER:
         f.severity   = SEVERITY_DAMAGE;
         f.has_offset = true;
@@ -293,7 +298,9 @@ static void look_at_state(struct look *l)
         if (!place->has_id || place->survive == HOPPER_SURVIVE_NOTHING) return;
         f.text = "is not there: how far the receiver had come is not known";
         break;
-    case PART_DAMAGED: break;
+    case PART_DAMAGED:
+        if (place->is_state_odd) f.fault = FAULT_KIND;
+        break;
     case PART_NEWER:
         f.severity = SEVERITY_UNSURE;
         f.fault    = FAULT_VERSION;
@@ -304,6 +311,14 @@ static void look_at_state(struct look *l)
         break;
     }
     tell(l, f);
+}
+
+/* What no run gets past. */
+static void look_at_ways(struct look *l)
+{
+    for (size_t i = 0; i < PLACE_WAYS; i++)
+        if (place_is_in_way(l->place, place_ways[i]))
+            tell(l, (struct finding){ .severity = SEVERITY_DAMAGE, .fault = FAULT_IN_WAY, .object = place_ways[i] });
 }
 
 /* The records of a block must be there, one after the other. */
@@ -400,7 +415,7 @@ static void look_at_books(struct look *l)
                                   .text        = "records that were accepted are nowhere" };
     struct tally tally;
 
-    if (l->is_in_use || l->all->damage > 0 || l->all->unsure > 0 || place->state_part != PART_GOOD) return;
+    if (l->is_in_use || l->all->damage > 0 || l->all->unsure > l->no_files || place->state_part != PART_GOOD) return;
     if (place->survive == HOPPER_SURVIVE_NOTHING) return;
     tally_take(&tally, place, NULL);
     if (tally.missing == 0 || (place->kept > 0 && l->all->notes > 0))
@@ -434,4 +449,5 @@ void examine(const struct place *place, struct payload *payload, struct findings
     look_at_state(&l);
     look_at_memory(&l, payload);
     look_at_books(&l);
+    look_at_ways(&l);
 }

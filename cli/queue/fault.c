@@ -16,10 +16,13 @@ static const struct {
     [FAULT_ORDER]      = { "order", "the frame's sequence number is lower than its file's" },
     [FAULT_MISSING]    = { "missing", "records that were written are not here" },
     [FAULT_MAGIC]      = { "magic", "not a queue file" },
+    [FAULT_NO_FILE]    = { "no-file", "not a plain file: whether a queue file was here cannot be told" },
     [FAULT_CHANNEL]    = { "channel", "a queue file of another channel" },
     [FAULT_UNREADABLE] = { "unreadable", "cannot be read" },
     [FAULT_VERSION]    = { "version", "written by a newer version of the format" },
     [FAULT_STATE]      = { "state", "no good slot: how far the receiver had come is not known" },
+    [FAULT_KIND]       = { "kind", "of another kind of queue than the files here" },
+    [FAULT_IN_WAY]     = { "in-way", "not a plain file of its own: no run can open the queue" },
     [FAULT_MEMORY]     = { "memory", "makes no sense: the records in it are lost" },
     [FAULT_GONE]       = { "gone", "was removed meanwhile" },
 };

@@ -14,10 +14,13 @@ enum fault {
     FAULT_ORDER,      /* a frame's sequence number is below that of its file */
     FAULT_MISSING,    /* records or a file that should be there */
     FAULT_MAGIC,      /* something else under the name of a queue file */
+    FAULT_NO_FILE,    /* no plain file under the name of a queue file */
     FAULT_CHANNEL,    /* a queue file of another channel */
     FAULT_UNREADABLE, /* the system does not let it be read */
     FAULT_VERSION,    /* a newer version of the format */
     FAULT_STATE,      /* no good slot in STATE */
+    FAULT_KIND,       /* STATE of another kind of queue than the files */
+    FAULT_IN_WAY,     /* no plain file under a name that the library needs */
     FAULT_MEMORY,     /* MEMORY makes no sense */
     FAULT_GONE        /* removed while it was read */
 };

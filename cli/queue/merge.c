@@ -44,6 +44,7 @@ static enum hopper_gap reason_of(enum fault fault)
 {
     switch (fault) {
     case FAULT_UNREADABLE:
+    case FAULT_NO_FILE:
     case FAULT_VERSION: return HOPPER_GAP_UNREADABLE;
     case FAULT_MISSING:
     case FAULT_MAGIC: return HOPPER_GAP_VANISHED;
@@ -60,7 +61,8 @@ static void find_frame(struct merge *m)
 
         if (ev->kind == SCAN_REFUSED) {
             if (ev->fault == FAULT_VERSION) m->is_newer = true;
-            if (ev->fault == FAULT_UNREADABLE || ev->fault == FAULT_VERSION || ev->fault == FAULT_HEADER)
+            if (ev->fault == FAULT_UNREADABLE || ev->fault == FAULT_NO_FILE || ev->fault == FAULT_VERSION ||
+                ev->fault == FAULT_HEADER)
                 m->unreadable++;
             if (ev->fault != FAULT_GONE && ev->fault != FAULT_CHANNEL) m->damage = reason_of(ev->fault);
         } else if (ev->kind == SCAN_DAMAGE || (ev->kind == SCAN_FRAME && ev->fault != FAULT_NONE)) {

@@ -103,6 +103,31 @@ static bool is_kept_name(const char *name)
     return hpr_queue_file_parse_name(base, &number);
 }
 
+const char *const place_ways[PLACE_WAYS] = { HPR_MEMORY_SPARE_NAME, HPR_PRODUCERS_NAME, HPR_REWRITE_NAME };
+
+bool place_is_in_way(const struct place *place, const char *name)
+{
+    struct hopper_io_stat st;
+
+    if (!place->has_id || place->survive == HOPPER_SURVIVE_NOTHING ||
+        place->io->stat_at(place->io->ctx, place->fd, name, &st) != 0)
+        return false;
+    if (strcmp(name, HPR_REWRITE_NAME) == 0) return st.kind == HOPPER_IO_DIR; /* all else is removed at open */
+    if (strcmp(name, HPR_MEMORY_SPARE_NAME) == 0 && place->survive != HOPPER_SURVIVE_CRASH) return false;
+    return st.kind != HOPPER_IO_FILE || st.links != 1;
+}
+
+/* What repair has put out of the way. */
+static bool is_put_aside(const char *name)
+{
+    for (size_t i = 0; i < PLACE_WAYS; i++) {
+        size_t len = strlen(place_ways[i]), suffix = sizeof PLACE_KEPT_SUFFIX - 1;
+
+        if (strncmp(name, place_ways[i], len) == 0 && strncmp(name + len, PLACE_KEPT_SUFFIX, suffix) == 0) return true;
+    }
+    return false;
+}
+
 static bool is_our_name(const char *name)
 {
     static const char *const names[] = { PLACE_LOCK_NAME,       HPR_STATE_NAME,     HPR_MEMORY_NAME,
@@ -146,7 +171,7 @@ static int take_name(void *arg, const char *name)
 
     if (!hpr_queue_file_parse_name(name, &number)) {
         if (is_kept_name(name)) place->kept++;
-        else if (!is_our_name(name)) place->others++;
+        else if (!is_our_name(name) && !is_put_aside(name)) place->others++;
         return 0;
     }
     if (is_nobodys_number(place, number)) {
@@ -293,6 +318,40 @@ static void look_at_memory(struct place *place)
     place->memory_part = part_of(verdict, res);
 }
 
+/* ---- a STATE that was put here from somewhere else ---- */
+
+static bool is_id(const struct place *place, const uint8_t *id)
+{
+    return memcmp(id, place->state.channel_id, sizeof place->state.channel_id) == 0;
+}
+
+/* The library goes on with no queue whose files are of another kind than STATE says. That is STATE's fault when nothing here is
+ * of its channel and kind: each file tells of itself, and MEMORY is of a queue that survives a crash. */
+static bool is_state_odd(const struct place *place)
+{
+    const struct hpr_state *state = &place->state;
+    const bool has_memory         = place->memory_part == PART_GOOD;
+    bool is_odd                   = has_memory && state->survive != HOPPER_SURVIVE_CRASH;
+    struct hpr_file_header h;
+
+    if (has_memory && !is_odd && is_id(place, place->memory.shape.channel_id)) return false;
+    for (size_t i = 0; i < place->count; i++) {
+        if (place_read_header(place, place->numbers[i], &h) != HPR_FILE_OURS || h.survive == HOPPER_SURVIVE_NOTHING)
+            continue;
+        if (h.survive != state->survive || h.content != state->content) is_odd = true;
+        else if (is_id(place, h.channel_id)) return false;
+    }
+    return is_odd;
+}
+
+static void refuse_odd_state(struct place *place)
+{
+    place->is_state_odd = place->state_part == PART_GOOD && is_state_odd(place);
+    if (!place->is_state_odd) return;
+    memset(&place->state, 0, sizeof place->state);
+    place->state_part = PART_DAMAGED;
+}
+
 static bool take_id_of_file(struct place *place, uint64_t number)
 {
     struct hpr_file_header header;
@@ -339,6 +398,7 @@ int place_look(struct place *place)
     place_ask_owner(place);
     look_at_state(place);
     look_at_memory(place);
+    refuse_odd_state(place);
     find_id(place);
     refuse_others_memory(place);
     return res;
@@ -351,6 +411,8 @@ struct candidates {
     size_t count;
     char name[256];
     bool is_channel; /* the directory itself */
+    int denied;      /* why one of the others could not be looked into; 0: all could */
+    char denied_name[256];
 };
 
 static bool looks_like_channel(const char *name)
@@ -383,10 +445,15 @@ static int take_candidate(void *arg, const char *name)
         return 1;
     }
     if (strlen(name) >= sizeof c->name || io->stat_at(io->ctx, c->place->fd, name, &st) != 0 ||
-        st.kind != HOPPER_IO_DIR || (fd = open_below(c->place, name)) < 0)
+        st.kind != HOPPER_IO_DIR)
         return 0;
-    res = io->list(io->ctx, fd, find_sign, NULL);
-    hpr_io_close(io, fd);
+    fd  = open_below(c->place, name);
+    res = fd < 0 ? fd : io->list(io->ctx, fd, find_sign, NULL);
+    hpr_io_close(io, fd < 0 ? -1 : fd);
+    if (res < 0 && c->denied == 0) {
+        c->denied = res;
+        memcpy(c->denied_name, name, strlen(name) + 1);
+    }
     if (res == 1) {
         c->count++;
         memcpy(c->name, name, strlen(name) + 1);
@@ -422,7 +489,9 @@ static int choose(struct place *place)
     }
     if (c.is_channel) return 0;
     if (c.count == 1) return go_below(place, c.name);
-    if (c.count == 0) say("%s: there is no queue in this directory", place->path);
+    if (c.count == 0 && c.denied < 0)
+        say_failure(c.denied, "%s/%s: cannot open the directory", place->path, c.denied_name);
+    else if (c.count == 0) say("%s: there is no queue in this directory", place->path);
     else say("%s: there are %zu queues in this directory (choose one with --name)", place->path, c.count);
     return -ENOENT;
 }

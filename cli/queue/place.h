@@ -41,6 +41,7 @@ struct place {
     enum place_part state_part;
     struct hpr_state state; /* PART_GOOD */
     unsigned state_slots;   /* good ones */
+    bool is_state_odd;      /* it is good, but of another kind of queue than all else here: PART_DAMAGED */
     enum place_part memory_part;
     struct hpr_memory_old memory; /* PART_GOOD; its fd is open */
 
@@ -71,6 +72,11 @@ enum hpr_file_verdict place_read_header(const struct place *place, uint64_t numb
 /* Where bytes that are not in a hole of FD's file begin, from AT on; END when there are none before it. A file of holes may
  * seem to be larger than anybody could read. */
 uint64_t place_next_data(int fd, uint64_t at, uint64_t end);
+
+/* Names that the library needs for plain files of its own, STATE and MEMORY aside; and whether something else has NAME. */
+#define PLACE_WAYS 3
+extern const char *const place_ways[PLACE_WAYS];
+bool place_is_in_way(const struct place *place, const char *name);
 
 bool place_has_number(const struct place *place, uint64_t number);
 

@@ -118,7 +118,7 @@ static uint64_t find_header(const struct scan_file *file, uint64_t at)
 
 static enum fault fault_of_open(int res)
 {
-    return res == -ENOENT ? FAULT_GONE : res == -ENOTSUP || res == -ELOOP ? FAULT_MAGIC : FAULT_UNREADABLE;
+    return res == -ENOENT ? FAULT_GONE : res == -ENOTSUP || res == -ELOOP ? FAULT_NO_FILE : FAULT_UNREADABLE;
 }
 
 static bool is_zero(const unsigned char *bytes, size_t len)
@@ -287,7 +287,7 @@ static size_t find_last(const struct place *place)
     for (size_t i = place->count; i > 0; i--) {
         scan_file_open(&file, place, NULL, place->numbers[i - 1], true, &ev);
         scan_file_close(&file);
-        if (ev.fault != FAULT_MAGIC && ev.fault != FAULT_CHANNEL) return i - 1;
+        if (ev.fault != FAULT_MAGIC && ev.fault != FAULT_NO_FILE && ev.fault != FAULT_CHANNEL) return i - 1;
     }
     return 0;
 }
