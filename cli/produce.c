@@ -49,9 +49,9 @@ int producer_init(struct producer *prod, const struct args *args, struct control
     pace_init(&prod->pace, control, stats->memory_bytes - stats->memory_bytes_used);
     room_init(&prod->room, args);
     prod->reads_by_room = args->survive != HOPPER_SURVIVE_NOTHING && args->when_full != HOPPER_FULL_DROP_NEWEST;
-    prod->args       = args;
-    prod->control    = control;
-    prod->snd        = snd;
+    prod->args          = args;
+    prod->control       = control;
+    prod->snd           = snd;
     prod->has_failed = prod->is_disk_bad = false;
     prod->unsent                         = 0;
     atomic_init(&prod->is_done, false);
