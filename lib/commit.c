@@ -407,8 +407,11 @@ static hopper_status sync_now(struct hpr_channel *ch, struct hopper_error *err)
     hopper_status st;
 
     ch->commit.is_running = true;
+    err->sys_errno        = 0;
     st                    = sync_locked(ch, err);
     ch->commit.is_running = false;
+    if (st != HOPPER_OK && err->sys_errno == 0) /* nothing failed now; what did before waits for room */
+        st = hpr_error_set(err, HOPPER_EFULL, 0, "write again what could not be synced in", ch->dir.path);
     if (st == HOPPER_OK) set_durable(ch, end_seq);
     tell_waiters(ch, HOPPER_OK);
     return st;

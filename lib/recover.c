@@ -558,8 +558,9 @@ static void measure_frames(struct scan *s)
 
         switch (judge(s, s->at, &h)) {
         case HPR_VERDICT_FOOTER: return;
-        case HPR_VERDICT_BAD:
-            if (s->read_error < 0 || !skip_to_header(s)) return;
+        case HPR_VERDICT_BAD: /* replay looks no further for the next one either */
+            s->bytes = hpr_min_u64(s->bytes, s->dir->disk_bytes);
+            if (s->read_error < 0 || s->at >= s->bytes || !skip_to_header(s)) return;
             continue;
         case HPR_VERDICT_TABLE: s->at += HPR_TABLE_HEAD_BYTES + h.stored_bytes; continue;
         case HPR_VERDICT_FRAME: break;
@@ -578,7 +579,7 @@ static int measure_one(void *arg, const char *name)
     if (!hpr_queue_file_parse_name(name, &scan.number) || scan.number == 0 || scan.number >= HPR_NUMBER_END) return 0;
     if ((s->status = look_into(s, scan.number, &look)) != HOPPER_OK) return 1;
     if (!is_ours(s, scan.number, &look) || !may_be_large(s, &look)) return 0;
-    scan.bytes = hpr_min_u64(look.bytes, s->dir->disk_bytes); /* replay looks no further either */
+    scan.bytes = look.bytes;
     if ((scan.fd = open_file(s->dir, scan.number, O_RDONLY)) < 0) {
         s->status = file_error(s->dir, scan.number, scan.fd, "open queue file", s->err);
         return 1;

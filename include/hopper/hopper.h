@@ -142,6 +142,7 @@ HOPPER_API uint64_t hopper_durable_seq(hopper_sender *snd);
  *   HOPPER_OK
  *   HOPPER_EAGAIN  not before DEADLINE
  *   HOPPER_EIO, HOPPER_ENOSPC   could not be synced, nor written again elsewhere: hopper_sender_error()
+ *   HOPPER_EFULL   a sync failed before, and writing again what it was about has no room in disk_bytes yet
  *   HOPPER_EINVAL  SND is NULL, SEQ was not accepted yet, or the channel survives nothing */
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_wait_durable(hopper_sender *snd, uint64_t seq, uint64_t deadline_ns);
 
