@@ -85,7 +85,7 @@ static int copy_all(struct copy *c, struct scan_file *file, struct hpr_file_head
     struct scan_event ev;
     int res;
 
-    header.has_table = has_numbers;
+    header.has_table |= has_numbers; /* said, and not there: the library looks for the numbers in older files */
     hpr_frame_put_file_header(bytes, &header);
     res   = hpr_io_write(c->place->io, c->to, bytes, sizeof bytes, 0);
     c->at = sizeof bytes;
