@@ -341,7 +341,8 @@ static bool inflate_payload(struct unpacking *u, const struct hpr_frame_header *
 {
     const size_t slab_bytes = hpr_inflater_bytes(HPR_ENGINE_ZLIB, WINDOW_BITS_MAX);
 
-    if (hpr_inflater_init(&u->inflater, HPR_ENGINE_ZLIB, WINDOW_BITS_MAX, u->slab, slab_bytes) != HOPPER_OK) return false;
+    if (hpr_inflater_init(&u->inflater, HPR_ENGINE_ZLIB, WINDOW_BITS_MAX, u->slab, slab_bytes) != HOPPER_OK)
+        return false;
     hpr_inflate_begin(&u->inflater, u->raw, h->raw_bytes);
     return hpr_inflate_step(&u->inflater, u->stored, h->stored_bytes, true) == HPR_INFLATE_DONE;
 }
