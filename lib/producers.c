@@ -6,7 +6,6 @@
 #include <fcntl.h>
 
 #include "bytes.h"
-#include "queue_file.h"
 #include "record.h"
 
 #define SLOT_STEP   4096
@@ -99,30 +98,6 @@ bool hpr_producers_get_table(const unsigned char *in, size_t len, size_t count, 
     if (len < entries + 4 || hpr_get_u32(in + entries) != hpr_crc32(0, in, entries)) return false;
     get_entries(in, count, p);
     return true;
-}
-
-bool hpr_producers_read_file(struct hpr_producers *p, const struct hopper_io *io, int dirfd, const uint8_t *channel_id,
-                             uint64_t number)
-{
-    const struct hpr_frame_place place = { channel_id, number, HPR_FILE_HEADER_BYTES };
-    const size_t entries               = HPR_FILE_HEADER_BYTES + HPR_TABLE_HEAD_BYTES;
-    unsigned char bytes[HPR_FILE_HEADER_BYTES + HPR_TABLE_BYTES_MAX];
-    char name[HPR_QUEUE_FILE_NAME_BYTES];
-    struct hpr_file_header header;
-    struct hpr_frame_header h;
-    struct hpr_footer footer;
-    size_t got = 0;
-    int fd;
-
-    hpr_queue_file_name(name, number);
-    fd = io->open_at(io->ctx, dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-    if (fd < 0) return false;
-    if (hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got) < 0) got = 0;
-    hpr_io_close(io, fd);
-    if (hpr_frame_get_file_header(bytes, got, &header) != HPR_FILE_OURS) return false;
-    if (!header.has_table) return true;
-    return hpr_frame_get(bytes + place.offset, got - place.offset, &place, &h, &footer) == HPR_VERDICT_TABLE &&
-           got >= entries && hpr_producers_get_table(bytes + entries, got - entries, h.records, p);
 }
 
 /* ---- the file ---- */

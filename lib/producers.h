@@ -43,10 +43,6 @@ size_t hpr_producers_put_table(unsigned char *out, const struct hpr_producers *p
 /* Note what the table of COUNT entries says, whose entries and their checksum are the LEN bytes at IN. False: damaged. */
 bool hpr_producers_get_table(const unsigned char *in, size_t len, size_t count, struct hpr_producers *p);
 
-/* Note what queue file NUMBER in DIRFD says of the files before it. False: it cannot be read. */
-bool hpr_producers_read_file(struct hpr_producers *p, const struct hopper_io *io, int dirfd, const uint8_t *channel_id,
-                             uint64_t number);
-
 /* PRODUCERS in DIRFD: note what its better slot says (a missing file or slot: nothing); write and sync the next one, making
  * the file if need be. 0 or a negated errno. */
 HPR_MUST_CHECK int hpr_producers_read(struct hpr_producers *p, const struct hopper_io *io, int dirfd,

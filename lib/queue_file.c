@@ -45,7 +45,7 @@ int hpr_queue_file_create_as(struct hpr_queue_file *file, const struct hopper_io
     int fd, res;
 
     *file = HPR_QUEUE_FILE_NONE;
-    fd = io->open_at(io->ctx, dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd    = io->open_at(io->ctx, dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return fd;
     (void)io->chmod(io->ctx, fd, 0600); /* with umask 0777 it could not even be read back */
     hpr_frame_put_file_header(bytes, header);
@@ -120,4 +120,38 @@ void hpr_queue_file_close(struct hpr_queue_file *file, const struct hopper_io *i
 {
     hpr_io_close(io, file->fd);
     *file = HPR_QUEUE_FILE_NONE;
+}
+
+bool hpr_queue_file_get_table(const struct hopper_io *io, int fd, const uint8_t *channel_id, uint64_t number,
+                              struct hpr_producers *p)
+{
+    const struct hpr_frame_place place = { channel_id, number, HPR_FILE_HEADER_BYTES };
+    unsigned char bytes[HPR_TABLE_BYTES_MAX];
+    struct hpr_frame_header h;
+    struct hpr_footer footer;
+    size_t got;
+
+    return hpr_io_read(io, fd, bytes, sizeof bytes, place.offset, &got) == 0 &&
+           hpr_frame_get(bytes, got, &place, &h, &footer) == HPR_VERDICT_TABLE && got >= HPR_TABLE_HEAD_BYTES &&
+           hpr_producers_get_table(bytes + HPR_TABLE_HEAD_BYTES, got - HPR_TABLE_HEAD_BYTES, h.records, p);
+}
+
+bool hpr_queue_file_read_table(const struct hopper_io *io, int dirfd, const uint8_t *channel_id, uint64_t number,
+                               struct hpr_producers *p)
+{
+    unsigned char bytes[HPR_FILE_HEADER_BYTES];
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    struct hpr_file_header header;
+    size_t got = 0;
+    bool is_good;
+    int fd;
+
+    hpr_queue_file_name(name, number);
+    fd = io->open_at(io->ctx, dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0) return false;
+    is_good = hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got) == 0 &&
+              hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS &&
+              (!header.has_table || hpr_queue_file_get_table(io, fd, channel_id, number, p));
+    hpr_io_close(io, fd);
+    return is_good;
 }

@@ -4,7 +4,7 @@
 #define HPR_QUEUE_FILE_H
 
 #include "frame.h"
-#include "io.h"
+#include "producers.h"
 
 #define HPR_QUEUE_FILE_NAME_BYTES 24 /* 20 digits, ".hq", NUL */
 
@@ -55,5 +55,14 @@ HPR_MUST_CHECK int hpr_queue_file_seal(struct hpr_queue_file *file, const struct
                                        const uint8_t *channel_id);
 
 void hpr_queue_file_close(struct hpr_queue_file *file, const struct hopper_io *io);
+
+/* Note what the table at the head of FD, the file of NUMBER, says of producers, whatever became of the file's header. False:
+ * there is no good one. */
+bool hpr_queue_file_get_table(const struct hopper_io *io, int fd, const uint8_t *channel_id, uint64_t number,
+                              struct hpr_producers *p);
+
+/* Note what queue file NUMBER in DIRFD says of producers in the files before it. False: it cannot be read. */
+bool hpr_queue_file_read_table(const struct hopper_io *io, int dirfd, const uint8_t *channel_id, uint64_t number,
+                               struct hpr_producers *p);
 
 #endif

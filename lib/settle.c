@@ -240,7 +240,7 @@ static bool write_producers(struct hopper_receiver *rcv, enum removal removal, u
     is_passed = removal == REMOVE_OLDEST || is_all_passed(ch, rcv->passed.seq);
     if (is_passed && ch->producers->count > 0) {
         if (removal == REMOVE_ALL ||
-            !hpr_producers_read_file(&numbers, ch->dir.io, ch->dir.fd, ch->dir.channel_id, next))
+            !hpr_queue_file_read_table(ch->dir.io, ch->dir.fd, ch->dir.channel_id, next, &numbers))
             numbers = *ch->dir.producers;
         res = hpr_settle_note_numbers_locked(ch, &numbers);
     }

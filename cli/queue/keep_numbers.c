@@ -29,7 +29,7 @@ static void note_tables(const struct place *place, uint64_t seq, struct hpr_prod
     scan_init(&scan, place, NULL);
     while (scan_next(&scan, &ev)) {
         if (ev.kind != SCAN_FILE || !ev.has_header || ev.file.first_seq > seq) continue;
-        (void)hpr_producers_read_file(p, place->io, place->fd, place->channel_id, ev.number);
+        (void)hpr_queue_file_read_table(place->io, place->fd, place->channel_id, ev.number, p);
     }
     scan_fini(&scan);
 }

@@ -5,7 +5,7 @@
 #include "rebuild.h"
 
 #include "change.h"
-#include "producers.h"
+#include "queue_file.h"
 #include "say.h"
 
 struct copy {
@@ -62,25 +62,11 @@ static int write_table(struct copy *c, const struct hpr_producers *numbers)
     return hpr_io_write(c->place->io, c->to, bytes, len, place.offset);
 }
 
-/* The table proves itself, whatever became of the file's header. */
-static bool read_table(const struct copy *c, struct hpr_producers *numbers)
-{
-    const struct hpr_frame_place place = { c->place->channel_id, c->number, HPR_FILE_HEADER_BYTES };
-    unsigned char bytes[HPR_TABLE_BYTES_MAX];
-    struct hpr_frame_header h;
-    struct hpr_footer footer;
-    size_t got;
-
-    return hpr_io_read(c->place->io, c->from, bytes, sizeof bytes, place.offset, &got) == 0 &&
-           hpr_frame_get(bytes, got, &place, &h, &footer) == HPR_VERDICT_TABLE &&
-           hpr_producers_get_table(bytes + HPR_TABLE_HEAD_BYTES, got - HPR_TABLE_HEAD_BYTES, h.records, numbers);
-}
-
 /* Without its table of producers where that is damaged. */
 static int copy_all(struct copy *c, struct scan_file *file, struct hpr_file_header header)
 {
     struct hpr_producers numbers = { .count = 0 };
-    const bool has_numbers       = read_table(c, &numbers);
+    const bool has_numbers = hpr_queue_file_get_table(c->place->io, c->from, c->place->channel_id, c->number, &numbers);
     unsigned char bytes[HPR_FILE_HEADER_BYTES];
     struct scan_event ev;
     int res;

@@ -29,13 +29,13 @@ allowed() # MODULE: what it may include besides itself and what is for all
     replay) echo 'codec dir' ;;
     stream) echo 'codec dir record' ;;
     dir) echo 'numbers options producers queue_file' ;;
-    producers) echo 'frame io queue_file record' ;;
+    producers) echo 'frame io record' ;;
     dir_sync) echo 'dir' ;;
     memory_old) echo 'memory producers' ;;
     memory) echo 'ring state' ;;
     state) echo 'frame io' ;;
     numbers) echo 'queue_file' ;;
-    queue_file) echo 'frame io' ;;
+    queue_file) echo 'frame io producers' ;;
     codec_isal) echo 'codec' ;;
     options) echo 'codec frame producers record state' ;;
     frame) echo 'record' ;;
