@@ -7,8 +7,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#define SEQS_MAX (UINT64_C(1) << 60) /* more numbers than a channel lives to see */
-
 static const unsigned char magic[8] = { 0x89, 'H', 'Q', 'M', '\r', '\n', 0x1a, '\n' };
 
 static bool fits(uint64_t offset, uint64_t bytes, uint64_t file_bytes)
@@ -77,7 +75,7 @@ static void take_blocks(struct hpr_memory_old *old, struct hpr_memory_header *h)
         };
 
         if (found.records == 0 || found.bytes > old->shape.block_bytes || found.bytes / 2 < found.records ||
-            found.first_seq == 0 || found.first_seq > SEQS_MAX || found.dropped_total >= found.first_seq)
+            found.first_seq == 0 || found.first_seq > HPR_RING_SEQS_MAX || found.dropped_total >= found.first_seq)
             continue;
         old->blocks[old->block_count++] = found;
     }
@@ -166,108 +164,113 @@ int hpr_memory_old_read_block(const struct hpr_memory_old *old, size_t i, void *
     return read_all(old, old->blocks[i].offset, out, old->blocks[i].bytes);
 }
 
-/* One entry of KIND and VALUE with LEFT bytes from its head on; the bytes that it takes, 0 when it makes no sense. */
-static uint64_t add_entry(struct hpr_ring_sum *sum, unsigned kind, uint64_t value, const unsigned char *data,
-                          uint64_t left)
+uint64_t hpr_memory_old_get_entry(const unsigned char *at, uint64_t left, struct hpr_memory_old_entry *entry)
 {
-    uint64_t dropped = 0;
+    uint64_t head, value;
 
-    switch (kind) {
+    if (left < HPR_RING_HEAD_BYTES) return 0;
+    memcpy(&head, at, sizeof head);
+    value  = head >> 3;
+    *entry = (struct hpr_memory_old_entry){ .kind = (unsigned)(head & 7), .value = value };
+    switch (entry->kind) {
     case HPR_PLACE_RECORD:
     case HPR_PLACE_NUMBERED:
-        if (value > left - HPR_RING_HEAD_BYTES || (kind == HPR_PLACE_NUMBERED && value < HPR_RING_NUMBER_BYTES))
-            return 0;
-        sum->seqs++;
-        sum->records++;
+        if (value > left - HPR_RING_HEAD_BYTES || value > HPR_RECORD_BYTES_LIMIT + HPR_RING_NUMBER_BYTES) return 0;
+        if (entry->kind == HPR_PLACE_NUMBERED && value < HPR_RING_NUMBER_BYTES) return 0;
+        entry->seqs = 1;
         return HPR_RING_HEAD_BYTES + hpr_round_up((size_t)value, 8);
     case HPR_PLACE_DISK:
     case HPR_PLACE_SKIP:
-        if (left < HPR_RING_HEAD_BYTES + 8 || value == 0) return 0;
-        memcpy(&dropped, data, sizeof dropped);
-        if (dropped > value || value > SEQS_MAX - sum->seqs) return 0;
-        sum->seqs += value;
-        sum->elsewhere += value;
-        sum->elsewhere_dropped += dropped;
-        sum->dropped += dropped;
-        return HPR_RING_HEAD_BYTES + 8;
-    case HPR_PLACE_GAP:
-        if (value == 0 || value > SEQS_MAX - sum->seqs) return 0;
-        sum->seqs += value;
-        sum->dropped += value;
-        return HPR_RING_HEAD_BYTES;
-    case HPR_PLACE_PAD: return value < HPR_RING_HEAD_BYTES || value % 8 != 0 ? 0 : value;
+        if (left < HPR_RING_PEEK_BYTES || value == 0) return 0;
+        memcpy(&entry->dropped, at + HPR_RING_HEAD_BYTES, sizeof entry->dropped);
+        entry->seqs = value;
+        return entry->dropped > value ? 0 : HPR_RING_PEEK_BYTES;
+    case HPR_PLACE_GAP: entry->seqs = entry->dropped = value; return value == 0 ? 0 : HPR_RING_HEAD_BYTES;
+    case HPR_PLACE_PAD: return value < HPR_RING_HEAD_BYTES || value % 8 != 0 || value > left ? 0 : value;
     default: return 0;
+    }
+}
+
+static bool is_beside(const struct hpr_memory_old_entry *entry)
+{
+    return entry->kind == HPR_PLACE_DISK || entry->kind == HPR_PLACE_SKIP;
+}
+
+static void add_entry(struct hpr_ring_sum *sum, const struct hpr_memory_old_entry *entry)
+{
+    sum->seqs += entry->seqs;
+    sum->dropped += entry->dropped;
+    if (is_beside(entry)) {
+        sum->elsewhere += entry->seqs;
+        sum->elsewhere_dropped += entry->dropped;
+    } else if (entry->kind != HPR_PLACE_GAP) {
+        sum->records++;
     }
 }
 
 void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum *sum)
 {
-    struct hpr_ring_sum next = { 0 };
-    bool is_padded           = false;
+    bool is_padded = false;
+    size_t at      = 0;
 
     memset(sum, 0, sizeof *sum);
-    while (next.bytes < len) {
-        uint64_t head, left = len - next.bytes, taken;
-        unsigned kind;
+    while (at < len) {
+        struct hpr_memory_old_entry entry;
+        uint64_t taken = hpr_memory_old_get_entry(base + at, len - at, &entry);
 
-        if (left < HPR_RING_HEAD_BYTES) return;
-        memcpy(&head, base + next.bytes, sizeof head);
-        kind  = (unsigned)(head & 7);
-        taken = add_entry(&next, kind, head >> 3, base + next.bytes + HPR_RING_HEAD_BYTES, left);
-        if (taken == 0 || taken > left || (is_padded && kind == HPR_PLACE_PAD)) return;
-        next.bytes += taken;
-        is_padded = kind == HPR_PLACE_PAD;
-        if (!is_padded) *sum = next;
+        if (taken == 0 || taken > len - at || entry.seqs > HPR_RING_SEQS_MAX - sum->seqs) return;
+        if (is_padded && entry.kind == HPR_PLACE_PAD) return;
+        at += (size_t)taken;
+        is_padded = entry.kind == HPR_PLACE_PAD;
+        if (is_padded) continue;
+        add_entry(sum, &entry);
+        sum->bytes = at;
     }
     sum->is_whole = !is_padded;
 }
 
-/* Numbers from BEGIN to END, which is not one of them, are not in the ring but all in one place beside it. */
-struct beside {
-    const unsigned char *base;
-    size_t len, at;
-    uint64_t seq; /* of the entry at AT */
-    uint64_t begin, end;
-    bool is_last;
-};
-
-/* On to the next such place; behind the ring's last entry it has no end. */
-static void find_beside(struct beside *b)
+void hpr_memory_old_place_blocks(const struct hpr_memory_old *old, uint64_t seq, uint64_t passed_seq,
+                                 struct hpr_memory_old_beside (*next)(void *ctx), void *ctx,
+                                 bool has_place[HPR_MEMORY_BLOCKS_MAX])
 {
-    while (b->at < b->len) {
-        struct hpr_ring_sum one = { 0 };
-        uint64_t head;
+    struct hpr_memory_old_beside beside = { passed_seq + 1, hpr_max_u64(seq, passed_seq + 1) };
+    uint64_t free                       = passed_seq + 1; /* no block so far has this number */
 
-        memcpy(&head, b->base + b->at, sizeof head);
-        b->at +=
-            add_entry(&one, (unsigned)(head & 7), head >> 3, b->base + b->at + HPR_RING_HEAD_BYTES, b->len - b->at);
-        b->seq += one.seqs;
-        if (one.elsewhere == 0) continue;
-        b->begin = b->seq - one.seqs;
-        b->end   = b->seq;
-        return;
-    }
-    b->begin   = b->seq;
-    b->end     = UINT64_MAX;
-    b->is_last = true;
-}
-
-void hpr_memory_old_place_blocks(const struct hpr_memory_old *old, const unsigned char *base, size_t len, uint64_t seq,
-                                 uint64_t passed_seq, bool has_place[HPR_MEMORY_BLOCKS_MAX])
-{
-    struct beside b = { .base = base, .len = len, .seq = hpr_max_u64(seq, passed_seq + 1) };
-    uint64_t free   = passed_seq + 1; /* no block so far has this number */
-
-    b.begin = free;
-    b.end   = b.seq;
     for (size_t i = 0; i < old->block_count; i++) {
         const struct hpr_memory_old_block *block = &old->blocks[i];
         const uint64_t begin = hpr_max_u64(block->first_seq, passed_seq + 1), end = block->first_seq + block->records;
 
-        while (!b.is_last && b.end <= begin) find_beside(&b);
-        has_place[i] = begin < end && begin >= free && begin >= b.begin && end <= b.end;
+        while (beside.end <= begin) beside = next(ctx);
+        has_place[i] = begin < end && begin >= free && begin >= beside.begin && end <= beside.end;
         if (has_place[i]) free = end;
     }
+}
+
+struct in_ring {
+    const unsigned char *base;
+    size_t len, at;
+    uint64_t seq; /* of the entry at AT */
+};
+
+static struct hpr_memory_old_beside find_beside(void *ctx)
+{
+    struct in_ring *r = ctx;
+    struct hpr_memory_old_entry entry;
+
+    while (r->at < r->len) {
+        r->at += (size_t)hpr_memory_old_get_entry(r->base + r->at, r->len - r->at, &entry);
+        r->seq += entry.seqs;
+        if (is_beside(&entry)) return (struct hpr_memory_old_beside){ r->seq - entry.seqs, r->seq };
+    }
+    return (struct hpr_memory_old_beside){ r->seq, UINT64_MAX };
+}
+
+void hpr_ring_place_blocks(const unsigned char *base, size_t len, const struct hpr_memory_old *old, uint64_t seq,
+                           uint64_t passed_seq, bool has_place[HPR_MEMORY_BLOCKS_MAX])
+{
+    struct in_ring ring = { .base = base, .len = len, .seq = hpr_max_u64(seq, passed_seq + 1) };
+
+    hpr_memory_old_place_blocks(old, seq, passed_seq, find_beside, &ring, has_place);
 }
 
 /* The entry at AT stands from now on for the last LEFT of its numbers, of which DROPPED_LEFT were dropped. */
@@ -294,21 +297,15 @@ uint64_t hpr_ring_normalise(unsigned char *base, size_t len, uint64_t passed_seq
     uint64_t at = 0, start = 0, seq = *seqp, dropped_total = *droppedp;
 
     while (at < len) {
-        struct hpr_ring_sum one = { 0 };
-        uint64_t head, n, dropped, passed, behind, taken;
-        unsigned kind;
+        struct hpr_memory_old_entry entry;
+        const uint64_t taken = hpr_memory_old_get_entry(base + at, len - at, &entry);
+        const uint64_t n = entry.seqs, dropped = entry.dropped;
+        const uint64_t passed = passed_seq >= seq ? hpr_min_u64(passed_seq - seq + 1, n) : 0;
+        uint64_t behind       = passed_dropped > dropped_total ? passed_dropped - dropped_total : 0;
 
-        memcpy(&head, base + at, sizeof head);
-        kind   = (unsigned)(head & 7);
-        taken  = add_entry(&one, kind, head >> 3, base + at + HPR_RING_HEAD_BYTES, len - at);
-        n      = one.seqs;
-        passed = passed_seq >= seq ? hpr_min_u64(passed_seq - seq + 1, n) : 0;
-        behind = passed_dropped > dropped_total ? passed_dropped - dropped_total : 0;
-
-        dropped = one.dropped;
-        behind  = dropped_behind(n, dropped, passed, behind);
-        if (kind == HPR_PLACE_SKIP || (passed > 0 && passed < n))
-            shorten(base + at, kind, n - (passed < n ? passed : 0), dropped - (passed < n ? behind : 0));
+        behind = dropped_behind(n, dropped, passed, behind);
+        if (entry.kind == HPR_PLACE_SKIP || (passed > 0 && passed < n))
+            shorten(base + at, entry.kind, n - (passed < n ? passed : 0), dropped - (passed < n ? behind : 0));
         if (start == at && passed == n) { /* all of it is behind, and all before it */
             start     = at + taken;
             *seqp     = seq + n;

@@ -5,6 +5,10 @@
 
 #include "memory.h"
 #include "producers.h"
+#include "record.h"
+
+#define HPR_RING_SEQS_MAX   (UINT64_C(1) << 60) /* more numbers than a channel lives to see */
+#define HPR_RING_PEEK_BYTES (HPR_RING_HEAD_BYTES + 8) /* of an entry, what tells all but a record's bytes */
 
 struct hpr_memory_old_block {
     uint32_t records;
@@ -28,6 +32,20 @@ struct hpr_memory_old {
     struct hpr_producers producers; /* as far as the receiver had come */
     size_t block_count;
     struct hpr_memory_old_block blocks[HPR_MEMORY_BLOCKS_MAX]; /* in use, in order of first_seq */
+};
+
+/* What an entry of the ring says. */
+struct hpr_memory_old_entry {
+    unsigned kind;    /* HPR_PLACE_... */
+    uint64_t value;   /* bytes of a record, with the number of one that is numbered */
+    uint64_t seqs;    /* sequence numbers that it stands for; padding: none */
+    uint64_t dropped; /* of them: dropped by HOPPER_FULL_DROP_NEWEST */
+};
+
+/* Sequence numbers that are all in one place beside the ring: in queue files, blocks or nowhere. */
+struct hpr_memory_old_beside {
+    uint64_t begin;
+    uint64_t end; /* the first that is not; UINT64_MAX: this is what is behind the ring's last entry */
 };
 
 /* What stands in a piece of a ring. */
@@ -72,14 +90,24 @@ static inline uint64_t hpr_memory_old_ring_bytes(const struct hpr_memory_old *ol
 HPR_MUST_CHECK int hpr_memory_old_read_ring(const struct hpr_memory_old *old, uint64_t pos, void *out, size_t len);
 HPR_MUST_CHECK int hpr_memory_old_read_block(const struct hpr_memory_old *old, size_t i, void *out);
 
+/* The entry whose first bytes are at AT: HPR_RING_PEEK_BYTES of them, or all LEFT if those are fewer. LEFT: bytes of ring from it on. Returns
+ * the bytes that it takes, 0 when it makes no sense. */
+uint64_t hpr_memory_old_get_entry(const unsigned char *at, uint64_t left, struct hpr_memory_old_entry *entry);
+
 /* Walk the LEN bytes of ring entries at BASE, which may be anything. Padding is good when an entry follows it. */
 void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum *sum);
 
-/* Which blocks have a place beside the ring, whose LEN bytes of good entries at BASE begin with the number SEQ, where the
- * receiver had PASSED_SEQ: one that stands for numbers which are all in the ring's one "elsewhere", all before it or all
- * behind it, and in no block before. Damage only makes others; they are left out, and their numbers are a gap. */
-void hpr_memory_old_place_blocks(const struct hpr_memory_old *old, const unsigned char *base, size_t len, uint64_t seq,
-                                 uint64_t passed_seq, bool has_place[HPR_MEMORY_BLOCKS_MAX]);
+/* Which blocks have a place beside a ring whose good entries begin with the number SEQ, where the receiver had PASSED_SEQ: one
+ * that stands for numbers which are all in one of the ring's places beside it, and in no block before. Damage only makes
+ * others; they are left out, and their numbers are a gap. NEXT(CTX): those places in turn, in the end what is behind the
+ * last entry. */
+void hpr_memory_old_place_blocks(const struct hpr_memory_old *old, uint64_t seq, uint64_t passed_seq,
+                                 struct hpr_memory_old_beside (*next)(void *ctx), void *ctx,
+                                 bool has_place[HPR_MEMORY_BLOCKS_MAX]);
+
+/* The same, where these entries are the LEN bytes at BASE. */
+void hpr_ring_place_blocks(const unsigned char *base, size_t len, const struct hpr_memory_old *old, uint64_t seq,
+                           uint64_t passed_seq, bool has_place[HPR_MEMORY_BLOCKS_MAX]);
 
 /* Make the LEN bytes of good ring entries at BASE fit for another run, whose receiver has had nothing behind PASSED_SEQ: what
  * was taken from beside the ring is to be taken again. PASSED_DROPPED: dropped_total of what is behind. *SEQP and *DROPPEDP

@@ -77,8 +77,8 @@ static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found 
 {
     bool has_place[HPR_MEMORY_BLOCKS_MAX];
 
-    hpr_memory_old_place_blocks(&found->old, ch->deque.ring.base + parts->start, (size_t)parts->ring.bytes,
-                                parts->start_seq, found->passed.seq, has_place);
+    hpr_ring_place_blocks(ch->deque.ring.base + parts->start, (size_t)parts->ring.bytes, &found->old, parts->start_seq,
+                          found->passed.seq, has_place);
     for (size_t i = 0; i < found->old.block_count; i++) {
         const struct hpr_memory_old_block *from = &found->old.blocks[i];
         struct hpr_block *block;

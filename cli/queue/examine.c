@@ -336,11 +336,13 @@ static void look_into_memory(struct look *l, struct payload *payload)
 {
     const struct hpr_memory_old *old = &l->place->memory;
     struct finding f = { .severity = SEVERITY_DAMAGE, .fault = FAULT_MEMORY, .object = HPR_MEMORY_NAME };
+    bool has_place[HPR_MEMORY_BLOCKS_MAX];
     struct ring_entry entry;
     struct ring_walk walk;
 
     ring_walk_init(&walk, old);
     while (ring_walk_next(&walk, &entry)) l->sum->records += entry.kind == RING_RECORD || entry.kind == RING_NUMBERED;
+    ring_walk_place_blocks(old, l->passed.seq, has_place);
     if (walk.is_broken) {
         f.text      = "its ring makes no sense from some place on";
         f.first_seq = walk.seq;
@@ -348,11 +350,11 @@ static void look_into_memory(struct look *l, struct payload *payload)
     }
     for (size_t i = 0; i < old->block_count; i++) {
         if (!hpr_memory_old_wants_block(&old->blocks[i], l->passed.seq, l->files_end)) continue;
-        if (is_block_good(l->place, payload, &old->blocks[i])) {
+        if (has_place[i] && is_block_good(l->place, payload, &old->blocks[i])) {
             l->sum->records += old->blocks[i].records;
             continue;
         }
-        f.text        = "a block makes no sense";
+        f.text        = has_place[i] ? "a block makes no sense" : "a block is where other records are";
         f.first_seq   = old->blocks[i].first_seq;
         f.has_records = true;
         f.records     = old->blocks[i].records;

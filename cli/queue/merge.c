@@ -22,8 +22,11 @@ bool merge_init(struct merge *m, const struct place *place)
     }
     scan_init(&m->scan, place, m->frame_payload);
     m->has_memory = tally_trusts_memory(place);
-    if (m->has_memory) ring_walk_init(&m->ring, &place->memory);
     tally_passed(place, &passed);
+    if (m->has_memory) {
+        ring_walk_init(&m->ring, &place->memory);
+        ring_walk_place_blocks(&place->memory, passed.seq, m->has_place);
+    }
     if (place->state_part == PART_GOOD || place->memory_part == PART_GOOD) {
         m->floor         = passed.seq + 1;
         m->floor_dropped = passed.dropped_total;
@@ -86,7 +89,7 @@ static const struct hpr_memory_old_block *find_block(struct merge *m)
     for (; m->has_memory && m->block < old->block_count; m->block++) {
         const struct hpr_memory_old_block *block = &old->blocks[m->block];
 
-        if (block->first_seq + block->records > m->next) return block;
+        if (m->has_place[m->block] && block->first_seq + block->records > m->next) return block;
     }
     return NULL;
 }

@@ -29,7 +29,8 @@ struct merge {
     bool has_memory;
     bool is_complete; /* nobody has records elsewhere: what is not here is lost */
     struct ring_walk ring;
-    size_t block; /* index of the next one */
+    bool has_place[HPR_MEMORY_BLOCKS_MAX]; /* the blocks that are beside the ring */
+    size_t block;                          /* index of the next one */
 
     struct scan_event frame; /* the next frame, when has_frame */
     bool has_frame;

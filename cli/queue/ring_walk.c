@@ -9,57 +9,61 @@ void ring_walk_init(struct ring_walk *walk, const struct hpr_memory_old *old)
     *walk = (struct ring_walk){ .old = old, .pos = old->place.start, .seq = old->place.start_seq };
 }
 
-/* What follows a head of KIND and VALUE at walk->pos with LEFT bytes of ring from there on; the bytes that the entry
- * takes, 0 when it makes no sense. */
-static uint64_t read_entry(const struct ring_walk *walk, unsigned kind, uint64_t value, uint64_t left,
-                           struct ring_entry *entry)
+static void fill_entry(const struct ring_walk *walk, const struct hpr_memory_old_entry *from, struct ring_entry *entry)
 {
     const struct hpr_memory_shape *shape = &walk->old->shape;
 
-    switch (kind) {
+    *entry = (struct ring_entry){ .seq = walk->seq, .seqs = from->seqs, .dropped = from->dropped };
+    switch (from->kind) {
     case HPR_PLACE_RECORD:
     case HPR_PLACE_NUMBERED:
-        if (value > left - HPR_RING_HEAD_BYTES || value > HPR_RECORD_BYTES_LIMIT) return 0;
-        if (kind == HPR_PLACE_NUMBERED && value < HPR_RING_NUMBER_BYTES) return 0;
-        entry->kind   = kind == HPR_PLACE_RECORD ? RING_RECORD : RING_NUMBERED;
-        entry->seqs   = 1;
-        entry->bytes  = (uint32_t)value;
+        entry->kind   = from->kind == HPR_PLACE_RECORD ? RING_RECORD : RING_NUMBERED;
+        entry->bytes  = (uint32_t)from->value;
         entry->offset = shape->ring_offset + (walk->pos + HPR_RING_HEAD_BYTES) % shape->ring_bytes;
-        return HPR_RING_HEAD_BYTES + ((value + 7) & ~UINT64_C(7));
-    case HPR_PLACE_DISK:
-    case HPR_PLACE_SKIP:
-        if (left < HPR_RING_HEAD_BYTES + 8 ||
-            hpr_memory_old_read_ring(walk->old, walk->pos + HPR_RING_HEAD_BYTES, &entry->dropped, 8) < 0 ||
-            entry->dropped > value)
-            return 0;
-        entry->kind = RING_ELSEWHERE;
-        entry->seqs = value;
-        return value > 0 ? HPR_RING_HEAD_BYTES + 8 : 0;
-    case HPR_PLACE_GAP:
-        entry->kind = RING_DROPPED;
-        entry->seqs = entry->dropped = value;
-        return value > 0 ? HPR_RING_HEAD_BYTES : 0;
-    default: return 0;
+        break;
+    case HPR_PLACE_GAP: entry->kind = RING_DROPPED; break;
+    default: entry->kind = RING_ELSEWHERE;
     }
 }
 
 bool ring_walk_next(struct ring_walk *walk, struct ring_entry *entry)
 {
     while (walk->pos < walk->old->published && !walk->is_broken) {
-        uint64_t left = walk->old->published - walk->pos, head = 0, taken = 0;
+        const uint64_t left = walk->old->published - walk->pos;
+        unsigned char bytes[HPR_RING_PEEK_BYTES];
+        struct hpr_memory_old_entry found = { 0 };
+        uint64_t taken                    = 0;
 
-        memset(entry, 0, sizeof *entry);
-        entry->seq = walk->seq;
-        if (left >= sizeof head && hpr_memory_old_read_ring(walk->old, walk->pos, &head, sizeof head) == 0) {
-            if ((head & 7) == HPR_PLACE_PAD) taken = (head >> 3) % 8 == 0 ? head >> 3 : 0;
-            else taken = read_entry(walk, (unsigned)(head & 7), head >> 3, left, entry);
-        }
-        if (taken == 0 || taken > left || HPR_ADD_OVERFLOWS(walk->seq, entry->seqs, &walk->seq)) {
-            walk->is_broken = true;
-            return false;
-        }
+        if (hpr_memory_old_read_ring(walk->old, walk->pos, bytes, (size_t)hpr_min_u64(left, sizeof bytes)) == 0)
+            taken = hpr_memory_old_get_entry(bytes, left, &found);
+        if (taken == 0 || taken > left || found.seqs > HPR_RING_SEQS_MAX - (walk->seq - walk->old->place.start_seq) ||
+            (walk->is_padded && found.kind == HPR_PLACE_PAD))
+            break;
+        walk->is_padded = found.kind == HPR_PLACE_PAD;
+        fill_entry(walk, &found, entry);
         walk->pos += taken;
-        if (entry->seqs > 0) return true;
+        walk->seq += found.seqs;
+        if (!walk->is_padded) return true;
     }
+    walk->is_broken |= walk->pos < walk->old->published || walk->is_padded;
     return false;
+}
+
+static struct hpr_memory_old_beside find_beside(void *ctx)
+{
+    struct ring_walk *walk = ctx;
+    struct ring_entry entry;
+
+    while (ring_walk_next(walk, &entry))
+        if (entry.kind == RING_ELSEWHERE) return (struct hpr_memory_old_beside){ entry.seq, entry.seq + entry.seqs };
+    return (struct hpr_memory_old_beside){ walk->seq, UINT64_MAX };
+}
+
+void ring_walk_place_blocks(const struct hpr_memory_old *old, uint64_t passed_seq,
+                            bool has_place[HPR_MEMORY_BLOCKS_MAX])
+{
+    struct ring_walk walk;
+
+    ring_walk_init(&walk, old);
+    hpr_memory_old_place_blocks(old, old->place.start_seq, passed_seq, find_beside, &walk, has_place);
 }

@@ -26,6 +26,7 @@ struct ring_walk {
     const struct hpr_memory_old *old;
     uint64_t pos;
     uint64_t seq;
+    bool is_padded; /* what was passed last; an entry must follow */
     bool is_broken; /* it ended before its end */
 };
 
@@ -33,5 +34,9 @@ void ring_walk_init(struct ring_walk *walk, const struct hpr_memory_old *old);
 
 /* The next entry; false at the end. */
 bool ring_walk_next(struct ring_walk *walk, struct ring_entry *entry);
+
+/* Which of the blocks are beside the ring, where the receiver had PASSED_SEQ; records in others do not come. */
+void ring_walk_place_blocks(const struct hpr_memory_old *old, uint64_t passed_seq,
+                            bool has_place[HPR_MEMORY_BLOCKS_MAX]);
 
 #endif

@@ -101,13 +101,15 @@ static void count_ring(struct tally *t, const struct hpr_memory_old *old)
 static void count_blocks(struct tally *t, const struct hpr_memory_old *old)
 {
     const uint64_t files_end = t->last_seq > 0 ? t->last_seq + 1 : 0;
+    bool has_place[HPR_MEMORY_BLOCKS_MAX];
 
+    ring_walk_place_blocks(old, t->passed.seq, has_place);
     for (size_t i = 0; i < old->block_count; i++) {
         const struct hpr_memory_old_block *block = &old->blocks[i];
         uint64_t end                             = block->first_seq + block->records;
 
+        if (!has_place[i] || !hpr_memory_old_wants_block(block, t->passed.seq, files_end)) continue;
         t->next_seq = hpr_max_u64(t->next_seq, end);
-        if (!hpr_memory_old_wants_block(block, t->passed.seq, files_end)) continue;
         t->memory_blocks += end - hpr_max_u64(block->first_seq, t->passed.seq + 1);
     }
 }

@@ -31,7 +31,7 @@ allowed() # MODULE: what it may include besides itself and what is for all
     dir) echo 'numbers options producers queue_file' ;;
     producers) echo 'frame io record' ;;
     dir_sync) echo 'dir' ;;
-    memory_old) echo 'memory producers' ;;
+    memory_old) echo 'memory producers record' ;;
     memory) echo 'ring state' ;;
     state) echo 'frame io' ;;
     numbers) echo 'queue_file' ;;

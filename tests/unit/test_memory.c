@@ -324,7 +324,7 @@ START_TEST(a_block_has_a_place_where_the_ring_has_none_of_its_numbers)
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         old.blocks[0] = (struct hpr_memory_old_block){ .first_seq = cases[i].first, .records = cases[i].records };
-        hpr_memory_old_place_blocks(&old, bytes, len, 20, 10, has_place);
+        hpr_ring_place_blocks(bytes, len, &old, 20, 10, has_place);
         ck_assert_msg(has_place[0] == cases[i].has_place, "%" PRIu64 ", %u records", cases[i].first, cases[i].records);
     }
 }
@@ -341,7 +341,7 @@ START_TEST(of_blocks_with_the_same_numbers_the_first_has_the_place)
 
     for (size_t i = 0; i < old.block_count; i++)
         old.blocks[i] = (struct hpr_memory_old_block){ .first_seq = firsts[i], .records = 3 };
-    hpr_memory_old_place_blocks(&old, bytes, len, 20, 10, has_place);
+    hpr_ring_place_blocks(bytes, len, &old, 20, 10, has_place);
     for (size_t i = 0; i < old.block_count; i++) ck_assert_msg(has_place[i] == wanted[i], "block %zu", i);
 }
 END_TEST
