@@ -20,7 +20,8 @@
 #define SYNC_MS_MAX      86400000U /* a day */
 #define HANDLE_BYTES_MIN 8192      /* some 27 senders */
 
-/* Room on disk that no record can use: LOCK, a file header, a footer, a frame header, a record's own header. */
+/* Room on disk that no record can use: LOCK, a file header, a footer, a frame header, a record's own header; and in a file of
+ * a channel that survives the table of producers. */
 #define DISK_OVERHEAD_BYTES 512
 
 static hopper_status bad(struct hopper_error *err, const char *what)
@@ -145,6 +146,11 @@ static size_t clamp_size(uint64_t n, size_t least, size_t most)
     return n < least ? least : n > most ? most : (size_t)n;
 }
 
+static uint64_t disk_overhead(const struct hopper_options *o)
+{
+    return DISK_OVERHEAD_BYTES + (o->survive == HOPPER_SURVIVE_NOTHING ? 0 : HPR_TABLE_BYTES_MAX);
+}
+
 void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
 {
     const uint64_t disk = o->disk_bytes - hpr_options_kept_bytes(o);
@@ -156,7 +162,7 @@ void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
     plan->blocks           = clamp_size(o->memory_bytes / 8 / plan->block_bytes, BLOCKS_MIN, BLOCKS_MAX);
     plan->lanes            = o->memory_bytes >= UINT64_C(16) << 20 ? 4 : o->memory_bytes >= UINT64_C(4) << 20 ? 2 : 1;
     plan->file_bytes       = hpr_min_u64(o->file_bytes, disk / 4);
-    plan->record_bytes_max = hpr_min_u64(o->record_bytes_max, disk - DISK_OVERHEAD_BYTES);
+    plan->record_bytes_max = hpr_min_u64(o->record_bytes_max, disk - disk_overhead(o));
     packed_max             = o->survive == HOPPER_SURVIVE_NOTHING ? hpr_record_packed_bytes(plan->record_bytes_max)
                                                                   : hpr_record_numbered_bytes(plan->record_bytes_max);
     plan->raw_max          = hpr_max_u64(plan->block_bytes, packed_max);
