@@ -106,7 +106,7 @@ enum hpr_result hpr_admit_make_disk_room(struct hpr_channel *ch, const struct hp
     enum hpr_result res;
 
     if (hpr_dir_remove_unwanted_locked(&ch->dir) || hpr_spill_reclaim_locked(&ch->spill)) return HPR_AGAIN;
-    if (hpr_channel_survives(ch)) ch->wants_room = atomic_load(&ch->passed_seq) + 1 >= ch->spill.end_seq;
+    hpr_dir_want_room_locked(&ch->dir, ch->spill.end_seq);
     if (ch->options.when_full != HOPPER_FULL_DROP_OLDEST || !send->may_drop) return HPR_FULL;
     res = hpr_spill_drop_oldest_locked(&ch->spill, &dropped);
     ch->gap_records[HOPPER_GAP_DROPPED_OLDEST] += dropped;
@@ -275,7 +275,8 @@ void hpr_admit_wait_for_change(struct hpr_channel *ch, const struct hpr_send *se
     const uint64_t used    = hpr_dir_used_locked(&ch->dir);
     bool has_changed;
 
-    if (st == HOPPER_ENOSPC || hpr_dir_has_unwanted_locked(&ch->dir))
+    hpr_admit_show_receiver(ch); /* who may have to make the room */
+    if (st == HOPPER_ENOSPC || ch->dir.removal_is_due || hpr_dir_has_unwanted_locked(&ch->dir))
         deadline_ns = hpr_min_u64(deadline_ns, dq->clock->monotonic_ns(dq->clock->ctx) + RETRY_NS);
     do {
         uint64_t need = ring_need(ch, send);
@@ -301,7 +302,6 @@ static hopper_status wait_for_room(struct hpr_channel *ch, struct hpr_send *send
         if (st == HOPPER_EFULL) (void)hpr_error_set(err, st, 0, NULL, NULL);
         return st;
     }
-    hpr_admit_show_receiver(ch);
     hpr_admit_wait_for_change(ch, send, st, deadline_ns);
     return HOPPER_OK;
 }

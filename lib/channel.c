@@ -173,10 +173,10 @@ static hopper_status make_deque(struct hpr_channel *ch, uint64_t limit)
 static hopper_status make_records(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
     if (!hpr_channel_survives(ch)) return HOPPER_OK;
-    ch->producers     = hpr_arena_take(&ch->arena, sizeof *ch->producers);
-    ch->dir.producers = hpr_arena_take(&ch->arena, sizeof *ch->dir.producers);
+    ch->producers            = hpr_arena_take(&ch->arena, sizeof *ch->producers);
+    ch->dir.producers        = hpr_arena_take(&ch->arena, sizeof *ch->dir.producers);
     ch->dir.producers_synced = hpr_arena_take(&ch->arena, sizeof *ch->dir.producers_synced);
-    rcv->noted        = hpr_arena_take(&ch->arena, HPR_GAPS_NOTED_MAX * sizeof *rcv->noted);
+    rcv->noted               = hpr_arena_take(&ch->arena, HPR_GAPS_NOTED_MAX * sizeof *rcv->noted);
     return ch->producers && ch->dir.producers && ch->dir.producers_synced && rcv->noted ? HOPPER_OK : HOPPER_ENOMEM;
 }
 
@@ -405,5 +405,7 @@ hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err
 
 void hpr_channel_update_aside_locked(struct hpr_channel *ch)
 {
-    hpr_deque_set_aside_locked(&ch->deque, ch->overflow > 0 || ch->tail_gap > 0 || ch->senders == 0 || ch->wants_room);
+    const bool may_make_room = ch->dir.wants_room && atomic_load(&ch->passed_seq) + 1 >= ch->spill.end_seq;
+
+    hpr_deque_set_aside_locked(&ch->deque, ch->overflow > 0 || ch->tail_gap > 0 || ch->senders == 0 || may_make_room);
 }

@@ -63,7 +63,6 @@ struct hpr_channel {
         aside_taken; /* [back] where memory survives: sequence numbers that the receiver took from beside the ring since
                              its last entry, which the next one is to tell */
     uint64_t aside_taken_dropped; /* [back] of them: dropped by policy */
-    bool wants_room;              /* [back] a sender that found no room on disk asks the receiver to look for some */
     bool is_refusing;             /* [back] the receiver is closing or closed: nothing is accepted any more */
     bool receiver_is_open;        /* [back] its handle holds the channel */
 

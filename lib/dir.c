@@ -395,8 +395,7 @@ int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq, bool is_hidden
     for (;;) {
         header.number = dir->next_number;
         if (header.number >= HPR_NUMBER_END) return -EOVERFLOW;
-        res           = is_hidden ? create_hidden(dir, &header)
-                                  : hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
+        res = is_hidden ? create_hidden(dir, &header) : hpr_queue_file_create(&dir->fresh, dir->io, dir->fd, &header);
         if (res == 0) {
             dir->fresh_first_seq = first_seq;
             dir->fresh_is_hidden = is_hidden;
@@ -562,8 +561,16 @@ void hpr_dir_note_removable_locked(struct hpr_dir *dir, uint64_t end_seq)
 
     if (dir->survive == HOPPER_SURVIVE_NOTHING) return;
     if (dir->oldest < dir->end.number) now = hpr_min_u64(now, dir->end.first_seq);
-    else now = dir->end.bytes >= dir->file_bytes / 2 ? end_seq : UINT64_MAX;
+    else now = dir->wants_room || dir->end.bytes >= dir->file_bytes / 2 ? end_seq : UINT64_MAX;
     atomic_store_explicit(&dir->removable_seq, now, memory_order_release);
+}
+
+/* Either the receiver sees this when it has acknowledged, or whoever calls this sees what it has acknowledged, afterwards. */
+void hpr_dir_want_room_locked(struct hpr_dir *dir, uint64_t end_seq)
+{
+    if (dir->survive == HOPPER_SURVIVE_NOTHING) return;
+    dir->wants_room = true;
+    atomic_store(&dir->removable_seq, hpr_min_u64(atomic_load(&dir->removable_seq), end_seq));
 }
 
 /* ---- removing ---- */

@@ -47,6 +47,9 @@ struct hpr_dir {
     uint64_t removed;  /* [back] beginning of the stream: all before it is off the disk */
     uint64_t promised; /* [back] to blocks in memory */
     uint64_t oldest;   /* [back] number of the first file that may exist */
+    bool wants_room;   /* [back] a sender found none: of a channel that survives, the last file is to go as well, however short,
+                          when all in it is acknowledged */
+    bool removal_is_due; /* [back] files that may go could not be, the last time */
     bool is_removing;  /* [back] a thread is removing files from `oldest` on */
     uint64_t unwanted; /* [back] number below which no file is wanted: those from `oldest` on are still to be removed */
     uint64_t unwanted_offset;   /* [back] where the stream begins when they are, 0: not known */
@@ -161,6 +164,9 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir);
 
 /* With `back` held, of a channel that survives, all records below END_SEQ being in files: say when files may go. */
 void hpr_dir_note_removable_locked(struct hpr_dir *dir, uint64_t end_seq);
+
+/* The same; and there is no room for what is to be written. */
+void hpr_dir_want_room_locked(struct hpr_dir *dir, uint64_t end_seq);
 
 /* ---- syncing; by the writer, `back` not held ---- */
 

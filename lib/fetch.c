@@ -42,9 +42,9 @@ hopper_status hpr_fetch_aside(struct hpr_channel *ch, struct hopper_receiver *rc
         rcv->dropped_seen += ch->tail_gap;
         note_taken(ch, rcv, ch->tail_gap, ch->tail_gap);
         ch->tail_gap = 0;
-    } else if (ch->wants_room) {
-        ch->wants_room = false;
-        wants_room     = true;
+    } else if (ch->dir.wants_room && rcv->passed.seq + 1 >= ch->spill.end_seq) {
+        ch->dir.wants_room = false;
+        wants_room         = true;
     } else if (ch->senders == 0) {
         st = HOPPER_END;
     }

@@ -249,6 +249,24 @@ static bool write_producers(struct hopper_receiver *rcv, enum removal removal, u
     return is_passed && res == 0;
 }
 
+/* With `back` held: REMOVAL, NEXT and the NUMBER of the active file are as they were found, which has been noted. */
+static void remove_files_locked(struct hopper_receiver *rcv, enum removal removal, const struct hpr_dir_end *next,
+                                uint64_t number)
+{
+    struct hpr_channel *ch = rcv->channel;
+
+    if (removal == REMOVE_ALL && is_all_passed(ch, rcv->passed.seq) && ch->dir.end.number == number) {
+        hpr_replay_close(&rcv->replay);
+        (void)hpr_dir_discard_all_locked(&ch->dir);
+        ch->dir.wants_room = false;
+    } else if (next->number != 0) {
+        (void)hpr_dir_remove_below_locked(&ch->dir, &ch->deque.back, next->number, next->start);
+    }
+    hpr_settle_find_removable_locked(ch);
+    ch->spill.gains++;
+    hpr_cond_broadcast(&ch->deque.room);
+}
+
 void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
 {
     struct hpr_channel *ch  = rcv->channel;
@@ -256,9 +274,10 @@ void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
     struct hpr_dir_end next = { 0 };
     uint64_t next_seq, next_number, dropped_total, number;
     enum removal removal;
+    bool is_noted;
 
     hpr_mutex_lock(back);
-    removal       = find_removal(ch, rcv->passed.seq, is_wanted, &next);
+    removal       = find_removal(ch, rcv->passed.seq, is_wanted || ch->dir.wants_room, &next);
     next_seq      = ch->next_seq;
     next_number   = ch->dir.numbers_seen;
     dropped_total = ch->dropped_total;
@@ -266,19 +285,11 @@ void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
     if (removal == REMOVE_NONE) hpr_settle_find_removable_locked(ch);
     hpr_mutex_unlock(back);
     ch->state.next_number = hpr_max_u64(ch->state.next_number, next_number);
-    if (removal == REMOVE_NONE || !write_producers(rcv, removal, next.number) ||
-        !write_state(rcv, next_seq, dropped_total, true))
-        return;
+    if (removal == REMOVE_NONE) return;
+    is_noted = write_producers(rcv, removal, next.number) && write_state(rcv, next_seq, dropped_total, true);
     hpr_mutex_lock(back);
-    if (removal == REMOVE_ALL && is_all_passed(ch, rcv->passed.seq) && ch->dir.end.number == number) {
-        hpr_replay_close(&rcv->replay);
-        (void)hpr_dir_discard_all_locked(&ch->dir);
-    } else if (next.number != 0) {
-        (void)hpr_dir_remove_below_locked(&ch->dir, back, next.number, next.start);
-    }
-    hpr_settle_find_removable_locked(ch);
-    ch->spill.gains++;
-    hpr_cond_broadcast(&ch->deque.room);
+    if (is_noted) remove_files_locked(rcv, removal, &next, number);
+    ch->dir.removal_is_due = !is_noted;
     hpr_mutex_unlock(back);
 }
 
@@ -294,9 +305,9 @@ void hpr_settle_until(struct hopper_receiver *rcv, uint64_t seq)
     keep_ring(rcv, seq, has_new_gaps);
     if (ch->options.survive == HOPPER_SURVIVE_POWER_LOSS) (void)write_state(rcv, 0, 0, false);
     atomic_store_explicit(&ch->acknowledged, rcv->passed.records, memory_order_release);
-    atomic_store_explicit(&ch->passed_seq, seq, memory_order_release);
+    atomic_store(&ch->passed_seq, seq); /* before the look at what is removable: see hpr_dir_want_room_locked() */
     free_held(rcv);
-    if (seq + 1 >= atomic_load_explicit(&ch->dir.removable_seq, memory_order_acquire)) hpr_settle_files(rcv, false);
+    if (seq + 1 >= atomic_load(&ch->dir.removable_seq)) hpr_settle_files(rcv, false);
 }
 
 /* ---- closing ---- */

@@ -49,6 +49,8 @@ int main(int argc, char **argv)
         &scenario_commit_three,
         &scenario_commit_batches,
         &scenario_commit_big,
+        &scenario_commit_full_of_big,
+        &scenario_commit_full_of_small,
         &scenario_commit_sync_fails,
         &scenario_commit_durable,
         &scenario_commit_close_receiver,

@@ -59,6 +59,8 @@ extern const struct sched_scenario scenario_commit_pair;
 extern const struct sched_scenario scenario_commit_three;
 extern const struct sched_scenario scenario_commit_batches;
 extern const struct sched_scenario scenario_commit_big;
+extern const struct sched_scenario scenario_commit_full_of_big;
+extern const struct sched_scenario scenario_commit_full_of_small;
 extern const struct sched_scenario scenario_commit_sync_fails;
 extern const struct sched_scenario scenario_commit_durable;
 extern const struct sched_scenario scenario_commit_close_receiver;

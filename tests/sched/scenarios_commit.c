@@ -81,6 +81,50 @@ static void commit_big(void)
     rig_finish();
 }
 
+/* ---- the disk is full of what the receiver has had: a sender asks it to look for room, whenever it gets there ---- */
+
+static size_t big_len;
+
+static void send_two_big(struct rig_sender *s)
+{
+    rig_send_ok(s, big_len);
+    rig_send_ok(s, big_len);
+    rig_close_sender(s);
+}
+
+static void commit_full_of_big(void)
+{
+    rig_open(
+        &(struct rig_options){ .senders = 1, .survive = HOPPER_SURVIVE_POWER_LOSS, .record_bytes_max = RIG_LEN_MAX });
+    big_len = 40000;
+    rig_start_all(send_two_big);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* The file of the small record is kept for more like it; the largest record that is ever taken has no room beside it. */
+static void send_small_and_largest(struct rig_sender *s)
+{
+    rig_send_ok(s, 300);
+    rig_send_ok(s, big_len);
+    rig_close_sender(s);
+}
+
+static void commit_full_of_small(void)
+{
+    struct hopper_stats stats = HOPPER_STATS_INIT;
+
+    rig_open(
+        &(struct rig_options){ .senders = 1, .survive = HOPPER_SURVIVE_POWER_LOSS, .record_bytes_max = RIG_LEN_MAX });
+    SCHED_CHECK(hopper_sender_stats(rig_sender(0)->snd, &stats) == HOPPER_OK);
+    big_len = (size_t)stats.record_bytes_max;
+    rig_start_all(send_small_and_largest);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
 /* ---- syncs that fail: twice at most, so also the one of what is written again ---- */
 
 static void send_two_or_fail(struct rig_sender *s)
@@ -153,8 +197,12 @@ const struct sched_scenario scenario_commit_pair    = { "commit_pair", commit_pa
 const struct sched_scenario scenario_commit_three   = { "commit_three", commit_three, SCHED_CLEAN, PLANS(2, 2000) };
 const struct sched_scenario scenario_commit_batches = { "commit_batches", commit_batches, SCHED_CLEAN, PLANS(2, 1000) };
 const struct sched_scenario scenario_commit_big     = { "commit_big", commit_big, SCHED_CLEAN, PLANS(1, 1000) };
-const struct sched_scenario scenario_commit_sync_fails = { "commit_sync_fails", commit_sync_fails, SCHED_CLEAN,
-                                                           PLANS(1, 2000) };
+const struct sched_scenario scenario_commit_full_of_big   = { "commit_full_of_big", commit_full_of_big, SCHED_CLEAN,
+                                                              PLANS(2, 1000) };
+const struct sched_scenario scenario_commit_full_of_small = { "commit_full_of_small", commit_full_of_small, SCHED_CLEAN,
+                                                              PLANS(2, 1000) };
+const struct sched_scenario scenario_commit_sync_fails    = { "commit_sync_fails", commit_sync_fails, SCHED_CLEAN,
+                                                              PLANS(1, 2000) };
 const struct sched_scenario scenario_commit_durable = { "commit_durable", commit_durable, SCHED_CLEAN, PLANS(2, 2000) };
 const struct sched_scenario scenario_commit_close_receiver = { "commit_close_receiver", commit_close_receiver,
                                                                SCHED_CLEAN, PLANS(2, 1000) };
