@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See keep_numbers.h. They stand in PRODUCERS, in MEMORY (of records the receiver has had), in the tables at the head of queue
- * files (of all files before them), and with the records themselves. */
+/* See keep_numbers.h. They stand in PRODUCERS, in MEMORY (of all records that were accepted, whoever has them), in the tables at the
+ * head of queue files (of all files before them), and with the records themselves. PRODUCERS outlives a power loss, so it may
+ * tell only of what is acknowledged: a producer is to send again what the power loss took. */
 #include "keep_numbers.h"
 
 #include <errno.h>
@@ -42,7 +43,8 @@ int keep_numbers(const struct place *place, uint64_t seq)
     int res = hpr_producers_read(&p, place->io, place->fd, place->channel_id);
 
     if (res == 0) {
-        if (tally_trusts_memory(place)) hpr_producers_merge(&p, &place->memory.producers);
+        if (tally_trusts_memory(place) && seq + 1 >= place->memory.next_seq)
+            hpr_producers_merge(&p, &place->memory.producers);
         note_tables(place, seq, &p);
         if (!merge_init(&merge, place)) return -ENOMEM;
         while (merge_next(&merge, &piece) && piece.seq <= seq) note_records(&merge, &piece, seq, &p);

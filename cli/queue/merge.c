@@ -57,6 +57,13 @@ static enum hopper_gap reason_of(enum fault fault)
 
 /* ---- what each source has next ---- */
 
+/* Where sources say the same numbers, which damage makes, what was shown may have come from another one meanwhile. */
+static void drop_what_came(struct merge *m)
+{
+    if (m->has_frame && m->frame.frame.first_seq + m->frame.good <= m->next) m->has_frame = false;
+    if (m->has_entry && m->entry.seq + m->entry.seqs <= m->next) m->has_entry = false;
+}
+
 static void find_frame(struct merge *m)
 {
     while (!m->has_frame && scan_next(&m->scan, &m->frame)) {
@@ -201,6 +208,7 @@ bool merge_next(struct merge *m, struct merge_piece *piece)
     const struct hpr_memory_old_block *block;
     uint64_t frame, entry, of_block;
 
+    drop_what_came(m);
     find_frame(m);
     find_entry(m);
     block    = find_block(m);

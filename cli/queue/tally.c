@@ -142,9 +142,10 @@ static void close_books(struct tally *t, const struct place *place)
         t->gap_records[HOPPER_GAP_DROPPED_NEWEST] += t->dropped_total - t->passed.dropped_total;
     t->missing = t->accepted;
     take_away(&t->missing, t->passed.records);
-    take_away(&t->missing, t->pending_memory);
-    take_away(&t->missing, t->pending_disk);
     for (size_t i = 0; i < HOPPER_GAP_SLOTS; i++) take_away(&t->missing, t->gap_records[i]);
+    take_away(&t->missing, t->pending_memory);
+    t->pending_disk = hpr_min_u64(t->pending_disk, t->missing); /* what damage has put into both comes from memory */
+    take_away(&t->missing, t->pending_disk);
 }
 
 void tally_take(struct tally *tally, const struct place *place, struct payload *payload)
