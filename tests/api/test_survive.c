@@ -94,6 +94,34 @@ START_TEST(sync_is_for_power_loss_only)
 }
 END_TEST
 
+static void largest_goes_in(void)
+{
+    struct hopper_stats stats = HOPPER_STATS_INIT;
+
+    require_int(hopper_sender_stats(s.snd, &stats), HOPPER_OK);
+    surv_send_ok(&s, (size_t)stats.record_bytes_max);
+    surv_take(&s, 1);
+    surv_ack(&s);
+}
+
+/* A record of the size that is told to be the largest must not wait for room that never comes. */
+START_TEST(the_largest_record_has_room_in_an_empty_queue)
+{
+    static const uint64_t more[] = { 0, 1, 500, 1087, 1088, 5000, 70000 };
+
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        init(_i, HOPPER_ACKNOWLEDGE_AUTO);
+        s.options.record_bytes_max = 1 << 20;
+        s.options.disk_bytes       = HOPPER_DISK_BYTES_MIN + more[i];
+        surv_open(&s);
+        for (int round = 0; round < 3; round++) largest_goes_in();
+        again(true);
+        largest_goes_in();
+        surv_finish(&s);
+    }
+}
+END_TEST
+
 /* ---- acknowledging ---- */
 
 /* The next receive acknowledges what the one before returned; the last one's is not, after a kill. */
@@ -622,6 +650,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     BOTH(tc, options_that_make_no_sense_are_refused_by_name);
     tcase_add_test(tc, sync_is_for_power_loss_only);
+    BOTH(tc, the_largest_record_has_room_in_an_empty_queue);
     BOTH(tc, the_next_receive_acknowledges);
     BOTH(tc, with_automatic_acknowledging_no_number_can_be_given);
     BOTH(tc, nothing_but_acknowledging_acknowledges_when_it_is_explicit);
