@@ -49,8 +49,8 @@ static bool is_place_sensible(const struct hpr_memory_old *old)
         if (HPR_ADD_OVERFLOWS(sum, p->gap_records[i], &sum)) return false;
     return sum == p->seq && old->published >= old->place.start &&
            old->published - old->place.start <= old->shape.ring_bytes && old->place.start % 8 == 0 &&
-           old->published % 8 == 0 && old->place.start_seq <= UINT64_MAX >> 1 && old->next_seq <= UINT64_MAX >> 1 &&
-           p->dropped_total <= p->seq && old->place.start_dropped < old->place.start_seq;
+           old->published % 8 == 0 && old->place.start_seq <= UINT64_MAX >> 1 && p->dropped_total <= p->seq &&
+           old->place.start_dropped < old->place.start_seq;
 }
 
 static int by_seq(const void *a, const void *b)
@@ -110,6 +110,9 @@ static enum hpr_file_verdict read_header(struct hpr_memory_old *old, int *resp)
     old->is_closed     = atomic_load(&page.header.closed) == 1;
     old->is_same_boot  = memcmp(boot_id, old->shape.boot_id, sizeof boot_id) == 0;
     old->place         = page.header.places[atomic_load(&page.header.slot) & 1].place;
+    if (old->next_seq > HPR_RING_SEQS_MAX)
+        old->next_seq = 0; /* ring and blocks tell as well, if not of what is missing */
+    old->dropped_total = hpr_min_u64(old->dropped_total, old->next_seq);
     if (!is_place_sensible(old)) return HPR_FILE_DAMAGED;
     take_blocks(old, &page.header);
     for (size_t i = 0; i < HOPPER_PRODUCERS_MAX; i++)
