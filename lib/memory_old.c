@@ -82,6 +82,15 @@ static void take_blocks(struct hpr_memory_old *old, struct hpr_memory_header *h)
     qsort(old->blocks, old->block_count, sizeof old->blocks[0], by_seq);
 }
 
+/* The ring is published before what it says is counted, by each call that sends: entries may be ahead by as much as one batch has. */
+static uint64_t most_seqs(const struct hpr_memory_old *old)
+{
+    const uint64_t end = old->next_seq + (UINT64_C(1) << 32), start = old->place.start_seq;
+
+    if (old->next_seq == 0) return HPR_RING_SEQS_MAX;
+    return start < end ? end - start : 0;
+}
+
 static enum hpr_file_verdict read_header(struct hpr_memory_old *old, int *resp)
 {
     union {
@@ -113,6 +122,7 @@ static enum hpr_file_verdict read_header(struct hpr_memory_old *old, int *resp)
     if (old->next_seq > HPR_RING_SEQS_MAX)
         old->next_seq = 0; /* ring and blocks tell as well, if not of what is missing */
     old->dropped_total = hpr_min_u64(old->dropped_total, old->next_seq);
+    old->seqs_max      = most_seqs(old);
     if (!is_place_sensible(old)) return HPR_FILE_DAMAGED;
     take_blocks(old, &page.header);
     for (size_t i = 0; i < HOPPER_PRODUCERS_MAX; i++)
@@ -211,7 +221,7 @@ static void add_entry(struct hpr_ring_sum *sum, const struct hpr_memory_old_entr
     }
 }
 
-void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum *sum)
+void hpr_ring_add_up(const unsigned char *base, size_t len, uint64_t seqs_max, struct hpr_ring_sum *sum)
 {
     bool is_padded = false;
     size_t at      = 0;
@@ -221,7 +231,7 @@ void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum 
         struct hpr_memory_old_entry entry;
         uint64_t taken = hpr_memory_old_get_entry(base + at, len - at, &entry);
 
-        if (taken == 0 || taken > len - at || entry.seqs > HPR_RING_SEQS_MAX - sum->seqs) return;
+        if (taken == 0 || taken > len - at || entry.seqs > seqs_max - sum->seqs) return;
         if (is_padded && entry.kind == HPR_PLACE_PAD) return;
         at += (size_t)taken;
         is_padded = entry.kind == HPR_PLACE_PAD;

@@ -7,7 +7,7 @@
 #include "producers.h"
 #include "record.h"
 
-#define HPR_RING_SEQS_MAX   (UINT64_C(1) << 60) /* more numbers than a channel lives to see */
+#define HPR_RING_SEQS_MAX   (UINT64_C(1) << 60)       /* more numbers than a channel lives to see */
 #define HPR_RING_PEEK_BYTES (HPR_RING_HEAD_BYTES + 8) /* of an entry, what tells all but a record's bytes */
 
 struct hpr_memory_old_block {
@@ -24,7 +24,8 @@ struct hpr_memory_old {
     int fd; /* -1: there is none */
     struct hpr_memory_shape shape;
     uint64_t published;
-    uint64_t next_seq;
+    uint64_t next_seq; /* 0: not known */
+    uint64_t seqs_max; /* the ring's entries stand for no more numbers than these */
     uint64_t dropped_total;
     bool is_closed;
     bool is_same_boot;
@@ -94,8 +95,9 @@ HPR_MUST_CHECK int hpr_memory_old_read_block(const struct hpr_memory_old *old, s
  * the bytes that it takes, 0 when it makes no sense. */
 uint64_t hpr_memory_old_get_entry(const unsigned char *at, uint64_t left, struct hpr_memory_old_entry *entry);
 
-/* Walk the LEN bytes of ring entries at BASE, which may be anything. Padding is good when an entry follows it. */
-void hpr_ring_add_up(const unsigned char *base, size_t len, struct hpr_ring_sum *sum);
+/* Walk the LEN bytes of ring entries at BASE, which may be anything, as long as they stand for no more than SEQS_MAX numbers. Padding
+ * is good when an entry follows it. */
+void hpr_ring_add_up(const unsigned char *base, size_t len, uint64_t seqs_max, struct hpr_ring_sum *sum);
 
 /* Which blocks have a place beside a ring whose good entries begin with the number SEQ, where the receiver had PASSED_SEQ: one
  * that stands for numbers which are all in one of the ring's places beside it, and in no block before. Damage only makes

@@ -24,6 +24,7 @@ struct parts {
     uint64_t ring_end_dropped; /* dropped_total there */
     uint64_t tail, tail_dropped;
     uint64_t in_blocks;
+    uint64_t behind; /* of those: behind the ring and the files */
 };
 
 static hopper_status memory_error(const struct hpr_channel *ch, int res, struct hopper_error *err)
@@ -57,7 +58,7 @@ static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_o
     assert(bytes <= dq->ring.bytes);
     if (bytes > 0 && (res = hpr_memory_old_read_ring(old, old->place.start, dq->ring.base, bytes)) < 0)
         return memory_error(ch, res, err);
-    hpr_ring_add_up(dq->ring.base, bytes, &parts->ring);
+    hpr_ring_add_up(dq->ring.base, bytes, old->seqs_max, &parts->ring);
     parts->start_seq     = old->place.start_seq;
     parts->start_dropped = old->place.start_dropped;
     parts->start = hpr_ring_normalise(dq->ring.base, (size_t)parts->ring.bytes, passed->seq, passed->dropped_total,
@@ -67,7 +68,8 @@ static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_o
     dq->head.pos = dq->published_seen = parts->start;
     dq->head.offset                   = (size_t)(parts->start % dq->ring.bytes);
     note_ring_numbers(ch, dq->ring.base, (size_t)parts->ring.bytes);
-    hpr_ring_add_up(dq->ring.base + parts->start, (size_t)(parts->ring.bytes - parts->start), &parts->ring);
+    hpr_ring_add_up(dq->ring.base + parts->start, (size_t)(parts->ring.bytes - parts->start), HPR_RING_SEQS_MAX,
+                    &parts->ring);
     atomic_store(&dq->freed, parts->start);
     return HOPPER_OK;
 }
@@ -94,6 +96,8 @@ static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found 
         block->opened_ms     = from->opened_ms;
         hpr_spill_describe_kept(block);
         parts->in_blocks += from->first_seq + from->records - hpr_max_u64(from->first_seq, found->passed.seq + 1);
+        if (from->first_seq >= hpr_max_u64(parts->start_seq + parts->ring.seqs, found->end_seq))
+            parts->behind += from->records;
         ch->next_seq = hpr_max_u64(ch->next_seq, from->first_seq + from->records);
     }
     return HOPPER_OK;
@@ -106,6 +110,15 @@ static uint64_t less(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
+/* MEMORY may have been damaged: what is in files or blocks was not dropped. */
+static uint64_t most_dropped(const struct hpr_channel *ch, const struct hpr_found *found, const struct parts *p)
+{
+    const uint64_t known = hpr_max_u64(found->end_dropped_total, p->ring_end_dropped);
+    const uint64_t rest  = ch->next_seq - hpr_min_u64(hpr_max_u64(found->end_seq, p->ring_end), ch->next_seq);
+
+    return hpr_min_u64(known + less(rest, p->behind), ch->next_seq - 1);
+}
+
 static void add_parts(struct hpr_channel *ch, const struct hpr_found *found, struct parts *p)
 {
     const struct hpr_passed *passed = &found->passed;
@@ -116,13 +129,13 @@ static void add_parts(struct hpr_channel *ch, const struct hpr_found *found, str
     p->ring_end_dropped = passed->dropped_total;
     if (found->has_memory) {
         p->due              = less(p->start_seq, passed->seq + 1);
-        p->due_dropped      = less(p->start_dropped, passed->dropped_total);
+        p->due_dropped      = hpr_min_u64(less(p->start_dropped, passed->dropped_total), p->due);
         p->ring_end         = hpr_max_u64(p->start_seq + p->ring.seqs, passed->seq + 1);
         p->ring_end_dropped = p->start_dropped + p->ring.dropped;
     }
     ch->next_seq      = hpr_max_u64(ch->next_seq, p->ring_end);
     ch->dropped_total = hpr_max_u64(hpr_max_u64(found->dropped_total, found->end_dropped_total), p->ring_end_dropped);
-    ch->dropped_total = hpr_min_u64(ch->dropped_total, ch->next_seq - 1); /* MEMORY may have been damaged */
+    ch->dropped_total = hpr_min_u64(ch->dropped_total, most_dropped(ch, found, p));
     p->tail           = ch->next_seq - p->ring_end;
     p->tail_dropped   = hpr_min_u64(less(ch->dropped_total, p->ring_end_dropped), p->tail);
 }

@@ -9,8 +9,8 @@
 
 #include "base.h"
 
-enum hpr_place {
-    HPR_PLACE_RECORD = 0, /* value: its bytes */
+enum hpr_place { /* never 0: what was not written is no entry */
+    HPR_PLACE_RECORD = 7, /* value: its bytes */
     HPR_PLACE_ITEM   = 1, /* value: its weight; a pointer follows */
     HPR_PLACE_DISK = 2, /* value: so many sequence numbers are on disk or in blocks, next in order; the number of those
                              that HOPPER_FULL_DROP_NEWEST dropped follows */

@@ -36,7 +36,7 @@ bool ring_walk_next(struct ring_walk *walk, struct ring_entry *entry)
 
         if (hpr_memory_old_read_ring(walk->old, walk->pos, bytes, (size_t)hpr_min_u64(left, sizeof bytes)) == 0)
             taken = hpr_memory_old_get_entry(bytes, left, &found);
-        if (taken == 0 || taken > left || found.seqs > HPR_RING_SEQS_MAX - (walk->seq - walk->old->place.start_seq) ||
+        if (taken == 0 || taken > left || found.seqs > walk->old->seqs_max - (walk->seq - walk->old->place.start_seq) ||
             (walk->is_padded && found.kind == HPR_PLACE_PAD))
             break;
         walk->is_padded = found.kind == HPR_PLACE_PAD;

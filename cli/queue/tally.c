@@ -133,19 +133,23 @@ static void take_away(uint64_t *from, uint64_t part)
 
 static void close_books(struct tally *t, const struct place *place)
 {
+    uint64_t dropped;
+
     t->has_books = place->survive != HOPPER_SURVIVE_NOTHING;
     t->is_exact  = place->owner == PLACE_FREE;
     if (!t->has_books) return;
     t->accepted = t->next_seq - 1;
     memcpy(t->gap_records, t->passed.gap_records, sizeof t->gap_records);
-    if (t->dropped_total > t->passed.dropped_total)
-        t->gap_records[HOPPER_GAP_DROPPED_NEWEST] += t->dropped_total - t->passed.dropped_total;
     t->missing = t->accepted;
     take_away(&t->missing, t->passed.records);
     for (size_t i = 0; i < HOPPER_GAP_SLOTS; i++) take_away(&t->missing, t->gap_records[i]);
     take_away(&t->missing, t->pending_memory);
     t->pending_disk = hpr_min_u64(t->pending_disk, t->missing); /* what damage has put into both comes from memory */
     take_away(&t->missing, t->pending_disk);
+    dropped = t->dropped_total > t->passed.dropped_total ? t->dropped_total - t->passed.dropped_total : 0;
+    dropped = hpr_min_u64(dropped, t->missing); /* what is there was not dropped */
+    t->gap_records[HOPPER_GAP_DROPPED_NEWEST] += dropped;
+    t->missing -= dropped;
 }
 
 void tally_take(struct tally *tally, const struct place *place, struct payload *payload)

@@ -260,7 +260,7 @@ START_TEST(bytes_that_may_be_anything_are_added_up_within_bounds)
             memcpy(bytes + at, &head, 8);
             at += 8 + 8 * (size_t)rng_below(&rng, 3);
         }
-        hpr_ring_add_up(bytes, len, &sum);
+        hpr_ring_add_up(bytes, len, HPR_RING_SEQS_MAX, &sum);
         require_le(sum.bytes, len);
         require_int(sum.is_whole, sum.bytes == len);
         require_le(sum.records, sum.seqs);
@@ -280,14 +280,14 @@ START_TEST(padding_is_good_when_an_entry_follows)
     size_t record = put(bytes, HPR_PLACE_RECORD, 5, 0), padded, end;
 
     padded = record + put(bytes + record, HPR_PLACE_PAD, 24, 0);
-    hpr_ring_add_up(bytes, padded, &sum);
+    hpr_ring_add_up(bytes, padded, HPR_RING_SEQS_MAX, &sum);
     ck_assert(!sum.is_whole && sum.bytes == record && sum.seqs == 1); /* nothing follows */
     end = padded + put(bytes + padded, HPR_PLACE_GAP, 2, 0);
-    hpr_ring_add_up(bytes, end, &sum);
+    hpr_ring_add_up(bytes, end, HPR_RING_SEQS_MAX, &sum);
     ck_assert(sum.is_whole && sum.bytes == end && sum.seqs == 3);
     put(bytes + padded, HPR_PLACE_PAD, 8, 0); /* another one */
     put(bytes + padded + 8, HPR_PLACE_GAP, 2, 0);
-    hpr_ring_add_up(bytes, padded + 16, &sum);
+    hpr_ring_add_up(bytes, padded + 16, HPR_RING_SEQS_MAX, &sum);
     ck_assert(!sum.is_whole && sum.bytes == record && sum.seqs == 1);
 }
 END_TEST
@@ -450,7 +450,7 @@ START_TEST(a_ring_is_put_in_order_for_the_next_run)
             require_le(start, len);
             require_eq(seq, first + passed);
             require_eq(dropped, before + dropped_in(&list, 0, passed));
-            hpr_ring_add_up(work + start, len - (size_t)start, &sum);
+            hpr_ring_add_up(work + start, len - (size_t)start, HPR_RING_SEQS_MAX, &sum);
             require_that(sum.is_whole);
             require_eq(sum.seqs, list.count - passed);
             require_eq(sum.dropped, dropped_in(&list, passed, list.count));
