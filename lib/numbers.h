@@ -12,7 +12,7 @@
 #include "base.h"
 
 /* A file of somebody else's moves our numbers behind its own, but not one with this number or above: that was put there to
- * exhaust the numbers. Nothing is done to it, and with it. */
+ * exhaust the numbers. It is left as it is, and our numbers go on as if it were not there. */
 #define HPR_NUMBER_FOREIGN_MAX (UINT64_C(1) << 62)
 
 /* No file of ours has this number or a higher one. */

@@ -250,8 +250,7 @@ static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h
     sp->end_seq           = h->first_seq + h->records;
     sp->end_dropped_total = h->dropped_total;
     sp->records_written += h->records;
-    if (sp->claimed_seq >
-        h->first_seq) /* an earlier run had filled the block, and its first records were received then */
+    if (sp->claimed_seq > h->first_seq) /* an earlier run had filled the block, and received its first records */
         hpr_spill_claim_locked(sp, hpr_min_u64(sp->claimed_seq - h->first_seq, h->records));
     sp->failed_errno = 0;
     sp->gains++;
@@ -448,8 +447,8 @@ bool hpr_spill_can_reclaim_locked(const struct hpr_spill *sp)
 bool hpr_spill_reclaim_locked(struct hpr_spill *sp)
 {
     HPR_ASSERT_HELD(sp->back);
-    if (sp->dir->survive != HOPPER_SURVIVE_NOTHING)
-        return false; /* settle.c does: what was read is not yet done with */
+    /* settle.c does: what was read is not yet done with */
+    if (sp->dir->survive != HOPPER_SURVIVE_NOTHING) return false;
     if (!is_all_claimed(sp)) return false;
     return hpr_dir_discard_all_locked(sp->dir);
 }
