@@ -143,9 +143,6 @@ bool hpr_dir_roll_back_frame(struct hpr_dir *dir);
 /* For dir_sync.c: create the next file (a negated errno or 0), and make it the active one. */
 int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq, bool is_hidden);
 
-/* Give the fresh file, which is hidden and on the device, the name that its number has. A negated errno or 0. */
-int hpr_dir_show_fresh(struct hpr_dir *dir);
-
 /* Remove what a run that ended, or a try that failed, left under HPR_REWRITE_NAME. A negated errno or 0. */
 HPR_MUST_CHECK int hpr_dir_remove_hidden(const struct hpr_dir *dir);
 void hpr_dir_adopt_fresh(struct hpr_dir *dir);

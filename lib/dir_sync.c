@@ -115,6 +115,18 @@ static int copy_frame(struct hpr_dir *dir, uint64_t at, const struct hpr_frame_h
     return 0;
 }
 
+/* The fresh file, which is hidden and on the device, gets the name that its number has. */
+static int show_fresh(struct hpr_dir *dir)
+{
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
+    int res;
+
+    hpr_queue_file_name(name, dir->fresh.number);
+    if ((res = dir->io->rename_at(dir->io->ctx, dir->fd, HPR_REWRITE_NAME, name)) < 0) return res;
+    dir->fresh_is_hidden = false;
+    return 0;
+}
+
 static int copy_frames(struct hpr_dir *dir)
 {
     struct hpr_frame_header h;
@@ -128,20 +140,9 @@ static int copy_frames(struct hpr_dir *dir)
     }
     /* from the moment it has its name, what the other file has of these records does not count */
     if (res == 0) res = sync_data(dir, dir->fresh.fd);
-    if (res == 0) res = hpr_dir_show_fresh(dir);
+    if (res == 0) res = show_fresh(dir);
     dir->has_unsynced_names = true;
     return res == 0 ? sync_names(dir) : res;
-}
-
-int hpr_dir_show_fresh(struct hpr_dir *dir)
-{
-    char name[HPR_QUEUE_FILE_NAME_BYTES];
-    int res;
-
-    hpr_queue_file_name(name, dir->fresh.number);
-    if ((res = dir->io->rename_at(dir->io->ctx, dir->fd, HPR_REWRITE_NAME, name)) < 0) return res;
-    dir->fresh_is_hidden = false;
-    return 0;
 }
 
 int hpr_dir_remove_hidden(const struct hpr_dir *dir)

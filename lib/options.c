@@ -70,6 +70,14 @@ static hopper_status check_platform(const struct hopper_platform *p, struct hopp
     return HOPPER_OK;
 }
 
+/* Room on disk for STATE, MEMORY and its spare, of channels that survive. */
+static uint64_t kept_bytes(const struct hopper_options *o)
+{
+    uint64_t state = o->survive == HOPPER_SURVIVE_NOTHING ? 0 : HPR_STATE_FILE_BYTES + HPR_PRODUCERS_FILE_BYTES;
+
+    return o->survive == HOPPER_SURVIVE_CRASH ? state + 2 * o->memory_bytes : state;
+}
+
 /* Dropping the oldest records would break the promise that each accepted one survives. */
 static hopper_status check_survive(const struct hopper_options *o, struct hopper_error *err)
 {
@@ -82,18 +90,11 @@ static hopper_status check_survive(const struct hopper_options *o, struct hopper
         return bad(err, "use options.sync_ms (1 to 86400000 with HOPPER_SYNC_INTERVAL, else 0)");
     if (o->survive != HOPPER_SURVIVE_NOTHING && o->when_full == HOPPER_FULL_DROP_OLDEST)
         return bad(err, "use options.when_full (HOPPER_FULL_DROP_OLDEST only with HOPPER_SURVIVE_NOTHING)");
-    if (o->disk_bytes < HOPPER_DISK_BYTES_MIN + hpr_options_kept_bytes(o))
+    if (o->disk_bytes < HOPPER_DISK_BYTES_MIN + kept_bytes(o))
         return bad(err, o->survive == HOPPER_SURVIVE_CRASH
                             ? "use options.disk_bytes (at least HOPPER_DISK_BYTES_MIN + 16384 + twice memory_bytes)"
                             : "use options.disk_bytes (at least HOPPER_DISK_BYTES_MIN + 16384)");
     return HOPPER_OK;
-}
-
-uint64_t hpr_options_kept_bytes(const struct hopper_options *o)
-{
-    uint64_t state = o->survive == HOPPER_SURVIVE_NOTHING ? 0 : HPR_STATE_FILE_BYTES + HPR_PRODUCERS_FILE_BYTES;
-
-    return o->survive == HOPPER_SURVIVE_CRASH ? state + 2 * o->memory_bytes : state;
 }
 
 hopper_status hpr_options_import(struct hopper_options *out, const struct hopper_options *in, struct hopper_error *err)
@@ -153,7 +154,7 @@ static uint64_t disk_overhead(const struct hopper_options *o)
 
 void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
 {
-    const uint64_t disk = o->disk_bytes - hpr_options_kept_bytes(o);
+    const uint64_t disk = o->disk_bytes - kept_bytes(o);
     uint64_t block      = hpr_min_u64(hpr_min_u64(o->memory_bytes / 32, disk / 16), o->file_bytes / 4);
     uint64_t packed_max;
 

@@ -30,9 +30,6 @@ struct hpr_plan {
     int inflate_window_bits;
 };
 
-/* Room on disk for STATE, MEMORY and its spare, of channels that survive. */
-uint64_t hpr_options_kept_bytes(const struct hopper_options *options);
-
 void hpr_options_plan(const struct hopper_options *options, struct hpr_plan *plan);
 
 /* What the files of a channel take beside queue files: LOCK holds one short line. */

@@ -84,11 +84,6 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-bool place_has_number(const struct place *place, uint64_t number)
-{
-    return place->count > 0 && bsearch(&number, place->numbers, place->count, sizeof number, compare_numbers) != NULL;
-}
-
 static bool is_kept_name(const char *name)
 {
     size_t len = strlen(name), suffix = sizeof PLACE_KEPT_SUFFIX - 1;

@@ -78,8 +78,6 @@ uint64_t place_next_data(int fd, uint64_t at, uint64_t end);
 extern const char *const place_ways[PLACE_WAYS];
 bool place_is_in_way(const struct place *place, const char *name);
 
-bool place_has_number(const struct place *place, uint64_t number);
-
 /* NUMBER's file as "repair" keeps it when it is damaged: "NUMBER.hq.damaged". */
 #define PLACE_KEPT_SUFFIX     ".damaged"
 #define PLACE_KEPT_NAME_BYTES 48

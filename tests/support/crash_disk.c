@@ -754,11 +754,6 @@ uint64_t crash_disk_calls(const struct crash_disk *disk)
     return disk->calls;
 }
 
-uint64_t crash_disk_pending(const struct crash_disk *disk)
-{
-    return disk->units_count;
-}
-
 uint64_t crash_disk_state_syncs(const struct crash_disk *disk)
 {
     return disk->state_syncs;

@@ -65,7 +65,6 @@ void crash_disk_lie(struct crash_disk *disk, enum crash_lie lie);
 void crash_disk_fail_syncs(struct crash_disk *disk, uint64_t at, uint64_t count);
 
 uint64_t crash_disk_calls(const struct crash_disk *disk);       /* that changed or synced something, so far */
-uint64_t crash_disk_pending(const struct crash_disk *disk);     /* units that a crash may lose */
 uint64_t crash_disk_state_syncs(const struct crash_disk *disk); /* syncs of STATE that kept their word, so far */
 const char *crash_disk_last(const struct crash_disk *disk);     /* the last such call, in words */
 
