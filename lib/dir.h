@@ -47,10 +47,11 @@ struct hpr_dir {
     uint64_t removed;  /* [back] beginning of the stream: all before it is off the disk */
     uint64_t promised; /* [back] to blocks in memory */
     uint64_t oldest;   /* [back] number of the first file that may exist */
-    bool wants_room;   /* [back] a sender found none: of a channel that survives, the last file is to go as well, however short,
+    bool
+        wants_room; /* [back] a sender found none: of a channel that survives, the last file is to go as well, however short,
                           when all in it is acknowledged */
     bool removal_is_due; /* [back] files that may go could not be, the last time */
-    bool is_removing;  /* [back] a thread is removing files from `oldest` on */
+    bool is_removing;    /* [back] a thread is removing files from `oldest` on */
     uint64_t unwanted; /* [back] number below which no file is wanted: those from `oldest` on are still to be removed */
     uint64_t unwanted_offset;   /* [back] where the stream begins when they are, 0: not known */
     struct hpr_dir_end end;     /* [back] the active file as the reader may see it */
@@ -77,16 +78,16 @@ struct hpr_dir {
     size_t squatter_count;                 /* [writer] */
     size_t squatters_seen;                 /* [back] those of them that the remover may look at */
 
-    struct hpr_producers *producers; /* [writer] as of all that was written; NULL where nothing survives */
+    struct hpr_producers *producers;        /* [writer] as of all that was written; NULL where nothing survives */
     struct hpr_producers *producers_synced; /* [writer] as of what is on the device */
-    uint64_t synced_bytes;           /* [writer] of the active file: up to here it is on the device */
-    uint64_t synced_records;         /* [writer] records in them */
-    uint64_t synced_last_seq;        /* [writer] of the last of these */
-    bool active_is_spent;            /* [writer] syncing the active file failed once: nothing more is written to it */
-    uint64_t synced_seq;             /* [writer] of the last record on the device, in whatever file */
-    bool has_unsynced_names;         /* [writer] files were made since the directory was last synced */
-    uint64_t unsynced;      /* [writer] number of the first file that may hold what is not on the device, 0: none */
-    _Atomic uint64_t syncs; /* [atomic: written by the writer] */
+    uint64_t synced_bytes;                  /* [writer] of the active file: up to here it is on the device */
+    uint64_t synced_records;                /* [writer] records in them */
+    uint64_t synced_last_seq;               /* [writer] of the last of these */
+    bool active_is_spent;    /* [writer] syncing the active file failed once: nothing more is written to it */
+    uint64_t synced_seq;     /* [writer] of the last record on the device, in whatever file */
+    bool has_unsynced_names; /* [writer] files were made since the directory was last synced */
+    uint64_t unsynced;       /* [writer] number of the first file that may hold what is not on the device, 0: none */
+    _Atomic uint64_t syncs;  /* [atomic: written by the writer] */
     _Atomic uint64_t removable_seq; /* [atomic: written under back] of a channel that survives: when all below it is
                                        acknowledged, files may go. UINT64_MAX: none for now */
 };
