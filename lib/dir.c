@@ -29,8 +29,7 @@ hopper_status hpr_dir_error(const struct hpr_dir *dir, const char *name, hopper_
 
 /* ---- one file ---- */
 
-/* The header of the file of NUMBER. -ENOENT: there is no file. Another negated errno: nothing of it can be used. */
-static int read_header(const struct hpr_dir *dir, uint64_t number, struct hpr_file_header *header)
+int hpr_dir_read_header(const struct hpr_dir *dir, uint64_t number, struct hpr_file_header *header)
 {
     const struct hopper_io *io = dir->io;
     unsigned char bytes[HPR_FILE_HEADER_BYTES];
@@ -66,7 +65,7 @@ static int remove_file(const struct hpr_dir *dir, uint64_t number, size_t squatt
     res = io->stat_at(io->ctx, dir->fd, name, &st);
     if (res == 0 && st.kind != HOPPER_IO_FILE) return 0;
     if (res == 0 && number >= HPR_NUMBER_FOREIGN_MAX && dir->survive != HOPPER_SURVIVE_NOTHING &&
-        read_header(dir, number, &header) == -EINVAL)
+        hpr_dir_read_header(dir, number, &header) == -EINVAL)
         return 0; /* others' with such numbers are in no table */
     return res == 0 ? io->unlink_at(io->ctx, dir->fd, name) : res;
 }
@@ -662,7 +661,7 @@ bool hpr_dir_next_file_locked(struct hpr_dir *dir, uint64_t number, struct hpr_d
     struct hpr_file_header header;
 
     for (number++; number < end->number;) {
-        int res = read_header(dir, number, &header);
+        int res = hpr_dir_read_header(dir, number, &header);
 
         if (res == 0 && header.first_seq <= end->first_seq && header.stream_offset <= end->start &&
             header.record_offset <= end->record_offset) {

@@ -101,6 +101,10 @@ hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *na
 hopper_status hpr_dir_error(const struct hpr_dir *dir, const char *name, hopper_status st, int res, const char *op,
                             struct hopper_error *err);
 
+/* The header of the file of NUMBER, when it is one of this channel's. -ENOENT: there is no file. Another negated errno:
+ * nothing of it can be used. */
+HPR_MUST_CHECK int hpr_dir_read_header(const struct hpr_dir *dir, uint64_t number, struct hpr_file_header *header);
+
 /* Remove all queue files unless they are to survive, give the lock back. */
 void hpr_dir_close(struct hpr_dir *dir);
 

@@ -105,27 +105,6 @@ static void read_file_header(struct hpr_replay *rp)
         rp->start = header.stream_offset;
 }
 
-/* What the header of file NUMBER says of where it begins; UINT64_MAX when there is no good one. -ENOENT: no such file. */
-static int read_first_seq(const struct hpr_replay *rp, uint64_t number, uint64_t *first_seqp)
-{
-    unsigned char bytes[HPR_FILE_HEADER_BYTES];
-    char name[HPR_QUEUE_FILE_NAME_BYTES];
-    struct hpr_file_header header;
-    size_t got = 0;
-    int fd;
-
-    *first_seqp = UINT64_MAX;
-    hpr_queue_file_name(name, number);
-    fd = rp->io->open_at(rp->io->ctx, rp->dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-    if (fd < 0) return fd;
-    if (hpr_io_read(rp->io, fd, bytes, sizeof bytes, 0, &got) == 0 &&
-        hpr_frame_get_file_header(bytes, got, &header) == HPR_FILE_OURS && header.number == number &&
-        memcmp(header.channel_id, rp->dir->channel_id, sizeof header.channel_id) == 0)
-        *first_seqp = header.first_seq;
-    hpr_io_close(rp->io, fd);
-    return 0;
-}
-
 static int next_number(struct hpr_replay *rp, const struct hpr_replay_end *end, uint64_t number, uint64_t *nextp)
 {
     return hpr_numbers_next(&rp->numbers, rp->io, rp->dir->fd, number, end->file.number + 1, nextp);
@@ -135,14 +114,17 @@ static int next_number(struct hpr_replay *rp, const struct hpr_replay_end *end, 
  * says it begins with does not count here any more. Known once the next file is there, so asked until then. */
 static void look_ahead(struct hpr_replay *rp, const struct hpr_replay_end *end)
 {
-    uint64_t number = rp->number + 1, first_seq;
+    uint64_t number = rp->number + 1;
 
     if (rp->dir->survive != HOPPER_SURVIVE_POWER_LOSS || rp->has_looked_ahead || rp->number >= end->file.number) return;
     rp->has_looked_ahead = true;
     for (int i = 0; i < LOOK_AHEAD && number <= end->file.number && rp->void_seq == UINT64_MAX; i++) {
-        if (read_first_seq(rp, number, &first_seq) != -ENOENT) number++;
+        struct hpr_file_header header;
+        int res = hpr_dir_read_header(rp->dir, number, &header);
+
+        if (res != -ENOENT) number++;
         else if (next_number(rp, end, number + 1, &number) < 0) return;
-        rp->void_seq = first_seq;
+        if (res == 0) rp->void_seq = header.first_seq;
     }
 }
 
