@@ -13,17 +13,12 @@
 
 #define LOCK_NAME "LOCK"
 
-static void lock_path(char *out, size_t len, const struct hpr_dir *dir, const char *name)
-{
-    (void)snprintf(out, len, "%.*s/%s", (int)(len - strlen(name) - 2), dir->path, name);
-}
-
 hopper_status hpr_dir_error(const struct hpr_dir *dir, const char *name, hopper_status st, int res, const char *op,
                             struct hopper_error *err)
 {
     char path[sizeof dir->path];
 
-    lock_path(path, sizeof path, dir, name);
+    (void)snprintf(path, sizeof path, "%.*s/%s", (int)(sizeof path - strlen(name) - 2), dir->path, name);
     return st == HOPPER_EIO ? hpr_error_io(err, res, op, path) : hpr_error_set(err, st, 0, op, path);
 }
 
@@ -116,7 +111,7 @@ static long read_owner(const struct hpr_dir *dir)
     return strncmp(text, "pid ", 4) == 0 ? strtol(text + 4, NULL, 10) : 0;
 }
 
-static hopper_status write_owner(const struct hpr_dir *dir, const char *path, struct hopper_error *err)
+static hopper_status write_owner(const struct hpr_dir *dir, struct hopper_error *err)
 {
     const struct hopper_io *io = dir->io;
     char text[HPR_LOCK_FILE_BYTES];
@@ -124,28 +119,26 @@ static hopper_status write_owner(const struct hpr_dir *dir, const char *path, st
     int res = io->truncate(io->ctx, dir->lock_fd, 0);
 
     if (res == 0) res = hpr_io_write(io, dir->lock_fd, text, (size_t)len, 0);
-    if (res == 0 || res == -ENOSPC ||
-        res == -EDQUOT) /* a full disk: the lock holds, only its owner's name is not told */
-        return HOPPER_OK;
-    return hpr_error_io(err, res, "write lock file", path);
+    /* a full disk: the lock holds, only its owner's name is not told */
+    if (res == 0 || res == -ENOSPC || res == -EDQUOT) return HOPPER_OK;
+    return hpr_dir_error(dir, LOCK_NAME, HOPPER_EIO, res, "write lock file", err);
 }
 
 static hopper_status take_lock(struct hpr_dir *dir, struct hopper_error *err)
 {
     const struct hopper_io *io = dir->io;
     struct hopper_io_stat st;
-    char path[sizeof dir->path];
     int res;
 
-    lock_path(path, sizeof path, dir, LOCK_NAME);
     /* O_NONBLOCK: somebody may have put a FIFO there */
     res = io->open_at(io->ctx, dir->fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (res < 0) return hpr_error_io(err, res, "open lock file", path);
+    if (res < 0) return hpr_dir_error(dir, LOCK_NAME, HOPPER_EIO, res, "open lock file", err);
     dir->lock_fd = res;
     res          = io->stat(io->ctx, dir->lock_fd, &st);
-    if (res < 0) return hpr_error_io(err, res, "look at lock file", path);
+    if (res < 0) return hpr_dir_error(dir, LOCK_NAME, HOPPER_EIO, res, "look at lock file", err);
     if (st.kind != HOPPER_IO_FILE || st.links != 1 || st.bytes > HPR_LOCK_FILE_BYTES)
-        return hpr_error_set(err, HOPPER_EMISMATCH, 0, "use as lock file what was not made by libhopper", path);
+        return hpr_dir_error(dir, LOCK_NAME, HOPPER_EMISMATCH, 0, "use as lock file what was not made by libhopper",
+                             err);
     res = io->lock(io->ctx, dir->lock_fd);
     if (res == -EAGAIN || res == -EACCES) {
         hpr_error_set(err, HOPPER_EBUSY, 0, "lock the channel's directory", dir->path);
@@ -154,7 +147,7 @@ static hopper_status take_lock(struct hpr_dir *dir, struct hopper_error *err)
     }
     if (res < 0) return hpr_error_io(err, res, "lock the channel's directory", dir->path);
     (void)io->chmod(io->ctx, dir->lock_fd, 0600); /* whatever the umask was: the next run has to open it again */
-    return write_owner(dir, path, err);
+    return write_owner(dir, err);
 }
 
 struct clearing {
@@ -170,26 +163,24 @@ static hopper_status judge_file(struct hpr_dir *dir, const char *name, bool *is_
     unsigned char bytes[HPR_FILE_HEADER_BYTES];
     struct hpr_file_header header;
     struct hopper_io_stat st;
-    char path[sizeof dir->path];
     size_t got = 0;
     int fd, res;
 
     *is_oursp = false;
-    lock_path(path, sizeof path, dir, name);
-    res = io->stat_at(io->ctx, dir->fd, name, &st);
+    res       = io->stat_at(io->ctx, dir->fd, name, &st);
     if (res == -ENOENT || (res == 0 && st.kind != HOPPER_IO_FILE)) return HOPPER_OK;
-    if (res < 0) return hpr_error_io(err, res, "look at queue file", path);
+    if (res < 0) return hpr_dir_error(dir, name, HOPPER_EIO, res, "look at queue file", err);
     fd = io->open_at(io->ctx, dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0);
-    if (fd < 0) return hpr_error_io(err, fd, "open queue file", path);
+    if (fd < 0) return hpr_dir_error(dir, name, HOPPER_EIO, fd, "open queue file", err);
     res = hpr_io_read(io, fd, bytes, sizeof bytes, 0, &got);
     (void)io->close(io->ctx, fd);
-    if (res < 0) return hpr_error_io(err, res, "read queue file", path);
+    if (res < 0) return hpr_dir_error(dir, name, HOPPER_EIO, res, "read queue file", err);
     switch (hpr_frame_get_file_header(bytes, got, &header)) {
     case HPR_FILE_NEWER:
-        return hpr_error_set(err, HOPPER_EVERSION, 0, "use a queue file of a newer format version", path);
+        return hpr_dir_error(dir, name, HOPPER_EVERSION, 0, "use a queue file of a newer format version", err);
     case HPR_FILE_OURS:
         if (header.survive != HOPPER_SURVIVE_NOTHING)
-            return hpr_error_set(err, HOPPER_EMISMATCH, 0, "remove a queue that survives restarts", path);
+            return hpr_dir_error(dir, name, HOPPER_EMISMATCH, 0, "remove a queue that survives restarts", err);
         *is_oursp = true;
         return HOPPER_OK;
     case HPR_FILE_DAMAGED:
@@ -371,8 +362,8 @@ static int create_hidden(struct hpr_dir *dir, const struct hpr_file_header *head
     hpr_queue_file_name(name, header->number);
     if ((res = io->stat_at(io->ctx, dir->fd, name, &st)) != -ENOENT) return res < 0 ? res : -EEXIST;
     if ((res = hpr_dir_remove_hidden(dir)) < 0) return res; /* of a try before */
-    res               = hpr_queue_file_create_as(&dir->fresh, io, dir->fd, HPR_REWRITE_NAME, header);
-    dir->fresh.number = res == 0 ? header->number : 0;
+    res = hpr_queue_file_create_as(&dir->fresh, io, dir->fd, HPR_REWRITE_NAME, header);
+    if (res < 0) dir->fresh.number = 0; /* what may be left does not have that number's name */
     return res;
 }
 
@@ -426,7 +417,7 @@ static bool has_room(const struct hpr_dir *dir, uint64_t frame_bytes)
 hopper_status hpr_dir_begin_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t first_seq,
                                   struct hopper_error *err)
 {
-    char path[sizeof dir->path], name[HPR_QUEUE_FILE_NAME_BYTES];
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
     int res;
 
     dir->has_written = false;
@@ -441,8 +432,7 @@ hopper_status hpr_dir_begin_frame(struct hpr_dir *dir, uint64_t frame_bytes, uin
     res = hpr_dir_create_fresh(dir, first_seq, false);
     if (res == 0) return HOPPER_OK;
     hpr_queue_file_name(name, dir->next_number);
-    lock_path(path, sizeof path, dir, name);
-    return hpr_error_io(err, res, "create queue file", path);
+    return hpr_dir_error(dir, name, HOPPER_EIO, res, "create queue file", err);
 }
 
 struct hpr_frame_place hpr_dir_frame_place(struct hpr_dir *dir)
@@ -454,7 +444,7 @@ struct hpr_frame_place hpr_dir_frame_place(struct hpr_dir *dir)
 
 hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, uint64_t offset, struct hopper_error *err)
 {
-    char path[sizeof dir->path], name[HPR_QUEUE_FILE_NAME_BYTES];
+    char name[HPR_QUEUE_FILE_NAME_BYTES];
     struct hpr_queue_file *file = frame_file(dir);
     int res;
 
@@ -462,8 +452,7 @@ hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, ui
     res              = hpr_queue_file_write(file, dir->io, buf, len, offset);
     if (res == 0) return HOPPER_OK;
     hpr_queue_file_name(name, file->number);
-    lock_path(path, sizeof path, dir, name);
-    return hpr_error_io(err, res, "write queue file", path);
+    return hpr_dir_error(dir, name, HOPPER_EIO, res, "write queue file", err);
 }
 
 void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t records, uint64_t last_seq,
