@@ -60,10 +60,10 @@ plant frame-inflate-rest-taken frame lib/codec.c 's/return i->z.avail_in == 0 \&
 plant payload-crc-ignored queue_file lib/replay.c 's/return crc == h->payload_crc ? LOAD_OK/return crc != 0 ? LOAD_OK/'
 plant next-frame-not-found queue_file lib/replay.c 's/rp->offset = at + mark - 4;/rp->offset = at + mark;/'
 plant seq-beyond-the-end queue_file lib/replay.c 's/if (h->first_seq + h->records > .* || !raw)/if (!raw)/'
-plant stream-offset-believed queue_file lib/dir.c 's/ || dir->unwanted_offset > dir->written//'
+plant stream-offset-believed queue_file lib/dir_remove.c 's/ || dir->unwanted_offset > dir->written//'
 plant gap-one-short queue_file lib/fetch.c 's/lost  *= missing - oldest - newest;/lost = missing - oldest - newest - (missing > 3);/'
 # the channel
-plant cut-short-file-stays ops lib/dir.c 's/if (dir->fresh.fd >= 0 || dir->fresh.number == 0)/if (true)/'
+plant cut-short-file-stays ops lib/dir_remove.c 's/if (dir->fresh.fd >= 0 || dir->fresh.number == 0)/if (true)/'
 plant disk-budget-exceeded ops lib/dir.c 's/hpr_dir_used_locked(dir) > dir->disk_bytes - bytes/hpr_dir_used_locked(dir) > dir->disk_bytes/'
 plant refusals-miscounted ops lib/admit.c 's/ch->refused += st == HOPPER_EFULL || /ch->refused += /'
 plant items-leak-at-close ops lib/receiver.c 's/type->free(type->ctx, entry.item);/;/'
@@ -71,10 +71,10 @@ plant acknowledged-too-early ops lib/receiver.c 's/acknowledged + rcv->handed_ou
 plant unpack-failure-not-counted ops lib/receiver.c 's/hpr_fetch_count_lost(.*);/;/'
 
 # the directory
-plant strangers-note-removed dir lib/dir.c 's/ \&\& hpr_frame_is_beginning(bytes, got)//'
-plant numbers-run-over dir lib/dir.c 's/if (number < NUMBER_FOREIGN_MAX)/if (number < UINT64_MAX)/'
-plant links-followed dir lib/dir.c 's/ || st.links != 1 || / || /'
-plant surviving-queue-removed dir lib/dir.c 's/header.survive != HOPPER_SURVIVE_NOTHING/header.survive > 2/'
+plant strangers-note-removed dir lib/dir_open.c 's/ \&\& hpr_frame_is_beginning(bytes, got)//'
+plant numbers-run-over dir lib/dir_open.c 's/if (number < HPR_NUMBER_FOREIGN_MAX)/if (number < UINT64_MAX)/'
+plant links-followed dir lib/dir_open.c 's/ || st.links != 1 || / || /'
+plant surviving-queue-removed dir lib/dir_open.c 's/header.survive != HOPPER_SURVIVE_NOTHING/header.survive > 2/'
 
 # what a channel that survives finds
 plant largest-frame-believed survive lib/recover.c 's/s->has_claims |= may_be_large(s, look);/s->found->raw_max = hpr_max_u64(s->found->raw_max, look->header.raw_max);/'

@@ -13,8 +13,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/codec.c %D%/codec.h %D%/codec_isal.c \
 	%D%/commit.c %D%/commit.h \
 	%D%/deque.c %D%/deque.h \
-	%D%/dir.c %D%/dir.h \
-	%D%/dir_sync.c \
+	%D%/dir.c %D%/dir.h %D%/dir_open.c %D%/dir_remove.c %D%/dir_sync.c \
 	%D%/error.c %D%/error.h \
 	%D%/fetch.c %D%/fetch.h \
 	%D%/frame.c %D%/frame.h \

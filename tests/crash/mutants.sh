@@ -78,7 +78,7 @@ mutant() # NAME TEST FILE PATTERN REPLACEMENT
     fi
 }
 
-mutant parent-not-synced 'states:power: one' dir.c 'io->fsync\(io->ctx, parent\)' '0'
+mutant parent-not-synced 'states:power: one' dir_open.c 'io->fsync\(io->ctx, parent\)' '0'
 mutant names-not-synced 'states:power: several' dir_sync.c 'res = dir->io->fsync\(dir->io->ctx, dir->fd\);' 'res = 0;'
 mutant data-not-synced 'states:power: few' dir_sync.c 'int res = dir->io->fdatasync\(dir->io->ctx, fd\);' 'int res = 0;'
 mutant sync-tried-again 'states:power: a sync' dir_sync.c 'if \(res < 0\) return res;\s*count_sync' 'if (res < 0) res = dir->io->fdatasync(dir->io->ctx, fd);\n    count_sync'

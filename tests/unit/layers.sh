@@ -30,7 +30,7 @@ allowed() # MODULE: what it may include besides itself and what is for all
     stream) echo 'codec dir record' ;;
     dir) echo 'numbers options producers queue_file' ;;
     producers) echo 'frame io record' ;;
-    dir_sync) echo 'dir' ;;
+    dir_open | dir_remove | dir_sync) echo 'dir' ;;
     memory_old) echo 'memory producers record' ;;
     memory) echo 'ring state' ;;
     state) echo 'frame io' ;;
