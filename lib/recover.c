@@ -246,15 +246,23 @@ static bool may_be_large(const struct survey *s, const struct look *look)
     return look->verdict != HPR_FILE_OURS || look->header.raw_max == 0 || look->header.raw_max > s->found->raw_max;
 }
 
+static hopper_status other_kind(const struct hpr_dir *dir, uint8_t survive, uint8_t content, struct hopper_error *err)
+{
+    if (survive != dir->survive)
+        return hpr_error_set(err, HOPPER_EMISMATCH, 0, "go on with a queue of another value of options.survive",
+                             dir->path);
+    if (content != dir->content)
+        return hpr_error_set(err, HOPPER_EMISMATCH, 0, "go on with a queue of the other kind of records (bytes, items)",
+                             dir->path);
+    return HOPPER_OK;
+}
+
 static hopper_status add_ours(struct survey *s, uint64_t number, const struct look *look)
 {
-    if (look->verdict == HPR_FILE_OURS &&
-        (look->header.survive != s->dir->survive || look->header.content != s->dir->content))
-        return hpr_error_set(s->err, HOPPER_EMISMATCH, 0,
-                             look->header.survive != s->dir->survive
-                                 ? "go on with a queue of another value of options.survive"
-                                 : "go on with a queue of the other kind of records (bytes, items)",
-                             s->dir->path);
+    hopper_status st = HOPPER_OK;
+
+    if (look->verdict == HPR_FILE_OURS) st = other_kind(s->dir, look->header.survive, look->header.content, s->err);
+    if (st != HOPPER_OK) return st;
     if (!s->found->has_files || number < s->dir->oldest) s->dir->oldest = number;
     if (!s->found->has_files || number > s->newest) s->newest = number;
     s->found->has_files = true;
@@ -591,17 +599,6 @@ static int measure_one(void *arg, const char *name)
 }
 
 /* ---- STATE and MEMORY ---- */
-
-static hopper_status other_kind(const struct hpr_dir *dir, uint8_t survive, uint8_t content, struct hopper_error *err)
-{
-    if (survive != dir->survive)
-        return hpr_error_set(err, HOPPER_EMISMATCH, 0, "go on with a queue of another value of options.survive",
-                             dir->path);
-    if (content != dir->content)
-        return hpr_error_set(err, HOPPER_EMISMATCH, 0, "go on with a queue of the other kind of records (bytes, items)",
-                             dir->path);
-    return HOPPER_OK;
-}
 
 static hopper_status read_state(struct survey *s)
 {
