@@ -145,8 +145,8 @@ void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t re
 /* Take back what was written of the frame. True: it could not be, and stays on the disk as waste. */
 bool hpr_dir_roll_back_frame(struct hpr_dir *dir);
 
-/* Remove a file whose creation failed half-way and that could not be removed then: its number has not been used. A negated
- * errno or 0. */
+/* Remove a file whose creation failed half-way and that could not be removed then: its number has not been used. A
+ * negated errno or 0. */
 int hpr_dir_remove_cut_short(struct hpr_dir *dir);
 
 /* For dir_sync.c: create the next file (a negated errno or 0), and make it the active one. */

@@ -16,6 +16,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/dir.c %D%/dir.h %D%/dir_open.c %D%/dir_remove.c %D%/dir_sync.c \
 	%D%/error.c %D%/error.h \
 	%D%/fetch.c %D%/fetch.h \
+	%D%/file_scan.c %D%/file_scan.h \
 	%D%/frame.c %D%/frame.h \
 	%D%/io.c %D%/io.h \
 	%D%/memory.c %D%/memory.h \

@@ -23,7 +23,8 @@ allowed() # MODULE: what it may include besides itself and what is for all
     settle) echo 'channel' ;;
     restore) echo 'settle channel recover' ;;
     channel) echo 'commit settle restore recover arena deque dir memory options replay spill state' ;;
-    recover) echo 'codec dir memory_old producers state' ;;
+    recover) echo 'dir file_scan memory_old state' ;;
+    file_scan) echo 'codec dir' ;;
     deque) echo 'ring' ;;
     spill) echo 'dir memory record stream' ;;
     replay) echo 'codec dir' ;;
