@@ -23,7 +23,7 @@ check_LTLIBRARIES += %D%/support/libtestplatform.la
 
 API_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) -I$(top_srcdir)/tests/support
 API_LIBS = %D%/support/libtestchan.la %D%/support/libtestplatform.la $(HOPPER_LIB) $(CHECK_LIBS)
-EXTRA_DIST += %D%/support/chan.c %D%/support/chan.h %D%/support/suite.h
+EXTRA_DIST += %D%/support/chan.c %D%/support/chan.h %D%/support/dir_fixture.c %D%/support/dir_fixture.h %D%/support/suite.h
 
 # Crash proofs, without Check: they fork and count for themselves. real_fs is run by real_fs.sh, as root.
 crash_tests = %D%/crash/test_kill %D%/crash/test_machine %D%/crash/test_states %D%/crash/test_step %D%/fault/test_sweep_survive
@@ -57,7 +57,9 @@ crash_life = %D%/crash/ledger.c %D%/crash/ledger.h %D%/crash/life.c %D%/crash/li
 
 if HAVE_CHECK
 check_LTLIBRARIES += %D%/support/libtestchan.la
-%C%_support_libtestchan_la_SOURCES = %D%/support/chan.c %D%/support/chan.h %D%/support/suite.h
+%C%_support_libtestchan_la_SOURCES = %D%/support/chan.c %D%/support/chan.h \
+	%D%/support/dir_fixture.c %D%/support/dir_fixture.h \
+	%D%/support/suite.h
 %C%_support_libtestchan_la_CPPFLAGS = $(API_CPPFLAGS)
 
 unit_tests = %D%/unit/test_platform_posix %D%/unit/test_platform_mem %D%/unit/test_platform_fault

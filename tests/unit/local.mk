@@ -26,6 +26,7 @@ dist_check_SCRIPTS += %D%/layers.sh %D%/manpage.sh
 TESTS += %D%/layers.sh %D%/manpage.sh
 
 if HAVE_CHECK
+UNIT_DIR_LIBS = tests/support/libtestchan.la tests/support/libtestplatform.la $(UNIT_LIBS)
 core_unit_tests = %D%/test_codec %D%/test_frame %D%/test_golden %D%/test_memory %D%/test_numbers \
 	%D%/test_options \
 	%D%/test_queue_file %D%/test_record %D%/test_ring %D%/test_state
@@ -37,11 +38,11 @@ TESTS += $(core_unit_tests)
 %C%_test_frame_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_frame_LDADD = $(UNIT_LIBS)
 %C%_test_memory_CPPFLAGS = $(UNIT_CPPFLAGS)
-%C%_test_memory_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
+%C%_test_memory_LDADD = $(UNIT_DIR_LIBS)
 %C%_test_numbers_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_numbers_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
 %C%_test_state_CPPFLAGS = $(UNIT_CPPFLAGS)
-%C%_test_state_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
+%C%_test_state_LDADD = $(UNIT_DIR_LIBS)
 %C%_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_options_LDADD = $(UNIT_LIBS)
 %C%_test_queue_file_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "platform_mem.h"
+#include "dir_fixture.h"
 #include "rng.h"
 #include "suite.h"
 
@@ -17,26 +17,6 @@
 #define BLOCK_BYTES 1024
 #define BLOCKS      4
 #define SEQS_MAX    512
-
-static struct mem_platform *mem;
-static const struct hopper_io *io;
-static int dirfd;
-
-static void setup(void)
-{
-    mem = mem_platform_new(NULL);
-    io  = &mem_platform_table(mem)->io;
-    ck_assert_int_eq(mem_mkdir(mem, "/q", 0700), 0);
-    dirfd = io->open_at(io->ctx, -1, "/q", O_RDONLY | O_DIRECTORY, 0);
-    ck_assert_int_ge(dirfd, 0);
-}
-
-static void teardown(void)
-{
-    io->close(io->ctx, dirfd);
-    ck_assert_msg(!mem_platform_leaks(mem), "%s", mem_platform_leaks(mem));
-    mem_platform_free(mem);
-}
 
 /* ---- a file ---- */
 
@@ -471,7 +451,7 @@ int main(void)
     Suite *suite = suite_create("MEMORY");
     TCase *tc    = tcase_create("memory");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, dir_fixture_setup, dir_fixture_teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, what_a_killed_run_left_is_read, 0, 2);
     tcase_add_loop_test(tc, after_another_start_of_the_machine_only_a_closed_one_is_trusted, 0, 2);

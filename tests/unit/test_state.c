@@ -4,35 +4,14 @@
 #include "state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 
 #include "bytes.h"
+#include "dir_fixture.h"
 #include "platform_fault.h"
-#include "platform_mem.h"
 #include "suite.h"
 
 #define SLOT_STEP 4096
-
-static struct mem_platform *mem;
-static const struct hopper_io *io;
-static int dirfd;
-
-static void setup(void)
-{
-    mem = mem_platform_new(NULL);
-    io  = &mem_platform_table(mem)->io;
-    ck_assert_int_eq(mem_mkdir(mem, "/q", 0700), 0);
-    dirfd = io->open_at(io->ctx, -1, "/q", O_RDONLY | O_DIRECTORY, 0);
-    ck_assert_int_ge(dirfd, 0);
-}
-
-static void teardown(void)
-{
-    io->close(io->ctx, dirfd);
-    ck_assert_msg(!mem_platform_leaks(mem), "%s", mem_platform_leaks(mem));
-    mem_platform_free(mem);
-}
 
 static struct hpr_state sample(uint64_t seq)
 {
@@ -279,7 +258,7 @@ int main(void)
     Suite *suite = suite_create("STATE");
     TCase *tc    = tcase_create("state");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, dir_fixture_setup, dir_fixture_teardown);
     tcase_add_test(tc, what_is_put_comes_back);
     tcase_add_test(tc, the_layout_is_the_one_that_is_specified);
     tcase_add_test(tc, any_byte_that_is_wrong_is_found);
