@@ -96,30 +96,13 @@ static hopper_status receive_all(hopper_receiver *rcv, struct checker *checker, 
     return st;
 }
 
-/* Waits for the senders, then sends the meddler away: the end of the stream comes after both. */
-struct watch {
-    struct crowd *crowd;
-    struct meddler *meddler;
-    hopper_status st;
-};
-
-static void *watch_senders(void *arg)
-{
-    struct watch *w = arg;
-
-    w->st = crowd_join(w->crowd);
-    atomic_store(&w->meddler->is_to_stop, true);
-    return NULL;
-}
-
 static void run(const char *dir, const struct hopper_options *options, unsigned senders,
                 const struct crowd_member *model, struct outcome *out)
 {
     struct meddler meddler = { .fault = NULL };
-    struct watch watch     = { &out->crowd, &meddler, HOPPER_OK };
+    struct crowd_watch watch;
     hopper_sender *snd;
     hopper_receiver *rcv;
-    pthread_t watcher;
 
     memset(out, 0, sizeof *out);
     checker_init(&out->checker);
@@ -128,10 +111,10 @@ static void run(const char *dir, const struct hopper_options *options, unsigned 
     ck_assert(crowd_start(&out->crowd, senders, model, snd));
     hopper_sender_close(snd);
     ck_assert_int_eq(pthread_create(&meddler.thread, NULL, meddle, &meddler), 0);
-    ck_assert_int_eq(pthread_create(&watcher, NULL, watch_senders, &watch), 0);
+    crowd_watch(&watch, &out->crowd, &meddler.is_to_stop);
     out->received = receive_all(rcv, &out->checker, model->seed);
     ck_assert_msg(out->checker.fault[0] == '\0', "%s", out->checker.fault);
-    pthread_join(watcher, NULL);
+    crowd_unwatch(&watch);
     pthread_join(meddler.thread, NULL);
     out->sent = watch.st;
     hopper_receiver_close(rcv);

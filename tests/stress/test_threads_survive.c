@@ -51,21 +51,6 @@ static void *meddle(void *arg)
     return NULL;
 }
 
-struct watch {
-    struct crowd *crowd;
-    struct meddler *meddler;
-    hopper_status st;
-};
-
-static void *watch_senders(void *arg)
-{
-    struct watch *w = arg;
-
-    w->st = crowd_join(w->crowd);
-    atomic_store(&w->meddler->is_to_stop, true);
-    return NULL;
-}
-
 /* Receive to the end; the last number that was acknowledged. */
 static uint64_t receive_all(hopper_receiver *rcv, struct checker *checker, struct rng *rng, bool is_explicit)
 {
@@ -110,11 +95,10 @@ static uint64_t one_round(struct hopper_options *options, struct rng *rng)
     struct meddler meddler    = { .fault = NULL };
     unsigned senders          = (unsigned)rng_between(rng, 1, 8);
     static struct crowd crowd;
-    struct watch watch = { &crowd, &meddler, HOPPER_OK };
+    struct crowd_watch watch;
     struct checker checker;
     hopper_receiver *rcv;
     hopper_sender *snd;
-    pthread_t watcher;
     uint64_t acked;
 
     model.count   = rng_between(rng, 50, 400);
@@ -126,9 +110,9 @@ static uint64_t one_round(struct hopper_options *options, struct rng *rng)
     ck_assert(crowd_start(&crowd, senders, &model, snd));
     hopper_sender_close(snd);
     ck_assert_int_eq(pthread_create(&meddler.thread, NULL, meddle, &meddler), 0);
-    ck_assert_int_eq(pthread_create(&watcher, NULL, watch_senders, &watch), 0);
+    crowd_watch(&watch, &crowd, &meddler.is_to_stop);
     acked = receive_all(rcv, &checker, rng, options->acknowledge == HOPPER_ACKNOWLEDGE_EXPLICIT);
-    pthread_join(watcher, NULL);
+    crowd_unwatch(&watch);
     pthread_join(meddler.thread, NULL);
     hopper_receiver_close(rcv);
     ck_assert_msg(!meddler.fault, "%s", meddler.fault);

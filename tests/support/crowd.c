@@ -90,3 +90,25 @@ hopper_status crowd_join(struct crowd *crowd)
     }
     return st;
 }
+
+static void *watch_main(void *arg)
+{
+    struct crowd_watch *watch = arg;
+
+    watch->st = crowd_join(watch->crowd);
+    atomic_store(watch->is_to_stop, true);
+    return NULL;
+}
+
+void crowd_watch(struct crowd_watch *watch, struct crowd *crowd, atomic_bool *is_to_stop)
+{
+    watch->crowd      = crowd;
+    watch->is_to_stop = is_to_stop;
+    watch->st         = HOPPER_OK;
+    if (pthread_create(&watch->thread, NULL, watch_main, watch) != 0) abort();
+}
+
+void crowd_unwatch(struct crowd_watch *watch)
+{
+    pthread_join(watch->thread, NULL);
+}

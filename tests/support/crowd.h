@@ -8,6 +8,7 @@
 
 #include "checker.h"
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct crowd_member {
     hopper_sender *snd; /* the thread closes it at its end */
@@ -35,5 +36,16 @@ struct crowd {
 bool crowd_start(struct crowd *crowd, unsigned count, const struct crowd_member *model, hopper_sender *snd);
 /* Wait for all. HOPPER_OK, or the first other thing that ended one. */
 hopper_status crowd_join(struct crowd *crowd);
+
+/* A thread that waits for all, and then tells whoever else holds a sender to end: the end of the stream comes after both. */
+struct crowd_watch {
+    struct crowd *crowd;
+    atomic_bool *is_to_stop; /* set when all have ended */
+    hopper_status st;        /* after crowd_unwatch(): what crowd_join() said */
+    pthread_t thread;
+};
+
+void crowd_watch(struct crowd_watch *watch, struct crowd *crowd, atomic_bool *is_to_stop);
+void crowd_unwatch(struct crowd_watch *watch);
 
 #endif
