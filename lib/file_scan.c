@@ -238,7 +238,7 @@ static int take_frame(struct hpr_file_scan *s, const struct hpr_frame_header *h)
 
     if (res < 0) return res;
     if (is_good && !is_void && s->producers->count > 0 && (res = note_numbers(s, h)) < 0) return res;
-    s->at += HPR_FRAME_HEADER_BYTES + h->stored_bytes;
+    s->at += HPR_FRAME_HEADER_BYTES + (uint64_t)h->stored_bytes;
     if (is_void) return 0;
     if (!is_good && s->may_be_torn) {
         s->has_passed_bad = true;
