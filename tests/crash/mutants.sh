@@ -32,8 +32,8 @@ compile() # OUTPUT-DIRECTORY FILE...
 cp -r "$srcdir/lib" "$work/original"
 cp -r "$work/original" "$work/lib"
 compile "$work/support" "$srcdir"/tests/support/{checker,crash_disk,crash_state,crash_tree,mem_disk,mem_files,mem_look,platform_mem,tmpdir}.c
-compile "$work/states" "$srcdir"/tests/crash/{test_states,scenarios,crash_run,life,ledger}.c
-compile "$work/step" "$srcdir"/tests/crash/{test_step,life,ledger}.c
+compile "$work/states" "$srcdir"/tests/crash/{test_states,scenarios,scenarios_more,tick,crash_run,items,life,ledger,numbers}.c
+compile "$work/step" "$srcdir"/tests/crash/{test_step,items,life,ledger,numbers}.c
 compile "$work/kill" "$srcdir"/tests/crash/test_kill.c
 compile "$work/objects" "$work"/original/*.c
 
@@ -69,26 +69,30 @@ mutant() # NAME TEST FILE PATTERN REPLACEMENT
     *) compile "$work/mutated" "$file" ;;
     esac
     line=$(run "$2" 2>&1)
-    if [ $? -eq 0 ]; then
+    case $? in
+    0)
         missed=$((missed + 1))
-        echo "MISSED $name ($2)"
-    else
+        echo "MISSED $name ($2)" ;;
+    99)
+        echo "mutants.sh: $name: the test cannot be run: $line" >&2
+        exit 2 ;;
+    *)
         found=$((found + 1))
-        echo "found  $name: $(grep -m1 FAIL <<<"$line" | cut -c1-150)"
-    fi
+        echo "found  $name: $(grep -m1 FAIL <<<"$line" | cut -c1-150)" ;;
+    esac
 }
 
 mutant parent-not-synced 'states:power: one' dir_open.c 'io->fsync\(io->ctx, parent\)' '0'
 mutant names-not-synced 'states:power: several' dir_sync.c 'res = dir->io->fsync\(dir->io->ctx, dir->fd\);' 'res = 0;'
 mutant data-not-synced 'states:power: few' dir_sync.c 'int res = dir->io->fdatasync\(dir->io->ctx, fd\);' 'int res = 0;'
-mutant sync-tried-again 'states:power: a sync' dir_sync.c 'if \(res < 0\) return res;\s*count_sync' 'if (res < 0) res = dir->io->fdatasync(dir->io->ctx, fd);\n    count_sync'
+mutant sync-tried-again 'states:power: a sync' dir_sync.c 'if \(res == 0\) count_sync' 'if (res < 0) res = dir->io->fdatasync(dir->io->ctx, fd);\n    if (res == 0) count_sync'
 mutant state-not-synced 'states:power: files removed' settle.c 'if \(res == 0 && is_synced\) res = [^;]*;' ''
 mutant state-in-one-slot 'states:power: acknowledged' state.c 'state->generation % HPR_STATE_SLOTS \* SLOT_STEP' '(uint64_t)0'
 mutant tail-not-synced 'states:power: ' file_scan.c '\(res = io->fdatasync\(io->ctx, s->fd\)\) < 0 \|\|' ''
 mutant tail-name-not-synced 'states:power: ' file_scan.c '\|\| \(res = io->fsync\(io->ctx, s->dir->fd\)\) < 0' ''
 mutant boot-not-compared 'states:crash: cut' memory_old.c 'memcmp\(boot_id, old->shape.boot_id, sizeof boot_id\) == 0' '1'
 mutant memory-not-synced 'states:crash: cut after' memory.c 'if \(is_closed\) \{' 'if (is_closed) atomic_store(&m->header->closed, 1);\n    if (0) {'
-mutant slot-first step memory.c 'uint32_t other = [^;]*;' 'uint32_t other = atomic_load(&m->header->slot) ^ 1U;\n    atomic_store(&m->header->slot, other);'
+mutant slot-first step memory.c 'uint32_t other\s*= [^;]*;' 'uint32_t other = atomic_load(&m->header->slot) ^ 1U;\n    atomic_store(&m->header->slot, other);'
 mutant published-first step deque.h 'memcpy\(at, &head, sizeof head\);' 'if (dq->kept_published) atomic_store(dq->kept_published, dq->tail.pos + entry);\n    memcpy(at, &head, sizeof head);'
 mutant counted-first step spill.c 'append\(sp->open, source\);' 'if (sp->open->kept) hpr_memory_fill_block(sp->open->kept, sp->open->records + 1, sp->open->raw_bytes + bytes);\n    append(sp->open, source);'
 mutant place-not-kept kill settle.c 'hpr_memory_set_place\([^;]*;' ';'
