@@ -79,7 +79,7 @@ plant surviving-queue-removed dir lib/dir_open.c 's/header.survive != HOPPER_SUR
 # what a channel that survives finds
 plant largest-frame-believed survive lib/recover.c 's/s->has_claims |= may_be_large(s, look);/s->found->raw_max = hpr_max_u64(s->found->raw_max, look->header.raw_max);/'
 plant ring-longer-than-it-is survive lib/memory_old.c 's/old->published - old->place.start <= old->shape.ring_bytes/true/'
-plant padding-without-an-entry survive lib/memory_old.c 's/if (!is_padded) \*sum = next;/*sum = next;/'
+plant padding-without-an-entry survive lib/memory_old.c 's/if (is_padded) continue;/if (is_padded) { sum->bytes = at; continue; }/'
 plant numbers-in-the-ring-forgotten survive lib/restore.c 's/if (entry.kind == HPR_PLACE_NUMBERED)$/if (entry.kind == HPR_PLACE_PAD)/'
 plant position-not-summed-up survive lib/memory_old.c 's/return sum == p->seq \&\& /return /'
 
