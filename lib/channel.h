@@ -116,12 +116,13 @@ struct hopper_receiver { /* [receiver] */
     uint64_t handed_out; /* records of the last receive, not acknowledged yet; channels that survive nothing */
 
     /* channels that survive; settle.c */
-    uint64_t recovered_end;      /* sequence numbers below it were accepted by an earlier run */
-    struct hpr_passed passed;    /* what is acknowledged */
-    struct hpr_cursor kept_from; /* of the ring: the first entry that is not acknowledged */
-    uint64_t kept_seq;           /* its sequence number */
-    uint64_t kept_dropped;       /* dropped_total there */
-    uint64_t aside_untold;       /* sequence numbers taken from beside the ring that no entry taken so far has told */
+    uint64_t recovered_end;       /* sequence numbers below it were accepted by an earlier run */
+    uint64_t recovered_files_end; /* behind the frames that files had then; 0: there were none */
+    struct hpr_passed passed;     /* what is acknowledged */
+    struct hpr_cursor kept_from;  /* of the ring: the first entry that is not acknowledged */
+    uint64_t kept_seq;            /* its sequence number */
+    uint64_t kept_dropped;        /* dropped_total there */
+    uint64_t aside_untold;        /* sequence numbers taken from beside the ring that no entry taken so far has told */
     uint64_t aside_untold_dropped;
     struct hpr_block *held;      /* blocks that were handed out whole, oldest first, not acknowledged yet */
     struct hpr_gap_noted *noted; /* HPR_GAPS_NOTED_MAX, oldest first */

@@ -59,8 +59,12 @@ static uint32_t reason_for(const struct hpr_channel *ch, const struct hopper_rec
 {
     bool is_earlier_run = rcv->next_seq < rcv->recovered_end;
 
+    bool was_in_memory =
+        reason == HOPPER_GAP_VANISHED && rcv->next_seq >= rcv->recovered_files_end; /* no file had it */
+
     if (reason == HOPPER_GAP_NONE) return is_earlier_run ? ch->missing_reason : HOPPER_GAP_CORRUPT;
-    if (reason == HOPPER_GAP_TRUNCATED && is_earlier_run && ch->missing_reason == HOPPER_GAP_MACHINE_DOWN)
+    if ((reason == HOPPER_GAP_TRUNCATED || was_in_memory) && is_earlier_run &&
+        ch->missing_reason == HOPPER_GAP_MACHINE_DOWN)
         return HOPPER_GAP_MACHINE_DOWN;
     return reason;
 }

@@ -69,18 +69,21 @@ static void put_shape(struct hpr_memory *m, const struct hpr_memory_shape *shape
 int hpr_memory_make(struct hpr_memory *m, const struct hopper_io *io, int dirfd, const struct hpr_memory_shape *shape)
 {
     struct hpr_memory_shape own = *shape;
+    struct hopper_io_stat was;
     int res;
 
     *m = (struct hpr_memory){ .io = io, .bytes = shape->file_bytes, .fd = -1 };
     if ((res = io->boot_id(io->ctx, own.boot_id)) < 0) return res;
     if ((m->fd = open_spare(io, dirfd)) < 0) return m->fd;
+    if (io->stat(io->ctx, m->fd, &was) < 0) was.bytes = 0;
     res = reserve(io, m->fd, m->bytes);
     if (res == 0 && !(m->header = io->map(io->ctx, m->fd, (size_t)m->bytes))) res = -EOPNOTSUPP;
     if (res == 0) {
         put_shape(m, &own);
         return 0;
     }
-    (void)io->unlink_at(io->ctx, dirfd, HPR_MEMORY_SPARE_NAME);
+    if (was.bytes == 0 || reserve(io, m->fd, was.bytes) < 0) /* else it is there for a run with the budget of before */
+        (void)io->unlink_at(io->ctx, dirfd, HPR_MEMORY_SPARE_NAME);
     hpr_io_close(io, m->fd);
     m->fd = -1;
     return res;

@@ -173,6 +173,7 @@ static void place_receiver(struct hpr_channel *ch, struct hopper_receiver *rcv, 
     rcv->due                 = p->due;
     rcv->due_dropped_total   = found->passed.dropped_total + p->due_dropped;
     rcv->recovered_end       = ch->next_seq;
+    rcv->recovered_files_end = found->end_seq;
     rcv->has_unknown_dropped = found->report.state_was_lost;
     rcv->kept_from           = ch->deque.head;
     rcv->kept_seq            = rcv->next_seq + p->due;

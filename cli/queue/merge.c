@@ -32,7 +32,8 @@ bool merge_init(struct merge *m, const struct place *place)
         m->floor_dropped = passed.dropped_total;
     }
     m->is_complete = place->survive != HOPPER_SURVIVE_NOTHING && place->owner == PLACE_FREE;
-    if (m->is_complete && place->state_part == PART_GOOD) m->end = place->state.next_seq;
+    if (m->is_complete) m->end = tally_next_seq(place);
+    m->why_missing = tally_machine_was_down(place) ? HOPPER_GAP_MACHINE_DOWN : HOPPER_GAP_VANISHED;
     return true;
 }
 
@@ -121,7 +122,7 @@ static bool tell_hole(struct merge *m, uint64_t seq, uint64_t dropped, struct me
         return true;
     }
     if (hole > 0 && is_loss)
-        *piece = (struct merge_piece){ MERGE_GAP, from, hole, m->damage ? m->damage : HOPPER_GAP_VANISHED };
+        *piece = (struct merge_piece){ MERGE_GAP, from, hole, m->damage ? m->damage : m->why_missing };
     m->damage = HOPPER_GAP_NONE;
     m->next   = seq;
     return hole > 0 && is_loss;

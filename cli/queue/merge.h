@@ -38,12 +38,13 @@ struct merge {
     struct ring_entry entry;
     bool has_entry;
 
-    enum hopper_gap damage; /* why something since the last records was passed over, 0: nothing was */
-    uint64_t dropped_total; /* by the last frame; UINT64_MAX: not known */
-    uint64_t next;          /* sequence number expected next; 0: not known */
-    uint64_t floor;         /* what is below it is acknowledged: no loss */
-    uint64_t floor_dropped; /* dropped total there */
-    uint64_t end;           /* what is known to have been accepted ends before it; 0: not known */
+    enum hopper_gap damage;      /* why something since the last records was passed over, 0: nothing was */
+    uint64_t dropped_total;      /* by the last frame; UINT64_MAX: not known */
+    uint64_t next;               /* sequence number expected next; 0: not known */
+    uint64_t floor;              /* what is below it is acknowledged: no loss */
+    uint64_t floor_dropped;      /* dropped total there */
+    enum hopper_gap why_missing; /* what nothing else tells of */
+    uint64_t end;                /* what is known to have been accepted ends before it; 0: not known */
 
     struct payload *current; /* of the records at hand */
     struct payload_record single;

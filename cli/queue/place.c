@@ -347,33 +347,40 @@ static void refuse_odd_state(struct place *place)
     place->state_part = PART_DAMAGED;
 }
 
-static bool take_id_of_file(struct place *place, uint64_t number)
+/* As the library: the newest file that tells. SURVIVES: only of a queue that does. OF_ID: only of the channel that is known. */
+static bool take_id_of_file(struct place *place, bool survives, bool of_id)
 {
     struct hpr_file_header header;
 
-    if (place_read_header(place, number, &header) != HPR_FILE_OURS) return false;
-    memcpy(place->channel_id, header.channel_id, sizeof header.channel_id);
-    place->survive = header.survive;
-    place->content = header.content;
-    return true;
+    for (size_t i = place->count; i-- > 0;) {
+        if (place_read_header(place, place->numbers[i], &header) != HPR_FILE_OURS ||
+            (survives && header.survive == HOPPER_SURVIVE_NOTHING) ||
+            (of_id && memcmp(place->channel_id, header.channel_id, sizeof header.channel_id) != 0))
+            continue;
+        memcpy(place->channel_id, header.channel_id, sizeof header.channel_id);
+        place->survive = header.survive;
+        place->content = header.content;
+        return true;
+    }
+    return false;
 }
 
 static void find_id(struct place *place)
 {
-    place->has_id = place->state_part == PART_GOOD;
-    if (place->has_id) {
+    if (place->state_part == PART_GOOD) {
         memcpy(place->channel_id, place->state.channel_id, sizeof place->channel_id);
         place->survive = place->state.survive;
         place->content = place->state.content;
-        return;
+        place->has_id  = true;
+    } else if (place->memory_part == PART_GOOD) {
+        memcpy(place->channel_id, place->memory.shape.channel_id, sizeof place->channel_id);
+        place->survive = HOPPER_SURVIVE_CRASH;
+        place->content = HPR_CONTENT_BYTES;
+        (void)take_id_of_file(place, true, true);
+        place->has_id = true;
+    } else {
+        place->has_id = take_id_of_file(place, true, false) || take_id_of_file(place, false, false);
     }
-    for (size_t i = 0; i < place->count && !place->has_id; i++)
-        place->has_id = take_id_of_file(place, place->numbers[i]);
-    if (place->has_id || place->memory_part != PART_GOOD) return;
-    memcpy(place->channel_id, place->memory.shape.channel_id, sizeof place->channel_id);
-    place->survive = HOPPER_SURVIVE_CRASH;
-    place->content = HPR_CONTENT_BYTES;
-    place->has_id  = true;
 }
 
 /* What STATE says of the channel counts: a MEMORY of another one is as good as none. */

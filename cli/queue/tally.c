@@ -4,10 +4,34 @@
 
 #include "ring_walk.h"
 
+static bool has_own_memory(const struct place *place)
+{
+    return place->memory_part == PART_GOOD &&
+           memcmp(place->memory.shape.channel_id, place->channel_id, sizeof place->channel_id) == 0;
+}
+
 bool tally_trusts_memory(const struct place *place)
 {
-    return place->memory_part == PART_GOOD && place->owner == PLACE_FREE && hpr_memory_old_is_trusted(&place->memory) &&
-           memcmp(place->memory.shape.channel_id, place->channel_id, sizeof place->channel_id) == 0;
+    return place->owner == PLACE_FREE && has_own_memory(place) && hpr_memory_old_is_trusted(&place->memory);
+}
+
+uint64_t tally_next_seq(const struct place *place)
+{
+    const uint64_t of_state  = place->state_part == PART_GOOD ? place->state.next_seq : 0;
+    const uint64_t of_memory = place->owner == PLACE_FREE && has_own_memory(place) ? place->memory.next_seq : 0;
+
+    return hpr_max_u64(of_state, of_memory);
+}
+
+bool tally_machine_was_down(const struct place *place)
+{
+    if (place->survive != HOPPER_SURVIVE_CRASH || place->owner != PLACE_FREE) return false;
+    switch (place->memory_part) {
+    case PART_GOOD: return !tally_trusts_memory(place);
+    case PART_DAMAGED: return true;
+    case PART_ABSENT: return place->state_part == PART_GOOD && !place->state.is_closed;
+    default: return false;
+    }
 }
 
 /* A position in MEMORY counts whatever the start of the machine: what was acknowledged once stays so. */
@@ -15,9 +39,7 @@ void tally_passed(const struct place *place, struct hpr_passed *passed)
 {
     memset(passed, 0, sizeof *passed);
     if (place->state_part == PART_GOOD) *passed = place->state.passed;
-    if (place->memory_part == PART_GOOD && place->memory.place.passed.seq >= passed->seq &&
-        memcmp(place->memory.shape.channel_id, place->channel_id, sizeof place->channel_id) == 0)
-        *passed = place->memory.place.passed;
+    if (has_own_memory(place) && place->memory.place.passed.seq >= passed->seq) *passed = place->memory.place.passed;
 }
 
 /* ---- queue files ---- */
@@ -116,9 +138,10 @@ static void count_blocks(struct tally *t, const struct hpr_memory_old *old)
 
 static void count_memory(struct tally *t, const struct place *place)
 {
+    if (place->owner != PLACE_FREE || !has_own_memory(place)) return;
+    t->dropped_total =
+        hpr_max_u64(t->dropped_total, place->memory.dropped_total); /* of whatever start of the machine */
     if (!tally_trusts_memory(place)) return;
-    t->next_seq      = hpr_max_u64(t->next_seq, place->memory.next_seq);
-    t->dropped_total = hpr_max_u64(t->dropped_total, place->memory.dropped_total);
     count_ring(t, &place->memory);
     count_blocks(t, &place->memory);
     t->pending_memory = t->memory_ring + t->memory_blocks;
@@ -161,10 +184,8 @@ void tally_take(struct tally *tally, const struct place *place, struct payload *
     memset(tally, 0, sizeof *tally);
     tally_passed(place, &tally->passed);
     tally->next_seq = tally->passed.seq + 1;
-    if (place->state_part == PART_GOOD) {
-        tally->next_seq      = hpr_max_u64(tally->next_seq, place->state.next_seq);
-        tally->dropped_total = place->state.dropped_total;
-    }
+    tally->next_seq = hpr_max_u64(tally->next_seq, tally_next_seq(place));
+    if (place->state_part == PART_GOOD) tally->dropped_total = place->state.dropped_total;
     if (place->state_part == PART_NEWER || place->memory_part == PART_NEWER) tally->is_newer = true;
     scan_init(&scan, place, payload);
     while (scan_next(&scan, &ev)) count_event(&c, &ev);

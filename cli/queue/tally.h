@@ -50,6 +50,12 @@ struct tally {
  * again since, or it was closed. */
 bool tally_trusts_memory(const struct place *place);
 
+/* The next free number, as STATE and MEMORY have it; 0: not known. */
+uint64_t tally_next_seq(const struct place *place);
+
+/* Whether what was in memory went with the machine: then that is why records are nowhere. */
+bool tally_machine_was_down(const struct place *place);
+
 /* How far the receiver has come by what STATE and MEMORY say; all 0 when neither says. */
 void tally_passed(const struct place *place, struct hpr_passed *passed);
 

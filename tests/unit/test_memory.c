@@ -272,6 +272,33 @@ START_TEST(padding_is_good_when_an_entry_follows)
 }
 END_TEST
 
+/* ---- the spare ---- */
+
+static uint64_t spare_bytes(void)
+{
+    struct hopper_io_stat st;
+
+    return io->stat_at(io->ctx, dirfd, HPR_MEMORY_SPARE_NAME, &st) == 0 ? st.bytes : 0;
+}
+
+/* A run that asks for more than the device has leaves to the next one what was there for it. */
+START_TEST(a_spare_stays_where_a_larger_one_cannot_be_had)
+{
+    struct hpr_memory_shape shape;
+    struct hpr_memory m;
+
+    make_file(true);
+    ck_assert_uint_eq(spare_bytes(), FILE_BYTES);
+    hpr_memory_plan(&shape, 4 * FILE_BYTES, BLOCK_BYTES, BLOCKS);
+    mem_set_capacity(mem, 3 * FILE_BYTES);
+    ck_assert_int_eq(hpr_memory_make(&m, io, dirfd, &shape), -ENOSPC);
+    ck_assert_uint_eq(spare_bytes(), FILE_BYTES);
+    ck_assert_int_eq(io->unlink_at(io->ctx, dirfd, HPR_MEMORY_SPARE_NAME), 0);
+    ck_assert_int_eq(hpr_memory_make(&m, io, dirfd, &shape), -ENOSPC);
+    ck_assert_uint_eq(spare_bytes(), 0);
+}
+END_TEST
+
 /* ---- blocks beside the ring ---- */
 
 /* The receiver had 10; 11 to 19 are before the ring, which has 20, then 21 to 30 and 31 to 35 elsewhere, 36 and 37; what
@@ -462,6 +489,7 @@ int main(void)
     tcase_add_test(tc, what_is_not_ours_is_foreign);
     tcase_add_test(tc, bytes_that_may_be_anything_are_added_up_within_bounds);
     tcase_add_test(tc, padding_is_good_when_an_entry_follows);
+    tcase_add_test(tc, a_spare_stays_where_a_larger_one_cannot_be_had);
     tcase_add_test(tc, a_block_has_a_place_where_the_ring_has_none_of_its_numbers);
     tcase_add_test(tc, of_blocks_with_the_same_numbers_the_first_has_the_place);
     tcase_add_test(tc, a_block_that_makes_no_sense_is_left_out);
