@@ -108,11 +108,11 @@ hopper_status hpr_options_import(struct hopper_options *out, const struct hopper
     if (out->survive != HOPPER_SURVIVE_NOTHING && out->memory_bytes < HOPPER_MEMORY_BYTES_MIN_SURVIVE)
         return bad(err, "use options.memory_bytes (at least HOPPER_MEMORY_BYTES_MIN_SURVIVE)");
     if (out->memory_bytes < HOPPER_MEMORY_BYTES_MIN || out->memory_bytes > SIZE_MAX / 4)
-        return bad(err, "use options.memory_bytes (at least HOPPER_MEMORY_BYTES_MIN)");
+        return bad(err, "use options.memory_bytes (from HOPPER_MEMORY_BYTES_MIN to SIZE_MAX / 4)");
     if (out->disk_bytes < HOPPER_DISK_BYTES_MIN || out->disk_bytes > INT64_MAX)
-        return bad(err, "use options.disk_bytes (at least HOPPER_DISK_BYTES_MIN)");
+        return bad(err, "use options.disk_bytes (from HOPPER_DISK_BYTES_MIN to INT64_MAX)");
     if (out->file_bytes < FILE_BYTES_MIN || out->file_bytes > INT64_MAX)
-        return bad(err, "use options.file_bytes (at least 4096)");
+        return bad(err, "use options.file_bytes (from 4096 to INT64_MAX)");
     if (out->record_bytes_max > HPR_RECORD_BYTES_LIMIT || out->record_bytes_max > SIZE_MAX / 4)
         return bad(err, "use options.record_bytes_max (4294963199 at the most)");
     if (out->when_full > HOPPER_FULL_DROP_OLDEST) return bad(err, "use options.when_full (unknown value)");

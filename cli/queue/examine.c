@@ -316,6 +316,8 @@ static void look_at_state(struct look *l)
 /* What no run gets past. */
 static void look_at_ways(struct look *l)
 {
+    if (place_is_in_way(l->place, PLACE_LOCK_NAME)) /* not for repair to put aside: it could not know who else uses it */
+        tell(l, (struct finding){ .severity = SEVERITY_DAMAGE, .fault = FAULT_IN_WAY, .object = PLACE_LOCK_NAME });
     for (size_t i = 0; i < PLACE_WAYS; i++)
         if (place_is_in_way(l->place, place_ways[i]))
             tell(l, (struct finding){ .severity = SEVERITY_DAMAGE, .fault = FAULT_IN_WAY, .object = place_ways[i] });

@@ -48,7 +48,7 @@ static int lock_file(struct place *place, int fd)
 
     if (res < 0) return fail(place, res, "cannot look at LOCK");
     if (st.kind != HOPPER_IO_FILE || st.links != 1 || st.bytes > HPR_LOCK_FILE_BYTES) {
-        say("%s: LOCK was not made by libhopper", place->path);
+        say("%s: LOCK was not made by libhopper: look at it, and rename or remove it", place->path);
         return STATUS_ERROR;
     }
     res = io->lock(io->ctx, fd);
@@ -67,7 +67,7 @@ int own_take(struct place *place, int *fdp)
 
     *fdp = -1;
     fd = io->open_at(io->ctx, place->fd, PLACE_LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (fd < 0) return fail(place, fd, "cannot open LOCK");
+    if (fd < 0) return fail(place, fd, "cannot open LOCK (when it is no file of its own: rename or remove it)");
     status = lock_file(place, fd);
     if (status != STATUS_OK) {
         hpr_io_close(io, fd);

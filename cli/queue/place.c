@@ -104,9 +104,10 @@ bool place_is_in_way(const struct place *place, const char *name)
 {
     struct hopper_io_stat st;
 
-    if (!place->has_id || place->survive == HOPPER_SURVIVE_NOTHING ||
-        place->io->stat_at(place->io->ctx, place->fd, name, &st) != 0)
-        return false;
+    if (place->io->stat_at(place->io->ctx, place->fd, name, &st) != 0) return false;
+    if (strcmp(name, PLACE_LOCK_NAME) == 0)
+        return st.kind != HOPPER_IO_FILE || st.links != 1 || st.bytes > HPR_LOCK_FILE_BYTES;
+    if (!place->has_id || place->survive == HOPPER_SURVIVE_NOTHING) return false;
     if (strcmp(name, HPR_REWRITE_NAME) == 0) return st.kind == HOPPER_IO_DIR; /* all else is removed at open */
     if (strcmp(name, HPR_MEMORY_SPARE_NAME) == 0 && place->survive != HOPPER_SURVIVE_CRASH) return false;
     return st.kind != HOPPER_IO_FILE || st.links != 1;

@@ -59,9 +59,11 @@ typedef struct hopper_receiver hopper_receiver;
  * With HOPPER_SURVIVE_NOTHING queue files that an earlier such run left behind are removed; any other file is left
  * alone. With the other values of survive the channel goes on where the run before ended, also one that was killed, and
  * hopper_recovery_report() tells what was found; this takes time by the number of files and the size of the last one.
- * Budgets, compression and sync may be others than before; a budget that is less than what is queued makes sends full
- * until enough has been received (what an earlier run with a larger budget or other options left in memory is kept as
- * it is, for this run also beyond memory_bytes). survive and the kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is held. Blocks on file operations only. Any thread.
+ * Budgets, compression and sync may be others than before. What that run left is taken up as a whole: a budget that is less
+ * makes sends full until enough has been received, what was in memory is kept as it is, for this run also beyond
+ * memory_bytes, and disk_bytes_used is above disk_bytes where queue files leave too little of it for the MEMORY of these
+ * options. survive and the kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is held.
+ * Blocks on file operations only. Any thread.
  *   HOPPER_OK        both handles are the caller's, each to be closed
  *   HOPPER_EINVAL    DIR is NULL or empty, a bad name, or an option out of range (err->op says which)
  *   HOPPER_ENOENT    DIR does not exist
@@ -152,7 +154,8 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_wait_durable(hopper_sender *sn
 
 /* Say that SND sends for the producer ID (not 0), which numbers its records itself, increasing, from 1. *LASTP is the
  * highest number of it that the channel ever accepted, 0 when none was: after a crash the producer goes on behind it.
- * The channel remembers the number with the record, so it survives what the record survives. Any number of senders may
+ * The channel remembers the number with the record, so it survives what the record survives; that of a record which
+ * HOPPER_FULL_DROP_NEWEST dropped may be forgotten by a kill, and is then taken when it is sent again. Any number of senders may
  * send for one producer, as long as they keep its order. Blocks on file operations for a producer that is new.
  *   HOPPER_OK, HOPPER_EINVAL (NULL, ID 0, or the channel survives nothing)
  *   HOPPER_EIO, HOPPER_ENOSPC  a new one could not be noted; hopper_sender_error()
