@@ -235,8 +235,8 @@ static inline size_t bench_message_size(const struct bench_work *work, uint64_t 
     return work->mix ? bench_mix_size(value) : work->size;
 }
 
-/* The sender's next COUNT messages, one after the other in GROUP, which has room for as many of the largest; RECORDS says
- * where each is. */
+/* The sender's next COUNT messages, one after the other in GROUP, which has room for as many of the largest; RECORDS
+ * says where each is. */
 static inline void bench_records_fill(const struct bench_work *work, char *group, struct iovec *records, unsigned sender,
                                       uint64_t first, size_t count)
 {

@@ -7,8 +7,8 @@
  *   |           | --bytes at full speed, then steadily again   | returns       |             |
  *
  * Steadily means STEADY_RATE messages a second, in groups of 64. A sender that has to wait for the receiver waits, and
- * the burst takes as long as that. Two result lines: phase "stall", the sender's burst; phase "return", what the receiver
- * took from its return until it had all. Every SAMPLE_MS lines for a picture go before them:
+ * the burst takes as long as that. Two result lines: phase "stall", the sender's burst; phase "return", what the
+ * receiver took from its return until it had all. Every SAMPLE_MS lines for a picture go before them:
  *   series SECONDS NAME VALUE      sent, received, pending: messages; memory_bytes: resident in the process; disk_bytes
  */
 #include "bench.h"

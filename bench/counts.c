@@ -11,9 +11,9 @@
  * or per file does not count; nobody ever waits, so that no path depends on time. Sizes are what a record has; the
  * bytes are text that deflates well or (8 bytes) a counter, the same in every run.
  *
- * All with the default budget of memory. In memory: 64 times a thousand records go in and come out, with room for all of
- * them. overflow: the memory is full, so that every record goes to a block and a file; replay: what then comes back from
- * files.
+ * All with the default budget of memory. In memory: 64 times a thousand records go in and come out, with room for all
+ * of them. overflow: the memory is full, so that every record goes to a block and a file; replay: what then comes back
+ * from files.
  */
 #include <errno.h>
 #include <hopper/hopper.h>

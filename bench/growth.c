@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a channel costs as the work grows: the same work with more bytes queued, with more queue files, at a greater age, with more
- * senders, and with nothing to do. Each line is a process of its own, so that its peak memory is its own.
+ * What a channel costs as the work grows: the same work with more bytes queued, with more queue files, at a greater
+ * age, with more senders, and with nothing to do. Each line is a process of its own, so that its peak memory is its
+ * own.
  *
  *     bench-growth [--dir DIR] [--largest GIB]
  *
- * Tables in Markdown go to standard output. Time to open is that of a channel that survives a kill, closed and opened again
- * with all of the backlog in it. Payloads compress well (a disk of 100 GB is not needed for 100 GB queued); what the receiver
- * gets is checked: every record counted, in order, with the right length. A check that fails ends it with status 1.
+ * Tables in Markdown go to standard output. Time to open is that of a channel that survives a kill, closed and opened
+ * again with all of the backlog in it. Payloads compress well (a disk of 100 GB is not needed for 100 GB queued); what
+ * the receiver gets is checked: every record counted, in order, with the right length. A check that fails ends it with
+ * status 1.
  */
 #include <errno.h>
 #include <hopper/hopper.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wake work: one message at a time for a receiver that has had time to go to sleep. The latency runs from before the
- * sender's call to after the receiver's, so it contains both calls, the wake-up, and what the CPU needs to leave idle.
+ * The wake work: one message at a time for a receiver that has had time to go to sleep. The latency runs from before
+ * the sender's call to after the receiver's, so it contains both calls, the wake-up, and what the CPU needs to leave
+ * idle.
  *
  * The sender waits until the receiver has the last message, then GAP_US more: longer than any peer polls before it
- * parks. --messages of them are a pass; the first pass warms up. One result line, phase "latency": seconds is the median,
- * the points of the distribution follow in microseconds, wall is what the measured passes took.
+ * parks. --messages of them are a pass; the first pass warms up. One result line, phase "latency": seconds is the
+ * median, the points of the distribution follow in microseconds, wall is what the measured passes took.
  */
 #include "bench.h"
 

@@ -4,11 +4,12 @@
  * has been received. Each batch is written at once, so that a line is never held back while the channel waits for the
  * next one.
  *
- * Where the queue stays (-P), a record is acknowledged when all of it has been written and, if the output is a pipe, its
- * reader has taken it to the last byte (taken.h); one of which the reader has only the beginning comes again as a whole. This
- * is looked at after each batch, from time to time while nothing new comes, and when writing ends, by whatever cause. So when
- * the reader dies, the next run begins with the first record that it had not taken; and a kill of this program at any moment
- * costs no record, and brings twice at most what the pipe holds and a batch. At the end the reader is waited for.
+ * Where the queue stays (-P), a record is acknowledged when all of it has been written and, if the output is a pipe,
+ * its reader has taken it to the last byte (taken.h); one of which the reader has only the beginning comes again as a
+ * whole. This is looked at after each batch, from time to time while nothing new comes, and when writing ends, by
+ * whatever cause. So when the reader dies, the next run begins with the first record that it had not taken; and a kill
+ * of this program at any moment costs no record, and brings twice at most what the pipe holds and a batch. At the end
+ * the reader is waited for.
  *
  * What can go wrong: the output (told by main, which knows how the program is to die), and reading back queue files:
  * what is lost for good comes as a gap and is counted; what may pass (no descriptor, no memory) is told once and tried
@@ -126,8 +127,8 @@ static bool look(struct consumer *cons)
     return cons->taken.count == 0;
 }
 
-/* Nothing more is written. Wait for the reader to take what is in the pipe; when the program is to end, only for as long
- * as it moves, and not for long: a reader that takes a line now and then may have thousands before it. */
+/* Nothing more is written. Wait for the reader to take what is in the pipe; when the program is to end, only for as
+ * long as it moves, and not for long: a reader that takes a line now and then may have thousands before it. */
 static void wait_for_reader(struct consumer *cons)
 {
     uint64_t still_until_ns = 0, until_ns = 0; /* of the monotonic clock; 0: not yet time to end */

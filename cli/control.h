@@ -7,12 +7,11 @@
  *     consumer   receives and writes the output
  *
  * Two levels of ending early: `stop` means read no more, but deliver what has been read; `abandon` (with stop) means
- * deliver no more either. Where the queue stays (-P), the second follows by itself when the producer has sent what it had
- * read. A thread looks at them before each call that may block on a descriptor, and such a call
- * is interrupted by signals_kick() (signals.h): main repeats it until the thread is done, so that a kick that comes
- * just before the call is not lost. This needs no poll() before each read and write, and works for open() of a FIFO as
- * well. Calls that wait inside the library end otherwise: a receiver when the last sender closes, a sender when the
- * receiver closes.
+ * deliver no more either. Where the queue stays (-P), the second follows by itself when the producer has sent what it
+ * had read. A thread looks at them before each call that may block on a descriptor, and such a call is interrupted by
+ * signals_kick() (signals.h): main repeats it until the thread is done, so that a kick that comes just before the call
+ * is not lost. This needs no poll() before each read and write, and works for open() of a FIFO as well. Calls that wait
+ * inside the library end otherwise: a receiver when the last sender closes, a sender when the receiver closes.
  */
 #ifndef CLI_CONTROL_H
 #define CLI_CONTROL_H

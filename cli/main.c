@@ -11,12 +11,12 @@
  *     (and a fourth one writes what is said: report.c)
  *     -> books -> close -> remove the directory -> exit status, or death by the signal that asked for it
  *
- * The consumer ends first: with the last record, or because the output is gone. What remains then is the producer's end.
- * A channel that survives nothing loses what the consumer cannot deliver, and counts it; its receiver is closed, which
- * brings the producer's end about. Where the queue stays (-P), the producer is told to read no more, what it has read is
- * still taken in if there is room, and only then the receiver is closed; persist.c says what stays. --drain has a producer
- * that finds nothing to read, --fill no consumer. A thread that hangs in the kernel (a dead disk, a dead mount) is left alone
- * after a few seconds: then the directory is removed under it, and the process ends.
+ * The consumer ends first: with the last record, or because the output is gone. What remains then is the producer's
+ * end. A channel that survives nothing loses what the consumer cannot deliver, and counts it; its receiver is closed,
+ * which brings the producer's end about. Where the queue stays (-P), the producer is told to read no more, what it has
+ * read is still taken in if there is room, and only then the receiver is closed; persist.c says what stays. --drain has
+ * a producer that finds nothing to read, --fill no consumer. A thread that hangs in the kernel (a dead disk, a dead
+ * mount) is left alone after a few seconds: then the directory is removed under it, and the process ends.
  */
 #include "args.h"
 #include "books.h"

@@ -28,8 +28,9 @@ void output_init(struct output *out, int fd, struct control *control);
  * bytes, and are counted. */
 size_t output_within(const struct hopper_record *records, size_t count, uint64_t len);
 
-/* Write COUNT records in order; *DONEP is how many of them, as output_within() counts, were written. Waits for the reader, also on a non-blocking descriptor. 0, or a negated errno: -EPIPE when the
- * reader has gone, -ECANCELED when control_abandons(). */
+/* Write COUNT records in order; *DONEP is how many of them, as output_within() counts, were written. Waits for the
+ * reader, also on a non-blocking descriptor. 0, or a negated errno: -EPIPE when the reader has gone, -ECANCELED when
+ * control_abandons(). */
 int output_write(struct output *out, const struct hopper_record *records, size_t count, size_t *donep);
 
 #endif

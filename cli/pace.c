@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How much waits in the channel is known here without asking it: what was sent less what the consumer says it has
- * written of it (what an earlier run had left is not of it). Dropped records are in neither; with a policy that drops, the queue then never seems empty, and patience
- * just ends. Called by the producer only.
+ * written of it (what an earlier run had left is not of it). Dropped records are in neither; with a policy that drops,
+ * the queue then never seems empty, and patience just ends. Called by the producer only.
  */
 #include "pace.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words of a queue that stays. That records of earlier runs come first is what it is for, so it is said with -v only;
- * what is a warning is that more comes, or less, than had been left.
+ * The words of a queue that stays. That records of earlier runs come first is what it is for, so it is said with -v
+ * only; what is a warning is that more comes, or less, than had been left.
  */
 #include "persist.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A queue that stays (-P): what it asks of the library, what went wrong at open, what is said at the start and at the end. */
+/* A queue that stays (-P): what it asks of the library, what went wrong at open, what is said at the start and at the
+ * end. */
 #ifndef CLI_PERSIST_H
 #define CLI_PERSIST_H
 

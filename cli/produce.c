@@ -248,8 +248,8 @@ static bool is_full_for(struct producer *prod, int fd)
     return reads_on(prod) && !has_ended(fd);
 }
 
-/* How many of WANTED bytes may be read from FD now. Where the queue stays, as many as it certainly has room for; waits for that,
- * or with --fill and --full=fail fails. 0: read no more. */
+/* How many of WANTED bytes may be read from FD now. Where the queue stays, as many as it certainly has room for; waits
+ * for that, or with --fill and --full=fail fails. 0: read no more. */
 static size_t may_read(struct producer *prod, int fd, size_t wanted)
 {
     struct hopper_stats stats = HOPPER_STATS_INIT;

@@ -37,10 +37,10 @@ void progress_sample(struct progress *prog, uint64_t now_ms, const struct hopper
 
 /* The line, such as
  *   1.20M rec 118MiB 0:00:12 [in 98.1k/s out 40.2k/s] mem[#####...] 61% disk 412MiB/9 files lag 4.1s
- * without a line end, into LINE of PROGRESS_LINE_BYTES bytes. Records and bytes are those taken in by this run; those of
- * earlier runs are told beside them, as in "1.20M rec +3.1k old". Lag, for these since the start, is how long ago
- * the oldest record that is still on its way was accepted, as far as the samples tell. What does not fit
- * into COLUMNS is left out, the less useful parts first: bytes, time, memory, rates, records. Disk and lag stay. */
+ * without a line end, into LINE of PROGRESS_LINE_BYTES bytes. Records and bytes are those taken in by this run; those
+ * of earlier runs are told beside them, as in "1.20M rec +3.1k old". Lag, for these since the start, is how long ago
+ * the oldest record that is still on its way was accepted, as far as the samples tell. What does not fit into COLUMNS
+ * is left out, the less useful parts first: bytes, time, memory, rates, records. Disk and lag stay. */
 void progress_format(const struct progress *prog, uint64_t now_ms, const struct hopper_stats *stats, size_t columns,
                      char *line);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a queue that stays could not take would be lost when the reader of the output goes, or a signal comes, while the
- * queue is full. So it is not read in the first place: it stays with whoever writes it, until there is room for certain. That
- * is a matter of the disk budget; what memory takes is a gift.
+ * queue is full. So it is not read in the first place: it stays with whoever writes it, until there is room for
+ * certain. That is a matter of the disk budget; what memory takes is a gift.
  *
  * What N bytes may take of it at most. (See "The life of a record" in docs/architecture.md.)
  *
@@ -14,8 +14,8 @@
  *
  * The beginning of a line that waits for its end is one record more: in a block of its own, or as a frame of its own.
  *
- * A block is as large as options.c makes it, or up to twice smaller than the formula here. One that an earlier run with more
- * memory left may be up to 64 KiB, and where that is little beside the whole budget, it is counted.
+ * A block is as large as options.c makes it, or up to twice smaller than the formula here. One that an earlier run with
+ * more memory left may be up to 64 KiB, and where that is little beside the whole budget, it is counted.
  */
 #include "room.h"
 

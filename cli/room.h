@@ -23,8 +23,8 @@ struct room {
 /* From ARGS alone, before the channel is opened. */
 void room_init(struct room *room, const struct args *args);
 
-/* Of WANTED bytes, how many may be read behind HELD bytes of a line that waits for its end, by what is known; 0: look. They
- * count as read when room_take() says so. */
+/* Of WANTED bytes, how many may be read behind HELD bytes of a line that waits for its end, by what is known; 0: look.
+ * They count as read when room_take() says so. */
 size_t room_grant(const struct room *room, size_t held, size_t wanted);
 
 /* The books of the channel as they are when all that was read, but for the beginning of a line, has been sent. */

@@ -2,8 +2,8 @@
 /*
  * See taken.h. There is no event for "the pipe is empty", so who waits for that has to look again and again.
  *
- * Sequence numbers have no holes, so those of a mark's records follow from its last one. A gap has no bytes, and is a mark of
- * its own without lengths: it is done with when what is before it is taken.
+ * Sequence numbers have no holes, so those of a mark's records follow from its last one. A gap has no bytes, and is a
+ * mark of its own without lengths: it is done with when what is before it is taken.
  */
 #include "taken.h"
 
@@ -23,8 +23,8 @@ void taken_init(struct taken *taken, int fd)
     taken->length_first = taken->length_count = 0;
 }
 
-/* MARK is the newest one. When there are too many, the last one is made longer; if one of the two has no lengths, all of it
- * has none. */
+/* MARK is the newest one. When there are too many, the last one is made longer; if one of the two has no lengths, all
+ * of it has none. */
 static void add_mark(struct taken *taken, struct taken_mark mark)
 {
     struct taken_mark *last;
@@ -74,8 +74,8 @@ static void drop_lengths(struct taken *taken, size_t count)
     taken->length_count -= count;
 }
 
-/* MARK, the oldest one, is not taken to its end. The beginning of it that lies within the first BYTES of the output is. The
- * number of the last such record, or 0. */
+/* MARK, the oldest one, is not taken to its end. The beginning of it that lies within the first BYTES of the output is.
+ * The number of the last such record, or 0. */
 static uint64_t take_part(struct taken *taken, struct taken_mark *mark, uint64_t bytes)
 {
     size_t count = 0;
@@ -127,7 +127,8 @@ static uint64_t last_seq(const struct hopper_record *rec)
     return rec->seq + (rec->gap != HOPPER_GAP_NONE ? rec->lost - 1 : 0);
 }
 
-/* A reader that keeps up has emptied the pipe when we look: then there is nothing to note, which is most of the cost. */
+/* A reader that keeps up has emptied the pipe when we look: then there is nothing to note, which is most of the
+ * cost. */
 uint64_t taken_add(struct taken *taken, const struct hopper_record *records, size_t count, uint64_t written)
 {
     uint64_t bytes = bytes_that_left(taken, written);

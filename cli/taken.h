@@ -3,19 +3,19 @@
  * How far the reader of the output has come, for acknowledging.
  *
  * What has been written to a pipe is not yet with its reader: a reader that is killed takes the pipe's content with it,
- * some thousands of lines. But the system tells how much of the pipe is unread, also after the reader has gone. So what was
- * written is noted here, and a record counts as taken when the pipe holds nothing of it any more. With any other output what
- * was written is taken.
+ * some thousands of lines. But the system tells how much of the pipe is unread, also after the reader has gone. So what
+ * was written is noted here, and a record counts as taken when the pipe holds nothing of it any more. With any other
+ * output what was written is taken.
  *
- * A mark is made for each batch, with the length of each of its records, so that one look at the pipe tells how far the reader
- * is to the record:
+ * A mark is made for each batch, with the length of each of its records, so that one look at the pipe tells how far the
+ * reader is to the record:
  *
  *     output   |..taken..|.........unread.........|
  *     marks    ....][ 3 3 5 3 ][ 3 8 3 3 ][ 4 4 4 ]
  *                        ^ of this batch the first two are taken
  *
- * There is room for as many lengths as the usual pipe of 64 KiB can hold records, twice. With more, of very short records in a
- * pipe that somebody has enlarged, a mark has no lengths, and counts as a whole.
+ * There is room for as many lengths as the usual pipe of 64 KiB can hold records, twice. With more, of very short
+ * records in a pipe that somebody has enlarged, a mark has no lengths, and counts as a whole.
  */
 #ifndef CLI_TAKEN_H
 #define CLI_TAKEN_H
@@ -45,12 +45,12 @@ struct taken {
 
 void taken_init(struct taken *taken, int fd);
 
-/* See how much of WRITTEN bytes, all that were written, has left the pipe; other writers' bytes in it count against us. Forgets
- * the records that are taken and returns the highest sequence number among them, 0 when there is none. */
+/* See how much of WRITTEN bytes, all that were written, has left the pipe; other writers' bytes in it count against us.
+ * Forgets the records that are taken and returns the highest sequence number among them, 0 when there is none. */
 uint64_t taken_look(struct taken *taken, uint64_t written);
 
-/* The same, and note COUNT records before, which follow those that were noted last, and were written to the last byte. Behind
- * them may be the beginning of one more in WRITTEN, if nothing else is ever written. */
+/* The same, and note COUNT records before, which follow those that were noted last, and were written to the last byte.
+ * Behind them may be the beginning of one more in WRITTEN, if nothing else is ever written. */
 uint64_t taken_add(struct taken *taken, const struct hopper_record *records, size_t count, uint64_t written);
 
 /* Wait for MS milliseconds, less when interrupted by a signal. False, at once: the reader has gone. */

@@ -9,8 +9,8 @@
  * to the process and then to its group. So what comes within half a second of the first one is part of it. USR1 prints
  * one line.
  *
- * A queue that stays (-P) is not drained: delivering ends as soon as the producer has put into it what it had read. When
- * the queue is full that needs a reader that makes room, and it is waited for only as long as that reader moves.
+ * A queue that stays (-P) is not drained: delivering ends as soon as the producer has put into it what it had read.
+ * When the queue is full that needs a reader that makes room, and it is waited for only as long as that reader moves.
  */
 #include "watch.h"
 

@@ -51,7 +51,8 @@ void watch_init(struct watch *w);
 
 /* Attend to everything until *IS_DONE, which is one of the two threads'. Returns 0, or -1 when the thread was told to
  * abandon its work and does not come back: it hangs in a system call that cannot be interrupted. Also until
- * control.abandon, for the end of a queue that stays: then all that was read is in it, or nobody makes room any more. */
+ * control.abandon, for the end of a queue that stays: then all that was read is in it, or nobody makes room any
+ * more. */
 int watch_until(struct watch *w, atomic_bool *is_done);
 
 /* The same for MS milliseconds at the most, or a little longer; *IS_DONE. */

@@ -3,8 +3,8 @@
  * The smallest whole program: four threads send, one receives.
  *
  * The senders are faster than the receiver could ever be required to be: what does not fit in 128 KiB of memory goes to
- * disk and comes back in order. Each thread has a sender of its own (hopper_sender_clone); when the last one closes, the
- * receiver gets what is left and then HOPPER_END.
+ * disk and comes back in order. Each thread has a sender of its own (hopper_sender_clone); when the last one closes,
+ * the receiver gets what is left and then HOPPER_END.
  *
  *     send_receive [DIR]     DIR: where the channel's directory is made; default $TMPDIR or /tmp
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See fuzz_base.h. Each script is a few sends, receives and acknowledgements with the real library on a platform in memory;
- * what is then on its disk, with the channel still open or closed, is the base. */
+/* See fuzz_base.h. Each script is a few sends, receives and acknowledgements with the real library on a platform in
+ * memory; what is then on its disk, with the channel still open or closed, is the base. */
 #include "fuzz_base.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of real queues, for targets that damage them: a few short runs of channels that survive, killed or closed. */
+/* The files of real queues, for targets that damage them: a few short runs of channels that survive, killed or
+ * closed. */
 #ifndef FUZZ_FUZZ_BASE_H
 #define FUZZ_FUZZ_BASE_H
 

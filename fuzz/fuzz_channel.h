@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A channel beside a plain model of it: an array of what was accepted, in order. Every send and receive of a target goes
- * through here and is compared at once; fuzz_channel_check() compares the books. Nothing in here waits.
+ * A channel beside a plain model of it: an array of what was accepted, in order. Every send and receive of a target
+ * goes through here and is compared at once; fuzz_channel_check() compares the books. Nothing in here waits.
  */
 #ifndef FUZZ_FUZZ_CHANNEL_H
 #define FUZZ_FUZZ_CHANNEL_H
@@ -74,8 +74,8 @@ struct fuzz_channel {
 /* Start anew: an empty disk with FUZZ_DIR on it. */
 void fuzz_channel_begin(struct fuzz_channel *ch);
 
-/* Open a channel with OPTIONS, whose platform and item type are filled in here. Returns hopper_open()'s status; anything
- * but HOPPER_OK leaves nothing to close. FAULT, if not NULL, is in force during the open and after it. */
+/* Open a channel with OPTIONS, whose platform and item type are filled in here. Returns hopper_open()'s status;
+ * anything but HOPPER_OK leaves nothing to close. FAULT, if not NULL, is in force during the open and after it. */
 hopper_status fuzz_channel_open(struct fuzz_channel *ch, const struct hopper_options *options, int carries_items,
                                 const struct fuzz_fault *fault);
 

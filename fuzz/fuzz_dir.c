@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A channel's directory that somebody has filled before it is opened: files under the names that the library uses and
- * under others, with contents that are queue files of an earlier run, of a newer version, of a channel that survives, cut
- * short or anything; links, FIFOs and directories under those names; a lock that another process holds.
+ * under others, with contents that are queue files of an earlier run, of a newer version, of a channel that survives,
+ * cut short or anything; links, FIFOs and directories under those names; a lock that another process holds.
  *
- * Required: the open says yes or why not. What the library did not make is as it was, whatever the open said and however
- * the channel was used then: only a LOCK of its kind, queue files of a volatile channel and beginnings of such may be
- * changed or removed. An open channel works: it overflows past the names that are taken and loses nothing.
+ * Required: the open says yes or why not. What the library did not make is as it was, whatever the open said and
+ * however the channel was used then: only a LOCK of its kind, queue files of a volatile channel and beginnings of such
+ * may be changed or removed. An open channel works: it overflows past the names that are taken and loses nothing.
  */
 #include "fuzz_channel.h"
 
@@ -119,8 +119,8 @@ static int is_queue_file_name(const char *name)
            strcmp(name, "18446744073709551615.hq") <= 0;
 }
 
-/* Whether the library may take ENTRY for its own: a LOCK, a volatile channel's queue file, the beginning of one. Of a file
- * with a second name it may take the name away, but for LOCK. */
+/* Whether the library may take ENTRY for its own: a LOCK, a volatile channel's queue file, the beginning of one. Of a
+ * file with a second name it may take the name away, but for LOCK. */
 static int may_change(const struct entry *entry)
 {
     uint8_t mark[HPR_FILE_HEADER_BYTES];

@@ -4,9 +4,9 @@
  * the way round through the encoders. The first byte chooses the part and whether its checksum is made right, so that
  * what stands behind the checksum is reached as well.
  *
- * Checked beside "no crash": a header that is accepted keeps the promises that later code relies on and is, when written
- * again, the same bytes; at another place it is refused; a record is found exactly where msgpack-c finds a `bin`;
- * inflating in pieces gives what zlib gives at once, and accepts exactly what fills the output to the byte.
+ * Checked beside "no crash": a header that is accepted keeps the promises that later code relies on and is, when
+ * written again, the same bytes; at another place it is refused; a record is found exactly where msgpack-c finds a
+ * `bin`; inflating in pieces gives what zlib gives at once, and accepts exactly what fills the output to the byte.
  */
 #include "fuzz.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A queue file in memory that can be taken apart into its frames, changed, and put together again with right lengths and
- * checksums: so that what the fuzzer thinks of reaches the code behind the checksums. */
+/* A queue file in memory that can be taken apart into its frames, changed, and put together again with right lengths
+ * and checksums: so that what the fuzzer thinks of reaches the code behind the checksums. */
 #ifndef FUZZ_FUZZ_IMAGE_H
 #define FUZZ_FUZZ_IMAGE_H
 
@@ -31,13 +31,13 @@ struct fuzz_frames {
 /* The good frames of IMAGE, in order, up to the first that is not. CHANNEL_ID: of the channel that wrote it. */
 void fuzz_image_take_apart(const struct fuzz_image *image, const uint8_t *channel_id, struct fuzz_frames *frames);
 
-/* FRAMES behind the header of OLD as a new image, each with its place and checksum made right; what does not fit is left
- * out. KEEP_CRC: payload checksums stay as the frames have them. */
+/* FRAMES behind the header of OLD as a new image, each with its place and checksum made right; what does not fit is
+ * left out. KEEP_CRC: payload checksums stay as the frames have them. */
 void fuzz_image_put_together(struct fuzz_image *image, const struct fuzz_image *old, const uint8_t *channel_id,
                              const struct fuzz_frames *frames, int keep_crc);
 
-/* How many records of WAS, a sound image, are in frames that IS has no more, byte for byte and at the same place; 0 for IS
- * means that there is no such file any more. */
+/* How many records of WAS, a sound image, are in frames that IS has no more, byte for byte and at the same place; 0 for
+ * IS means that there is no such file any more. */
 uint64_t fuzz_image_records_lost(const struct fuzz_image *was, const struct fuzz_image *is, const uint8_t *channel_id);
 
 /* Whether IS has a frame with a good header at its place that WAS does not have there: then it is not known what its

@@ -3,10 +3,10 @@
  * hopper-cat's record splitter against a splitter of ten lines that has the whole input before it.
  *
  * The input: how long records may be and what becomes of longer ones, the terminator, how much a read brings each time,
- * how many records are taken at once; the rest is the text. The records have to be those of the plain splitter, byte for
- * byte, however the text was cut into reads, so that records put together are the input again; views have to stay as
- * they were until lines_space(); the buffer has to stay within its bound. Where the input says so the text is given as
- * two inputs, and in a part of the runs the first is left in the middle.
+ * how many records are taken at once; the rest is the text. The records have to be those of the plain splitter, byte
+ * for byte, however the text was cut into reads, so that records put together are the input again; views have to stay
+ * as they were until lines_space(); the buffer has to stay within its bound. Where the input says so the text is given
+ * as two inputs, and in a part of the runs the first is left in the middle.
  */
 #include "fuzz.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Queue files of any bytes, read to their end. A channel on the platform in memory overflows a known number of records
- * and flushes; then the input edits the files: replaces one whole, patches bytes, takes one apart into frames and changes
- * header fields, payloads or the order of frames with all checksums right, cuts off, removes, puts something else in its
- * place. Then everything is received.
+ * and flushes; then the input edits the files: replaces one whole, patches bytes, takes one apart into frames and
+ * changes header fields, payloads or the order of frames with all checksums right, cuts off, removes, puts something
+ * else in its place. Then everything is received.
  *
  * Required beside what fuzz_channel.c requires always: the end comes; every record is delivered or in a gap; as long as
- * no frame was forged, what is delivered is what was sent, and no more is lost than was in the frames that were touched.
+ * no frame was forged, what is delivered is what was sent, and no more is lost than was in the frames that were
+ * touched.
  */
 #include "fuzz_channel.h"
 #include "fuzz_image.h"

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a channel that survives finds when it is opened: STATE, MEMORY, MEMORY.spare, PRODUCERS and queue files. The input
- * chooses a real queue (fuzz_base.c), and edits its files: bytes and numbers put anywhere, whole files replaced by bytes of
- * the input, zeroed, cut, grown, removed, copied over each other. Then, if it says so, the checksums that stand in these four
- * and in the headers of queue files are made right, so that the edits get past them; and the machine is started again.
+ * What a channel that survives finds when it is opened: STATE, MEMORY, MEMORY.spare, PRODUCERS and queue files. The
+ * input chooses a real queue (fuzz_base.c), and edits its files: bytes and numbers put anywhere, whole files replaced
+ * by bytes of the input, zeroed, cut, grown, removed, copied over each other. Then, if it says so, the checksums that
+ * stand in these four and in the headers of queue files are made right, so that the edits get past them; and the
+ * machine is started again.
  *
  * Required: the open says yes or why not. An open channel hands everything out and comes to an end, in order, within
- * memory; its report and its books are true; it takes records, numbered ones too, and gives them back; closed and opened
- * again it is closed and empty. Where nothing was edited all records and numbers are there; in a channel of POWER_LOSS, whose
- * queue files were not edited, no record is other than it was, whatever the other files say.
+ * memory; its report and its books are true; it takes records, numbered ones too, and gives them back; closed and
+ * opened again it is closed and empty. Where nothing was edited all records and numbers are there; in a channel of
+ * POWER_LOSS, whose queue files were not edited, no record is other than it was, whatever the other files say.
  */
 #include "fuzz_base.h"
 #include "fuzz_platform.h"

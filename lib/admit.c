@@ -9,7 +9,8 @@
  * and when none of these has room, the channel is full and the policy decides. The receiver turns disk mode back into
  * memory mode itself when it finds the ring empty (fetch.c), so nothing waits for a further send.
  *
- * A record that HOPPER_FULL_DROP_NEWEST drops is counted in tail_gap and placed as a gap before the next one accepted. */
+ * A record that HOPPER_FULL_DROP_NEWEST drops is counted in tail_gap and placed as a gap before the next one
+ * accepted. */
 #include "admit.h"
 
 #include "bytes.h"
@@ -41,8 +42,8 @@ static size_t ring_entry_bytes(const struct hpr_channel *ch, const struct hpr_se
     return hpr_ring_entry_bytes(HPR_PLACE_RECORD, (size_t)send->source.len);
 }
 
-/* Room that the record needs in the ring, with the placements that have to go before it and any padding. UINT64_MAX when
- * it may never go there. */
+/* Room that the record needs in the ring, with the placements that have to go before it and any padding. UINT64_MAX
+ * when it may never go there. */
 static uint64_t ring_need(const struct hpr_channel *ch, const struct hpr_send *send)
 {
     const struct hpr_deque *dq = &ch->deque;
@@ -262,10 +263,10 @@ static bool fits_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
     return need != UINT64_MAX && hpr_deque_has_room_locked(&ch->deque, need);
 }
 
-/* Until something has changed that may let SEND in, or DEADLINE has passed. Whoever has tried in vain wakes all who wait
- * for a thread at work, and with them those who wait here: they must not try again for that, or senders would wake each
- * other without end. A full device does not tell when it has room (ST is HOPPER_ENOSPC), nor one that would not remove a
- * file: it is tried now and then. */
+/* Until something has changed that may let SEND in, or DEADLINE has passed. Whoever has tried in vain wakes all who
+ * wait for a thread at work, and with them those who wait here: they must not try again for that, or senders would wake
+ * each other without end. A full device does not tell when it has room (ST is HOPPER_ENOSPC), nor one that would not
+ * remove a file: it is tried now and then. */
 void hpr_admit_wait_for_change(struct hpr_channel *ch, const struct hpr_send *send, hopper_status st,
                                uint64_t deadline_ns)
 {

@@ -47,7 +47,8 @@ void hpr_admit_note_overflow(struct hpr_channel *ch, struct hpr_send *send);
 /* Count SEND as accepted and dropped by HOPPER_FULL_DROP_NEWEST. */
 void hpr_admit_drop(struct hpr_channel *ch, struct hpr_send *send);
 
-/* The disk budget is spent, or the device is full: win room where nothing is wanted any more, or where the policy says so. */
+/* The disk budget is spent, or the device is full: win room where nothing is wanted any more, or where the policy says
+ * so. */
 enum hpr_result hpr_admit_make_disk_room(struct hpr_channel *ch, const struct hpr_send *send);
 
 /* Until something has changed that may let SEND in, which has failed with ST, or DEADLINE has passed. */

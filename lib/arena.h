@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* All memory of a channel: one piece of memory_bytes, given out once at open and never given back. The budget is exact by
- * construction: what does not fit in here does not exist. */
+/* All memory of a channel: one piece of memory_bytes, given out once at open and never given back. The budget is exact
+ * by construction: what does not fit in here does not exist. */
 #ifndef HPR_ARENA_H
 #define HPR_ARENA_H
 

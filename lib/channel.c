@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a channel: its memory is taken and divided, its directory opened, its handles counted, and all of it released
- * with the last of them. How records get in is admit.c's business, how they come back fetch.c's. */
+/* The life of a channel: its memory is taken and divided, its directory opened, its handles counted, and all of it
+ * released with the last of them. How records get in is admit.c's business, how they come back fetch.c's. */
 #include "channel.h"
 
 #include <errno.h>
@@ -251,8 +251,9 @@ static struct hopper_sender *make_sender(const struct hopper_options *options)
     return snd;
 }
 
-/* Blocks that an earlier run had filled are taken over as they are, all of them, so they may be smaller or larger now than
- * these options alone would make them. Only where this budget could never hold them, buffers for them come on top. */
+/* Blocks that an earlier run had filled are taken over as they are, all of them, so they may be smaller or larger now
+ * than these options alone would make them. Only where this budget could never hold them, buffers for them come on
+ * top. */
 static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found, uint64_t memory_bytes)
 {
     const size_t count = found->old.block_count, share = (size_t)(memory_bytes / 8);

@@ -10,8 +10,8 @@
  *                                held while dropping oldest files
  *   2     front  deque.front     the receiver's sleep and its event
  *
- * Roles instead of locks: the writer (spill.is_writing) owns the files being written, the receiver's thread owns what is
- * tagged [receiver]. Fields tagged [atomic] have one writing side and say which.
+ * Roles instead of locks: the writer (spill.is_writing) owns the files being written, the receiver's thread owns what
+ * is tagged [receiver]. Fields tagged [atomic] have one writing side and say which.
  *
  * Where a record goes is told in admit.c, how it comes back in fetch.c. */
 #ifndef HPR_CHANNEL_H

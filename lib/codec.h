@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Raw deflate of blocks, in memory that the caller provides once: no allocation per block. Pure.
  *
- * Two engines write and read the same format: zlib, which is always there, and ISA-L (configure --with-deflate), several
- * times as fast, which has levels 1 to 3 only and whose state does not fit the smallest budgets. */
+ * Two engines write and read the same format: zlib, which is always there, and ISA-L (configure --with-deflate),
+ * several times as fast, which has levels 1 to 3 only and whose state does not fit the smallest budgets. */
 #ifndef HPR_CODEC_H
 #define HPR_CODEC_H
 
@@ -67,7 +67,8 @@ struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes);
 /* The engine to inflate with where blocks are of BLOCK_BYTES, whichever engine deflated. */
 enum hpr_engine hpr_codec_inflate_engine(size_t block_bytes);
 
-/* Bytes of slab that a deflater with PARAMS, or an inflater with WINDOW_BITS, needs; asks zlib itself. 0: it refuses. */
+/* Bytes of slab that a deflater with PARAMS, or an inflater with WINDOW_BITS, needs; asks zlib itself. 0: it
+ * refuses. */
 size_t hpr_deflater_bytes(const struct hpr_codec_params *params);
 size_t hpr_inflater_bytes(enum hpr_engine engine, int window_bits);
 
@@ -77,13 +78,13 @@ hopper_status hpr_deflater_init(struct hpr_deflater *d, const struct hpr_codec_p
 hopper_status hpr_inflater_init(struct hpr_inflater *i, enum hpr_engine engine, int window_bits, void *slab,
                                 size_t slab_bytes);
 
-/* Deflate LEN bytes at IN whole. Returns the bytes written to OUT; 0 when they are not fewer than CAPACITY, or with ISA-L,
- * which wants some room to work in, not fewer by HPR_ISAL_SLACK. */
+/* Deflate LEN bytes at IN whole. Returns the bytes written to OUT; 0 when they are not fewer than CAPACITY, or with
+ * ISA-L, which wants some room to work in, not fewer by HPR_ISAL_SLACK. */
 #define HPR_ISAL_SLACK 64
 size_t hpr_deflate(struct hpr_deflater *d, const void *in, size_t len, void *out, size_t capacity);
 
-/* Deflate piece by piece: begin, then put input and room for output into d->flow, and step with IS_LAST for the last piece
- * until it says that all is out. A piece is at most a gigabyte: the engines count in 32 bits. */
+/* Deflate piece by piece: begin, then put input and room for output into d->flow, and step with IS_LAST for the last
+ * piece until it says that all is out. A piece is at most a gigabyte: the engines count in 32 bits. */
 void hpr_deflate_begin(struct hpr_deflater *d);
 bool hpr_deflate_step(struct hpr_deflater *d, bool is_last); /* true: input used up and, if last, all written */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Deflate by ISA-L, for codec.c. Its states are structs that the caller provides, so they stand in the slab as they are;
- * what stream each step belongs to is in them, and nothing is allocated. What does not fit into the room for it is the
- * caller's to store; what does not inflate to exactly the bytes asked for is bad, as with zlib. */
+/* Deflate by ISA-L, for codec.c. Its states are structs that the caller provides, so they stand in the slab as they
+ * are; what stream each step belongs to is in them, and nothing is allocated. What does not fit into the room for it is
+ * the caller's to store; what does not inflate to exactly the bytes asked for is bad, as with zlib. */
 #include "codec.h"
 
 #ifdef HPR_ISAL

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See commit.h. When a round fails, what of it is on the device is accepted; of the rest, and of what was staged behind it,
- * nothing is: the files are cut back, and every sender concerned is told. When only the sync fails, what was written is
- * first written again to a fresh file (dir_sync.c).
+/* See commit.h. When a round fails, what of it is on the device is accepted; of the rest, and of what was staged behind
+ * it, nothing is: the files are cut back, and every sender concerned is told. When only the sync fails, what was
+ * written is first written again to a fresh file (dir_sync.c).
  *
  * With HOPPER_SYNC_INTERVAL and _DEMAND a round ends with the write; the sync comes later, and what it fails for was
  * accepted: it stays, is not called durable, and is written again at the next try. */
@@ -111,7 +111,8 @@ static void forget_staged(struct hpr_channel *ch, hopper_status st, const struct
 
 /* ---- syncing ---- */
 
-/* As the writer, the lock dropped. Where syncing fails, what it was about is written again elsewhere, if the budget lets it. */
+/* As the writer, the lock dropped. Where syncing fails, what it was about is written again elsewhere, if the budget
+ * lets it. */
 static hopper_status sync_locked(struct hpr_channel *ch, struct hopper_error *err)
 {
     struct hpr_spill *sp = &ch->spill;
@@ -231,8 +232,8 @@ static hopper_status check_source(const struct hpr_channel *ch, const struct hpr
     return HOPPER_OK;
 }
 
-/* Stage what goes in without waiting, from record FIRST on; *STAGEDP of them. HPR_DONE: all. HPR_WAIT: no block is free, or
- * it is a big record's turn. */
+/* Stage what goes in without waiting, from record FIRST on; *STAGEDP of them. HPR_DONE: all. HPR_WAIT: no block is
+ * free, or it is a big record's turn. */
 static enum hpr_result stage(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first, size_t *stagedp,
                              struct hopper_error *err)
 {

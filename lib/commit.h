@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Sending in channels that survive a power loss. A record is staged in a block; a round writes all that is staged to a file
- * and syncs it; then the records are accepted, in order: they count, the receiver sees them, their senders return. One
- * thread at a time runs a round, for all who wait: whoever stages a record while it runs is in the next. */
+/* Sending in channels that survive a power loss. A record is staged in a block; a round writes all that is staged to a
+ * file and syncs it; then the records are accepted, in order: they count, the receiver sees them, their senders return.
+ * One thread at a time runs a round, for all who wait: whoever stages a record while it runs is in the next. */
 #ifndef HPR_COMMIT_H
 #define HPR_COMMIT_H
 
@@ -46,8 +46,8 @@ struct hpr_batch {
     size_t count;
 };
 
-/* Accept the records of BATCH one after the other; *ACCEPTEDP of them, *SEQP is the last one's sequence number (unchanged
- * when there is none). Blocks, results: hopper_send_until(). */
+/* Accept the records of BATCH one after the other; *ACCEPTEDP of them, *SEQP is the last one's sequence number
+ * (unchanged when there is none). Blocks, results: hopper_send_until(). */
 hopper_status hpr_commit_send(struct hpr_channel *ch, const struct hpr_batch *batch, uint64_t deadline_ns,
                               size_t *acceptedp, uint64_t *seqp, struct hopper_error *err);
 

@@ -195,8 +195,9 @@ void hpr_deque_let_come(const struct hpr_deque *dq)
     if (dq->head.pos == dq->published_seen && dq->head.pos - dq->looked_from < little) pause_for(HPR_LOOK_PAUSES);
 }
 
-/* Before it sleeps, the receiver looks a few times, slowly: a wake-up costs some 25 us, a look that comes too often takes
- * the line of `published` away from the senders. Bounded: at most a few microseconds each time the channel runs dry. */
+/* Before it sleeps, the receiver looks a few times, slowly: a wake-up costs some 25 us, a look that comes too often
+ * takes the line of `published` away from the senders. Bounded: at most a few microseconds each time the channel runs
+ * dry. */
 static bool poll_a_little(struct hpr_deque *dq)
 {
     for (int round = 0; round < HPR_POLL_ROUNDS; round++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The in-memory deque: the ring, the two locks, sleeping and waking.
  *
- * Senders put entries under `back` and publish them; the receiver takes entries without a lock. Each side writes its own
- * positions and remembers the other's, so that a record costs no shared counter. Two sleeps are possible:
+ * Senders put entries under `back` and publish them; the receiver takes entries without a lock. Each side writes its
+ * own positions and remembers the other's, so that a record costs no shared counter. Two sleeps are possible:
  *
  *   the receiver finds nothing   says so in `attention`, looks once more, sleeps on `not_empty` under `front`
  *   a sender finds no room       says in `wake_at` how much must be free, looks once more, sleeps on `room` under `back`
@@ -26,7 +26,8 @@
 #endif
 #define HPR_POLL_PAUSES 20
 
-/* A look that brought fewer bytes than this, and less than a sixteenth of the ring, brought little; hpr_deque_let_come(). */
+/* A look that brought fewer bytes than this, and less than a sixteenth of the ring, brought little;
+ * hpr_deque_let_come(). */
 #define HPR_LOOK_LITTLE 65536
 #define HPR_LOOK_PAUSES 80
 
@@ -207,8 +208,8 @@ static inline void hpr_deque_give_back(struct hpr_deque *dq)
 /* The same for entries below ring position POS only, where nothing has weight. */
 void hpr_deque_give_back_to(struct hpr_deque *dq, uint64_t pos);
 
-/* Before a look that is not urgent: a receiver as fast as the senders would find one entry each time, and take the line of
- * `published` away from them for each. When the last look brought little, they get a moment to put some more. */
+/* Before a look that is not urgent: a receiver as fast as the senders would find one entry each time, and take the line
+ * of `published` away from them for each. When the last look brought little, they get a moment to put some more. */
 void hpr_deque_let_come(const struct hpr_deque *dq);
 
 /* Sleep until there is an entry or something aside, or DEADLINE has passed: then false. */

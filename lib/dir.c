@@ -132,7 +132,8 @@ static int create_hidden(struct hpr_dir *dir, const struct hpr_file_header *head
     return res;
 }
 
-/* A name that is taken by a file not ours is passed over; there are not many, or somebody is at work here who should not. */
+/* A name that is taken by a file not ours is passed over; there are not many, or somebody is at work here who should
+ * not. */
 int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq, bool is_hidden)
 {
     struct hpr_file_header header = { .survive   = dir->survive,
@@ -161,8 +162,8 @@ int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq, bool is_hidden
     }
 }
 
-/* A frame whose write failed may be whole on the disk all the same. While it stands there, no frame of its sequence number
- * is written elsewhere: the reader would take the first. (A file that was abandoned is not read any more.) */
+/* A frame whose write failed may be whole on the disk all the same. While it stands there, no frame of its sequence
+ * number is written elsewhere: the reader would take the first. (A file that was abandoned is not read any more.) */
 static int mend_active(struct hpr_dir *dir)
 {
     int res;
@@ -318,7 +319,8 @@ void hpr_dir_note_removable_locked(struct hpr_dir *dir, uint64_t end_seq)
     atomic_store_explicit(&dir->removable_seq, now, memory_order_release);
 }
 
-/* Either the receiver sees this when it has acknowledged, or whoever calls this sees what it has acknowledged, afterwards. */
+/* Either the receiver sees this when it has acknowledged, or whoever calls this sees what it has acknowledged,
+ * afterwards. */
 void hpr_dir_want_room_locked(struct hpr_dir *dir, uint64_t end_seq)
 {
     if (dir->survive == HOPPER_SURVIVE_NOTHING) return;

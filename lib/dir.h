@@ -43,13 +43,12 @@ struct hpr_dir {
     bool state_is_new;                        /* [const after open] */
     char path[256];                           /* [const after open] for messages */
 
-    uint64_t written;  /* [back] end of the stream */
-    uint64_t removed;  /* [back] beginning of the stream: all before it is off the disk */
-    uint64_t promised; /* [back] to blocks in memory */
-    uint64_t oldest;   /* [back] number of the first file that may exist */
-    bool
-        wants_room; /* [back] a sender found none: of a channel that survives, the last file is to go as well, however short,
-                          when all in it is acknowledged */
+    uint64_t written;    /* [back] end of the stream */
+    uint64_t removed;    /* [back] beginning of the stream: all before it is off the disk */
+    uint64_t promised;   /* [back] to blocks in memory */
+    uint64_t oldest;     /* [back] number of the first file that may exist */
+    bool wants_room;     /* [back] a sender found none: the last file of a channel that survives goes as well, however
+                            short, when all in it is acknowledged */
     bool removal_is_due; /* [back] files that may go could not be, the last time */
     bool is_removing;    /* [back] a thread is removing files from `oldest` on */
     uint64_t unwanted; /* [back] number below which no file is wanted: those from `oldest` on are still to be removed */
@@ -92,8 +91,8 @@ struct hpr_dir {
                                        acknowledged, files may go. UINT64_MAX: none for now */
 };
 
-/* Open DIR/NAME, make it if need be, lock it, and for a channel that survives nothing clear it of what an earlier such run
- * left. */
+/* Open DIR/NAME, make it if need be, lock it, and for a channel that survives nothing clear it of what an earlier such
+ * run left. */
 hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *name,
                            const struct hopper_options *options, const struct hpr_plan *plan, struct hopper_error *err);
 
@@ -179,8 +178,8 @@ void hpr_dir_want_room_locked(struct hpr_dir *dir, uint64_t end_seq);
 /* Bring to the device what was committed, and the names of new files. */
 hopper_status hpr_dir_sync(struct hpr_dir *dir, struct hopper_error *err);
 
-/* After hpr_dir_sync() has failed: write the frames that it was about again, to a fresh file, which becomes the active one,
- * and sync that. On failure they are where they were, in a file that is not written to any more. */
+/* After hpr_dir_sync() has failed: write the frames that it was about again, to a fresh file, which becomes the active
+ * one, and sync that. On failure they are where they were, in a file that is not written to any more. */
 hopper_status hpr_dir_rewrite_unsynced(struct hpr_dir *dir, struct hopper_error *err);
 
 /* Forget the committed frames that are not on the device: cut the active file back to what is. */
@@ -194,9 +193,9 @@ int hpr_dir_sync_all(struct hpr_dir *dir);
 
 /* ---- removing; with `back` held ---- */
 
-/* Remove files below NUMBER; when all are gone the stream begins at STREAM_OFFSET (0: not known). Stops at what cannot be
- * removed and goes on from there the next time. BACK is dropped around the file operations unless it is NULL. True when
- * room was won. */
+/* Remove files below NUMBER; when all are gone the stream begins at STREAM_OFFSET (0: not known). Stops at what cannot
+ * be removed and goes on from there the next time. BACK is dropped around the file operations unless it is NULL. True
+ * when room was won. */
 bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset);
 
 /* Whether files that are not wanted any more could not be removed, and a further try. True when room was won. */
@@ -207,8 +206,8 @@ bool hpr_dir_remove_unwanted_locked(struct hpr_dir *dir);
  * room was won. */
 bool hpr_dir_discard_all_locked(struct hpr_dir *dir);
 
-/* The next number from NUMBER on under which something stands, LIMIT when there is none below it; all files below LIMIT are
- * there. A negated errno or 0. */
+/* The next number from NUMBER on under which something stands, LIMIT when there is none below it; all files below LIMIT
+ * are there. A negated errno or 0. */
 HPR_MUST_CHECK int hpr_dir_next_number_locked(struct hpr_dir *dir, uint64_t number, uint64_t limit, uint64_t *nextp);
 
 /* Where the file after NUMBER begins that can be read, at the latest the active one; its first record and its place in

@@ -10,8 +10,9 @@
 
 /* ---- one file ---- */
 
-/* Remove the file of NUMBER. What stands there now and was not made here stays; so does nothing else. SQUATTERS: how many
- * entries of that table the caller may look at. A negated errno when it could not be removed, -ENOENT when there is none. */
+/* Remove the file of NUMBER. What stands there now and was not made here stays; so does nothing else. SQUATTERS: how
+ * many entries of that table the caller may look at. A negated errno when it could not be removed, -ENOENT when there
+ * is none. */
 static int remove_file(const struct hpr_dir *dir, uint64_t number, size_t squatters)
 {
     const struct hopper_io *io = dir->io;
@@ -74,8 +75,8 @@ static int remove_next(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t *at
     return res;
 }
 
-/* Remove what is not wanted, as far as that can be done. The offset may come from a file's header, which somebody may have
- * written anew: no more can be gone than was written. */
+/* Remove what is not wanted, as far as that can be done. The offset may come from a file's header, which somebody may
+ * have written anew: no more can be gone than was written. */
 static bool remove_unwanted(struct hpr_dir *dir, struct hpr_mutex *back)
 {
     const size_t squatters = dir->squatters_seen; /* a writer may publish more while `back` is dropped */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See dir.h. What is on the device, of a channel that survives a power loss: the active file up to synced_bytes, and all
- * files before it. A sync that fails says that what it was about may be gone for ever, even if a later one succeeds: the
- * file is not written to any more, and what was not on the device yet is written again to a fresh file. */
+/* See dir.h. What is on the device, of a channel that survives a power loss: the active file up to synced_bytes, and
+ * all files before it. A sync that fails says that what it was about may be gone for ever, even if a later one
+ * succeeds: the file is not written to any more, and what was not on the device yet is written again to a fresh
+ * file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>

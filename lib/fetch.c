@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the receiver gets from beside the ring: from queue files while they hold what is next, else from the oldest block
- * that has not reached them. What is missing before a frame is divided by reason and counted here; files that are done
- * with are removed here. */
+/* What the receiver gets from beside the ring: from queue files while they hold what is next, else from the oldest
+ * block that has not reached them. What is missing before a frame is divided by reason and counted here; files that are
+ * done with are removed here. */
 #include "fetch.h"
 
 #include <stdatomic.h>

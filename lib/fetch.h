@@ -6,7 +6,8 @@
 #include "channel.h"
 
 /* For the receiver, which has found the ring empty: take over what waits beside it.
- * HOPPER_OK: RCV may have something due or a gap now, or the ring an entry; HOPPER_END: nothing will ever come again. */
+ * HOPPER_OK: RCV may have something due or a gap now, or the ring an entry; HOPPER_END: nothing will ever come
+ * again. */
 hopper_status hpr_fetch_aside(struct hpr_channel *ch, struct hopper_receiver *rcv);
 
 /* For the receiver, which has something due: load the next frame of it, and the gaps before it, into RCV.

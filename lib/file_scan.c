@@ -143,8 +143,8 @@ void hpr_file_scan_close(struct hpr_file_scan *s)
     s->fd = -1;
 }
 
-/* Whether the payload is all there, and whether it is good. If not, its records are a gap; but where the machine may have
- * stopped in the middle of a write, and nothing good comes behind it, it is a part of that write. */
+/* Whether the payload is all there, and whether it is good. If not, its records are a gap; but where the machine may
+ * have stopped in the middle of a write, and nothing good comes behind it, it is a part of that write. */
 static int check_payload(struct hpr_file_scan *s, const struct hpr_frame_header *h, bool *is_goodp)
 {
     uint64_t at = s->at + HPR_FRAME_HEADER_BYTES, left = h->stored_bytes;

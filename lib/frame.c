@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See frame.h and docs/format.md. Nothing here trusts its input: a header counts only when its checksum is right, and the
- * numbers in it that later code relies on are checked against each other here. */
+/* See frame.h and docs/format.md. Nothing here trusts its input: a header counts only when its checksum is right, and
+ * the numbers in it that later code relies on are checked against each other here. */
 #include "frame.h"
 
 #ifdef HPR_ISAL

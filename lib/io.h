@@ -13,7 +13,8 @@ HPR_MUST_CHECK int hpr_io_read(const struct hopper_io *io, int fd, void *buf, si
                                size_t *gotp);
 
 /* Whether RES, of opening a file without following links or of a look at it, says that the name is something else's: a
- * directory, a link, a FIFO, a socket, or a file with other names. (-ENOTSUP and -EMLINK are our own words for that.) */
+ * directory, a link, a FIFO, a socket, or a file with other names. (-ENOTSUP and -EMLINK are our own words for
+ * that.) */
 bool hpr_io_is_no_file(int res);
 
 /* Close FD unless it is -1. */

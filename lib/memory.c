@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See memory.h. The file is made under the spare's name and renamed when everything is in it: a crash at any point leaves
- * the earlier run's file, or the whole new one. */
+/* See memory.h. The file is made under the spare's name and renamed when everything is in it: a crash at any point
+ * leaves the earlier run's file, or the whole new one. */
 #include "memory.h"
 
 #include <errno.h>

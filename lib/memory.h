@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The file MEMORY: what a channel that survives a crash keeps in memory is in this file, mapped and shared, so that what
- * was stored in it is in the page cache when the process is killed at any instruction. docs/format.md has the layout.
+/* The file MEMORY: what a channel that survives a crash keeps in memory is in this file, mapped and shared, so that
+ * what was stored in it is in the page cache when the process is killed at any instruction. docs/format.md has the
+ * layout.
  *
  * The writing side stores data first and then, by one store of 8 bytes, the word that makes it count: `published` for
  * the ring, `fill` for a block, `slot` for the receiver's position. An earlier run's file is never mapped: memory_old.c
@@ -96,8 +97,8 @@ struct hpr_memory {
 /* How a budget of BYTES for the mapped part is divided: BLOCKS of BLOCK_BYTES, and a ring of what is left. */
 void hpr_memory_plan(struct hpr_memory_shape *shape, uint64_t bytes, uint64_t block_bytes, uint32_t blocks);
 
-/* Make the file for SHAPE as MEMORY.spare in DIRFD, preallocated, or use the one that is there, and map it. Its header is
- * written, and all is empty. 0 or a negated errno; -EOPNOTSUPP: this file system cannot preallocate or map. */
+/* Make the file for SHAPE as MEMORY.spare in DIRFD, preallocated, or use the one that is there, and map it. Its header
+ * is written, and all is empty. 0 or a negated errno; -EOPNOTSUPP: this file system cannot preallocate or map. */
 HPR_MUST_CHECK int hpr_memory_make(struct hpr_memory *memory, const struct hopper_io *io, int dirfd,
                                    const struct hpr_memory_shape *shape);
 

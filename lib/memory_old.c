@@ -82,7 +82,8 @@ static void take_blocks(struct hpr_memory_old *old, struct hpr_memory_header *h)
     qsort(old->blocks, old->block_count, sizeof old->blocks[0], by_seq);
 }
 
-/* The ring is published before what it says is counted, by each call that sends: entries may be ahead by as much as one batch has. */
+/* The ring is published before what it says is counted, by each call that sends: entries may be ahead by as much as one
+ * batch has. */
 static uint64_t most_seqs(const struct hpr_memory_old *old)
 {
     const uint64_t end = old->next_seq + (UINT64_C(1) << 32), start = old->place.start_seq;
@@ -295,8 +296,8 @@ static void shorten(unsigned char *at, unsigned kind, uint64_t left, uint64_t dr
     if (kind != HPR_PLACE_GAP) memcpy(at + HPR_RING_HEAD_BYTES, &dropped_left, sizeof dropped_left);
 }
 
-/* Of an entry with N numbers, DROPPED of them dropped, the first PASSED are behind: how many of these were dropped, when
- * BEHIND dropped ones were counted behind in all from the entry's start. */
+/* Of an entry with N numbers, DROPPED of them dropped, the first PASSED are behind: how many of these were dropped,
+ * when BEHIND dropped ones were counted behind in all from the entry's start. */
 static uint64_t dropped_behind(uint64_t n, uint64_t dropped, uint64_t passed, uint64_t behind)
 {
     uint64_t least = dropped > n - passed ? dropped - (n - passed) : 0;

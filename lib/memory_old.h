@@ -61,7 +61,8 @@ struct hpr_ring_sum {
 };
 
 /* Open MEMORY in DIRFD and read its header. OURS: *OLD is filled in. FOREIGN: no such file (*RESP is -ENOENT), no plain
- * file (hpr_io_is_no_file()) or not one of ours; DAMAGED: its header makes no sense; NEWER. *RESP: a negated errno when it could not be read. */
+ * file (hpr_io_is_no_file()) or not one of ours; DAMAGED: its header makes no sense; NEWER. *RESP: a negated errno when
+ * it could not be read. */
 enum hpr_file_verdict hpr_memory_old_open(struct hpr_memory_old *old, const struct hopper_io *io, int dirfd, int *resp);
 void hpr_memory_old_close(struct hpr_memory_old *old);
 
@@ -70,9 +71,9 @@ static inline bool hpr_memory_old_is_trusted(const struct hpr_memory_old *old)
     return old->is_closed || old->is_same_boot;
 }
 
-/* Whether records of a block are wanted that are in no file, where the receiver had PASSED_SEQ and the files' frames end before
- * FILES_END (0: there are none). Files are written in the order of the blocks, but for those that the receiver has taken,
- * which never get there; and the last one written may still stand in memory. */
+/* Whether records of a block are wanted that are in no file, where the receiver had PASSED_SEQ and the files' frames
+ * end before FILES_END (0: there are none). Files are written in the order of the blocks, but for those that the
+ * receiver has taken, which never get there; and the last one written may still stand in memory. */
 static inline bool hpr_memory_old_wants_block(const struct hpr_memory_old_block *block, uint64_t passed_seq,
                                               uint64_t files_end)
 {
@@ -91,18 +92,18 @@ static inline uint64_t hpr_memory_old_ring_bytes(const struct hpr_memory_old *ol
 HPR_MUST_CHECK int hpr_memory_old_read_ring(const struct hpr_memory_old *old, uint64_t pos, void *out, size_t len);
 HPR_MUST_CHECK int hpr_memory_old_read_block(const struct hpr_memory_old *old, size_t i, void *out);
 
-/* The entry whose first bytes are at AT: HPR_RING_PEEK_BYTES of them, or all LEFT if those are fewer. LEFT: bytes of ring from it on. Returns
- * the bytes that it takes, 0 when it makes no sense. */
+/* The entry whose first bytes are at AT: HPR_RING_PEEK_BYTES of them, or all LEFT if those are fewer. LEFT: bytes of
+ * ring from it on. Returns the bytes that it takes, 0 when it makes no sense. */
 uint64_t hpr_memory_old_get_entry(const unsigned char *at, uint64_t left, struct hpr_memory_old_entry *entry);
 
-/* Walk the LEN bytes of ring entries at BASE, which may be anything, as long as they stand for no more than SEQS_MAX numbers. Padding
- * is good when an entry follows it. */
+/* Walk the LEN bytes of ring entries at BASE, which may be anything, as long as they stand for no more than SEQS_MAX
+ * numbers. Padding is good when an entry follows it. */
 void hpr_ring_add_up(const unsigned char *base, size_t len, uint64_t seqs_max, struct hpr_ring_sum *sum);
 
-/* Which blocks have a place beside a ring whose good entries begin with the number SEQ, where the receiver had PASSED_SEQ: one
- * that stands for numbers which are all in one of the ring's places beside it, and in no block before. Damage only makes
- * others; they are left out, and their numbers are a gap. NEXT(CTX): those places in turn, in the end what is behind the
- * last entry. */
+/* Which blocks have a place beside a ring whose good entries begin with the number SEQ, where the receiver had
+ * PASSED_SEQ: one that stands for numbers which are all in one of the ring's places beside it, and in no block before.
+ * Damage only makes others; they are left out, and their numbers are a gap. NEXT(CTX): those places in turn, in the end
+ * what is behind the last entry. */
 void hpr_memory_old_place_blocks(const struct hpr_memory_old *old, uint64_t seq, uint64_t passed_seq,
                                  struct hpr_memory_old_beside (*next)(void *ctx), void *ctx,
                                  bool has_place[HPR_MEMORY_BLOCKS_MAX]);
@@ -111,10 +112,10 @@ void hpr_memory_old_place_blocks(const struct hpr_memory_old *old, uint64_t seq,
 void hpr_ring_place_blocks(const unsigned char *base, size_t len, const struct hpr_memory_old *old, uint64_t seq,
                            uint64_t passed_seq, bool has_place[HPR_MEMORY_BLOCKS_MAX]);
 
-/* Make the LEN bytes of good ring entries at BASE fit for another run, whose receiver has had nothing behind PASSED_SEQ: what
- * was taken from beside the ring is to be taken again. PASSED_DROPPED: dropped_total of what is behind. *SEQP and *DROPPEDP
- * are those of the first entry; entries and parts of entries up to PASSED_SEQ are passed over. Returns where the wanted
- * entries begin. */
+/* Make the LEN bytes of good ring entries at BASE fit for another run, whose receiver has had nothing behind
+ * PASSED_SEQ: what was taken from beside the ring is to be taken again. PASSED_DROPPED: dropped_total of what is
+ * behind. *SEQP and *DROPPEDP are those of the first entry; entries and parts of entries up to PASSED_SEQ are passed
+ * over. Returns where the wanted entries begin. */
 uint64_t hpr_ring_normalise(unsigned char *base, size_t len, uint64_t passed_seq, uint64_t passed_dropped,
                             uint64_t *seqp, uint64_t *droppedp);
 

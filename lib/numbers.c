@@ -4,7 +4,8 @@
 
 #include "queue_file.h"
 
-/* Keep NUMBER if it is wanted. Where there is no room for all, the highest is left out, and what is known ends there. */
+/* Keep NUMBER if it is wanted. Where there is no room for all, the highest is left out, and what is known ends
+ * there. */
 static void keep(struct hpr_numbers *n, uint64_t number)
 {
     size_t at = n->count;

@@ -20,8 +20,8 @@
 #define SYNC_MS_MAX      86400000U /* a day */
 #define HANDLE_BYTES_MIN 8192      /* some 27 senders */
 
-/* Room on disk that no record can use: LOCK, a file header, a footer, a frame header, a record's own header; and in a file of
- * a channel that survives the table of producers. */
+/* Room on disk that no record can use: LOCK, a file header, a footer, a frame header, a record's own header; and in a
+ * file of a channel that survives the table of producers. */
 #define DISK_OVERHEAD_BYTES 512
 
 static hopper_status bad(struct hopper_error *err, const char *what)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A channel's options: defaults, import of a caller's struct of any age, checks, and the sizes that follow from them. Pure. */
+/* A channel's options: defaults, import of a caller's struct of any age, checks, and the sizes that follow from them.
+ * Pure. */
 #ifndef HPR_OPTIONS_H
 #define HPR_OPTIONS_H
 

@@ -227,7 +227,8 @@ static int posix_unlink_at(void *ctx, int dirfd, const char *name)
 }
 
 /* The mode is exact, whatever the umask: with umask 0777 a new directory could not even be opened to correct it. A
- * system without fchmodat(AT_SYMLINK_NOFOLLOW) keeps what mkdir made; who needs certainty opens it and asks for chmod. */
+ * system without fchmodat(AT_SYMLINK_NOFOLLOW) keeps what mkdir made; who needs certainty opens it and asks for
+ * chmod. */
 static int posix_mkdir_at(void *ctx, int dirfd, const char *name, unsigned mode)
 {
     (void)ctx;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Producers that number their records, so that one that sends again after a crash is not delivered twice: the highest number
- * accepted of each. A number stands with its record (record.h); so that not all files have to be read at open, each queue
- * file begins with the table as it was then, and the file PRODUCERS has it as it was when files were removed. */
+/* Producers that number their records, so that one that sends again after a crash is not delivered twice: the highest
+ * number accepted of each. A number stands with its record (record.h); so that not all files have to be read at open,
+ * each queue file begins with the table as it was then, and the file PRODUCERS has it as it was when files were
+ * removed. */
 #ifndef HPR_PRODUCERS_H
 #define HPR_PRODUCERS_H
 
@@ -40,11 +41,12 @@ void hpr_producers_forget_staged(struct hpr_producers *p);
 /* The table as it stands in a queue file; its bytes, at most HPR_TABLE_BYTES_MAX. */
 size_t hpr_producers_put_table(unsigned char *out, const struct hpr_producers *p, const struct hpr_frame_place *place);
 
-/* Note what the table of COUNT entries says, whose entries and their checksum are the LEN bytes at IN. False: damaged. */
+/* Note what the table of COUNT entries says, whose entries and their checksum are the LEN bytes at IN. False:
+ * damaged. */
 bool hpr_producers_get_table(const unsigned char *in, size_t len, size_t count, struct hpr_producers *p);
 
-/* PRODUCERS in DIRFD: note what its better slot says (a missing file or slot: nothing); write and sync the next one, making
- * the file if need be. 0 or a negated errno. */
+/* PRODUCERS in DIRFD: note what its better slot says (a missing file or slot: nothing); write and sync the next one,
+ * making the file if need be. 0 or a negated errno. */
 HPR_MUST_CHECK int hpr_producers_read(struct hpr_producers *p, const struct hopper_io *io, int dirfd,
                                       const uint8_t *channel_id);
 HPR_MUST_CHECK int hpr_producers_write(struct hpr_producers *p, const struct hopper_io *io, int dirfd,

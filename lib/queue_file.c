@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See queue_file.h. A failed write leaves nothing behind: the file is cut back to its last good frame, and when even that
- * fails the file is called broken and the next frame goes to another. */
+/* See queue_file.h. A failed write leaves nothing behind: the file is cut back to its last good frame, and when even
+ * that fails the file is called broken and the next frame goes to another. */
 #include "queue_file.h"
 
 #include <errno.h>
@@ -78,7 +78,8 @@ void hpr_queue_file_commit(struct hpr_queue_file *file, uint64_t frame_bytes, ui
     file->last_seq = last_seq;
 }
 
-/* What could not be cut off keeps at least no header: it may be whole, and was refused. Nothing to do when this fails too. */
+/* What could not be cut off keeps at least no header: it may be whole, and was refused. Nothing to do when this fails
+ * too. */
 static void forget_frame(struct hpr_queue_file *file, const struct hopper_io *io)
 {
     static const unsigned char zeros[HPR_FRAME_HEADER_BYTES];

@@ -30,8 +30,8 @@ void hpr_queue_file_name(char *name, uint64_t number);
 /* The number in NAME; false when NAME is not that of a queue file. */
 bool hpr_queue_file_parse_name(const char *name, uint64_t *numberp);
 
-/* Create the file of HEADER->number in DIRFD, which must not exist, and write its header. On failure FILE is none, and no
- * file is left, unless it could not be removed either: then FILE->number says so. A negated errno or 0. */
+/* Create the file of HEADER->number in DIRFD, which must not exist, and write its header. On failure FILE is none, and
+ * no file is left, unless it could not be removed either: then FILE->number says so. A negated errno or 0. */
 HPR_MUST_CHECK int hpr_queue_file_create(struct hpr_queue_file *file, const struct hopper_io *io, int dirfd,
                                          const struct hpr_file_header *header);
 
@@ -56,8 +56,8 @@ HPR_MUST_CHECK int hpr_queue_file_seal(struct hpr_queue_file *file, const struct
 
 void hpr_queue_file_close(struct hpr_queue_file *file, const struct hopper_io *io);
 
-/* Note what the table at the head of FD, the file of NUMBER, says of producers, whatever became of the file's header. False:
- * there is no good one. */
+/* Note what the table at the head of FD, the file of NUMBER, says of producers, whatever became of the file's header.
+ * False: there is no good one. */
 bool hpr_queue_file_get_table(const struct hopper_io *io, int fd, const uint8_t *channel_id, uint64_t number,
                               struct hpr_producers *p);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The public verbs of the receiver, and the walk that they share: gaps first, then the frame at hand, then what is due
- * from the spill, then the ring, then what waits beside it. A batch ends where going on would end the life of its views. */
+ * from the spill, then the ring, then what waits beside it. A batch ends where going on would end the life of its
+ * views. */
 #include <stdatomic.h>
 
 #include "bytes.h"
@@ -211,7 +212,8 @@ hopper_status hopper_receive_batch(hopper_receiver *rcv, struct hopper_record *r
     return st;
 }
 
-/* What nearly every receive comes to: a record of bytes is next in the ring, known to be there, and nothing goes before. */
+/* What nearly every receive comes to: a record of bytes is next in the ring, known to be there, and nothing goes
+ * before. */
 static inline bool is_plain_next(const hopper_receiver *rcv)
 {
     const struct hpr_deque *dq = &rcv->channel->deque;

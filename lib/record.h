@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One record <-> msgpack bytes. Pure. A record of bytes, and the packed form of an item, is one msgpack `bin` object, so
- * that the end of each is known without looking inside. */
+/* One record <-> msgpack bytes. Pure. A record of bytes, and the packed form of an item, is one msgpack `bin` object,
+ * so that the end of each is known without looking inside. */
 #ifndef HPR_RECORD_H
 #define HPR_RECORD_H
 

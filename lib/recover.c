@@ -241,7 +241,8 @@ static hopper_status list_all(struct survey *s, int (*each)(void *arg, const cha
 
 /* ---- the end ---- */
 
-/* Where the newest file stands in the stream: its own header tells, or that of a file before it, of which all is known. */
+/* Where the newest file stands in the stream: its own header tells, or that of a file before it, of which all is
+ * known. */
 static void set_offsets(struct hpr_dir *dir, const struct hpr_found *found, const struct hpr_file_scan *s,
                         const struct hpr_file_header *header)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What an earlier run of a channel that survives has left in its directory: found out at open, before anything is changed
- * but an incomplete tail that is cut off. Reads every file's header and the whole of the last file; of others the headers of
- * frames, where frames may be larger than what this run has memory for. */
+/* What an earlier run of a channel that survives has left in its directory: found out at open, before anything is
+ * changed but an incomplete tail that is cut off. Reads every file's header and the whole of the last file; of others
+ * the headers of frames, where frames may be larger than what this run has memory for. */
 #ifndef HPR_RECOVER_H
 #define HPR_RECOVER_H
 
@@ -27,8 +27,9 @@ struct hpr_found {
     uint64_t dropped_total;         /* at next_seq */
 };
 
-/* Look at DIR, which is locked, and make it ready: numbers, files, budget in use, channel id, STATE. There will be memory
- * for frames of RAW_HELD bytes in any case. On failure nothing is held but what DIR holds. Results: hopper_open(). */
+/* Look at DIR, which is locked, and make it ready: numbers, files, budget in use, channel id, STATE. There will be
+ * memory for frames of RAW_HELD bytes in any case. On failure nothing is held but what DIR holds. Results:
+ * hopper_open(). */
 hopper_status hpr_recover_scan(struct hpr_dir *dir, uint64_t raw_held, struct hpr_found *found,
                                struct hopper_error *err);
 

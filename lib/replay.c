@@ -110,8 +110,8 @@ static int next_number(struct hpr_replay *rp, const struct hpr_replay_end *end, 
     return hpr_numbers_next(&rp->numbers, rp->io, rp->dir->fd, number, end->file.number + 1, nextp);
 }
 
-/* Records whose syncing failed are written again to the next file, and may stand here as well: what the next file's header
- * says it begins with does not count here any more. Known once the next file is there, so asked until then. */
+/* Records whose syncing failed are written again to the next file, and may stand here as well: what the next file's
+ * header says it begins with does not count here any more. Known once the next file is there, so asked until then. */
 static void look_ahead(struct hpr_replay *rp, const struct hpr_replay_end *end)
 {
     uint64_t number = rp->number + 1;
@@ -181,8 +181,9 @@ static enum hpr_verdict judge_at(struct hpr_replay *rp, uint64_t offset, struct 
     return *resp < 0 ? HPR_VERDICT_BAD : hpr_frame_get(bytes, got, &place, header, &footer);
 }
 
-/* Read for the search from *ATP on, up to LIMIT: a buffer full, or if that cannot be read what is left of one step, so that
- * a bad place does not hide the good ones before it; else from behind it. Returns the bytes read, 0 when there are none. */
+/* Read for the search from *ATP on, up to LIMIT: a buffer full, or if that cannot be read what is left of one step, so
+ * that a bad place does not hide the good ones before it; else from behind it. Returns the bytes read, 0 when there are
+ * none. */
 static size_t read_on(struct hpr_replay *rp, uint64_t *atp, uint64_t limit)
 {
     size_t step   = READ_STEP, got;
@@ -340,9 +341,9 @@ static enum step step_in_file(struct hpr_replay *rp, const struct hpr_replay_end
     return find_header(rp, limit) ? STEP_ON : STEP_FILE_DONE;
 }
 
-/* Where frames of the present file may stand: up to the active file's last frame, else up to the file's end. Whatever the
- * system says of the size, or if it says nothing, a queue file is not larger than the budgets: the search for a header
- * behind damage has to end. */
+/* Where frames of the present file may stand: up to the active file's last frame, else up to the file's end. Whatever
+ * the system says of the size, or if it says nothing, a queue file is not larger than the budgets: the search for a
+ * header behind damage has to end. */
 static uint64_t file_limit(struct hpr_replay *rp, const struct hpr_replay_end *end)
 {
     struct hopper_io_stat st;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The way back: queue files to frames, one whole frame in memory at a time, checked. What cannot be read is passed over,
- * with the reason noted; how many records that cost follows from the sequence number of the next good frame. Used by the
- * receiver's thread only. */
+/* The way back: queue files to frames, one whole frame in memory at a time, checked. What cannot be read is passed
+ * over, with the reason noted; how many records that cost follows from the sequence number of the next good frame. Used
+ * by the receiver's thread only. */
 #ifndef HPR_REPLAY_H
 #define HPR_REPLAY_H
 

@@ -5,7 +5,8 @@
  *   the ring   records, and Disk(n) for what is in files or in blocks between them
  *   the tail   behind the last ring entry: in files, then in blocks; this is the overflow since the last Disk(n)
  *
- * Without MEMORY all of it is tail. Nothing is moved between memory and files: the ring's entries are copied as they are. */
+ * Without MEMORY all of it is tail. Nothing is moved between memory and files: the ring's entries are copied as they
+ * are. */
 #include "restore.h"
 
 #include "bytes.h"

@@ -16,7 +16,8 @@ static void move_by(const struct hpr_ring *ring, struct hpr_cursor *cursor, size
     if (cursor->offset == ring->bytes) cursor->offset = 0;
 }
 
-/* Where an entry of ENTRY_BYTES is to stand; what is left before the ring's end is padded when it does not fit there. */
+/* Where an entry of ENTRY_BYTES is to stand; what is left before the ring's end is padded when it does not fit
+ * there. */
 static unsigned char *find_place(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t entry_bytes)
 {
     size_t to_end = ring->bytes - cursor->offset;

@@ -64,8 +64,8 @@ static inline size_t hpr_ring_need(const struct hpr_ring *ring, const struct hpr
 void hpr_ring_put_numbered(const struct hpr_ring *ring, struct hpr_cursor *cursor, const unsigned char *number,
                            const void *data, size_t len);
 
-/* Put an entry at CURSOR and move it. There must be room for hpr_ring_need(). DATA: a record's bytes, the item itself, or
- * for HPR_PLACE_DISK a uint64_t. */
+/* Put an entry at CURSOR and move it. There must be room for hpr_ring_need(). DATA: a record's bytes, the item itself,
+ * or for HPR_PLACE_DISK a uint64_t. */
 void hpr_ring_put(const struct hpr_ring *ring, struct hpr_cursor *cursor, enum hpr_place kind, uint64_t value,
                   const void *data);
 

@@ -104,7 +104,8 @@ hopper_status hopper_send_batch(hopper_sender *snd, const struct iovec *records,
     return hpr_admit_records(snd->channel, records, count, deadline_ns, acceptedp, &snd->last_seq, &snd->error);
 }
 
-/* An item counts at least so much that the entries of as many as the budget allows fit into their ring (make_deque()). */
+/* An item counts at least so much that the entries of as many as the budget allows fit into their ring
+ * (make_deque()). */
 static uint64_t item_weight(const struct hopper_item_type *type, const void *item)
 {
     return hpr_max_u64(type->weight(type->ctx, item), ITEM_WEIGHT_MIN);
@@ -122,7 +123,8 @@ hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline
     return hpr_admit_item(snd->channel, &send, deadline_ns, &snd->last_seq, &snd->error);
 }
 
-/* A producer that is new is noted where it survives before any record of it is: from then on recovery looks for numbers. */
+/* A producer that is new is noted where it survives before any record of it is: from then on recovery looks for
+ * numbers. */
 hopper_status hopper_sender_set_producer(hopper_sender *snd, uint64_t id, uint64_t *lastp)
 {
     hopper_status st = HOPPER_OK;

@@ -212,8 +212,8 @@ static enum removal find_removal(struct hpr_channel *ch, uint64_t passed_seq, bo
     return removal;
 }
 
-/* Only numbers of records that are behind the receiver: PRODUCERS may be on the device before what else was accepted, and a
- * producer that is told a number leaves out all up to it. */
+/* Only numbers of records that are behind the receiver: PRODUCERS may be on the device before what else was accepted,
+ * and a producer that is told a number leaves out all up to it. */
 int hpr_settle_note_numbers_locked(struct hpr_channel *ch, const struct hpr_producers *numbers)
 {
     struct hpr_producers all = { .count = 0 };

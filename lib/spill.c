@@ -161,8 +161,8 @@ enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint
 
 #define SKIPS_MAX 16
 
-/* Data that does not shrink costs as much as any other to try, so after two blocks of it one is not tried, then two, four
- * and so on; one block that shrinks ends this. 0: it is to be stored. */
+/* Data that does not shrink costs as much as any other to try, so after two blocks of it one is not tried, then two,
+ * four and so on; one block that shrinks ends this. 0: it is to be stored. */
 static size_t deflate_block(struct hpr_lane *lane, const struct hpr_block *block)
 {
     size_t stored;
@@ -258,8 +258,8 @@ static void account_frame(struct hpr_spill *sp, const struct hpr_frame_header *h
     hpr_dir_note_removable_locked(sp->dir, sp->end_seq);
 }
 
-/* What a frame that could not be written leaves: nothing, or waste on the disk that takes up what was promised. True when
- * the promise is gone. */
+/* What a frame that could not be written leaves: nothing, or waste on the disk that takes up what was promised. True
+ * when the promise is gone. */
 static bool account_failure(struct hpr_spill *sp, uint64_t promise, bool has_waste, const struct hopper_error *err)
 {
     sp->write_errors += err->sys_errno != 0;

@@ -5,11 +5,11 @@
  *   free -> open -> sealed -> packing -> packed -> writing -> free
  *                     ^           (back to sealed when the write failed)
  *
- * The receiver may take a block at any stage before writing, once all that is older has been read: then it never reaches
- * the disk. Compressing and writing are done with `back` dropped; one thread at a time is the writer.
+ * The receiver may take a block at any stage before writing, once all that is older has been read: then it never
+ * reaches the disk. Compressing and writing are done with `back` dropped; one thread at a time is the writer.
  *
- * What was accepted into a block stays accepted: its worst case on disk is promised before its first record, and a block
- * that cannot be written waits in memory, in its place. */
+ * What was accepted into a block stays accepted: its worst case on disk is promised before its first record, and a
+ * block that cannot be written waits in memory, in its place. */
 #ifndef HPR_SPILL_H
 #define HPR_SPILL_H
 
@@ -103,8 +103,8 @@ void hpr_spill_claim_locked(struct hpr_spill *sp, uint64_t records);
 enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
                                         const struct hpr_source *source);
 
-/* The same for LEN bytes at DATA, in a channel whose memory does not survive, when it is plain that they fit: the open block
- * has the number before SEQ, and room. False: they were not put. */
+/* The same for LEN bytes at DATA, in a channel whose memory does not survive, when it is plain that they fit: the open
+ * block has the number before SEQ, and room. False: they were not put. */
 static inline bool hpr_spill_append_plain_locked(struct hpr_spill *sp, uint64_t seq, const void *data, size_t len)
 {
     struct hpr_block *block = sp->open;
@@ -123,8 +123,8 @@ static inline bool hpr_spill_append_plain_locked(struct hpr_spill *sp, uint64_t 
 /* Whether a record can go into a block. */
 bool hpr_spill_is_small(const struct hpr_spill *sp, const struct hpr_source *source);
 
-/* At open: put a block in the queue that an earlier run had filled, IS_EARLY: among those that files will never have; there
- * is a free one. Its raw bytes are the caller's to fill in, also what it promises. */
+/* At open: put a block in the queue that an earlier run had filled, IS_EARLY: among those that files will never have;
+ * there is a free one. Its raw bytes are the caller's to fill in, also what it promises. */
 struct hpr_block *hpr_spill_restore_block(struct hpr_spill *sp, uint64_t first_seq, uint32_t records, size_t raw_bytes,
                                           bool is_early);
 
@@ -139,12 +139,12 @@ void hpr_spill_forget_all_locked(struct hpr_spill *sp);
 void hpr_spill_seal_locked(struct hpr_spill *sp);
 
 /* Compress and write the oldest blocks that nobody is at. Drops the lock.
- * HPR_DONE: there is nothing to do. HPR_AGAIN: some progress. HPR_WAIT: others are at all of it. HPR_FULL, HPR_FAILED: a
- * block could not be written and waits in memory. */
+ * HPR_DONE: there is nothing to do. HPR_AGAIN: some progress. HPR_WAIT: others are at all of it. HPR_FULL, HPR_FAILED:
+ * a block could not be written and waits in memory. */
 enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error *err);
 
-/* Write one record that is too large for a block, in a frame of its own, straight from the caller's memory. The caller has
- * set is_exclusive and the queue of blocks is empty. Drops the lock. */
+/* Write one record that is too large for a block, in a frame of its own, straight from the caller's memory. The caller
+ * has set is_exclusive and the queue of blocks is empty. Drops the lock. */
 enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
                                            const struct hpr_source *source, struct hopper_error *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The file STATE of a channel that survives: how far the receiver has come, and the books of what it has left behind. Two
- * slots, written in turn, so that a torn write costs the newer one only; docs/format.md. Where records stand is never taken
- * from here: without STATE records come again, and none is lost. */
+/* The file STATE of a channel that survives: how far the receiver has come, and the books of what it has left behind.
+ * Two slots, written in turn, so that a torn write costs the newer one only; docs/format.md. Where records stand is
+ * never taken from here: without STATE records come again, and none is lost. */
 #ifndef HPR_STATE_H
 #define HPR_STATE_H
 
@@ -37,8 +37,8 @@ struct hpr_state {
 void hpr_state_put(unsigned char *out, const struct hpr_state *state);
 enum hpr_file_verdict hpr_state_get(const unsigned char *in, size_t len, struct hpr_state *state);
 
-/* Open STATE in DIRFD, making it with room for both slots if it is not there. The descriptor, or a negated errno; -EMLINK:
- * what is there is not a plain file of one name. */
+/* Open STATE in DIRFD, making it with room for both slots if it is not there. The descriptor, or a negated errno;
+ * -EMLINK: what is there is not a plain file of one name. */
 HPR_MUST_CHECK int hpr_state_open(const struct hopper_io *io, int dirfd, bool *is_newp);
 
 /* The better of the two slots. OURS: *STATE is it. NEWER: of a later version. DAMAGED: neither is good. */

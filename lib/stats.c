@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The books at one instant: `back` is held, so the receiver's count of acknowledgements is the only thing that moves, and
- * it is read once. What is pending in memory is what is left of the equation in stats.h; the tests count it. */
+/* The books at one instant: `back` is held, so the receiver's count of acknowledgements is the only thing that moves,
+ * and it is read once. What is pending in memory is what is left of the equation in stats.h; the tests count it. */
 #include <stdatomic.h>
 
 #include "channel.h"

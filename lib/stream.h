@@ -27,7 +27,8 @@ struct hpr_source {
     uint64_t number;   /* what the producer calls it */
 };
 
-/* Bytes of SOURCE when it is packed; its header at OUT, of HPR_RECORD_NUMBERED_HEAD_MAX, the bytes of which are returned. */
+/* Bytes of SOURCE when it is packed; its header at OUT, of HPR_RECORD_NUMBERED_HEAD_MAX, the bytes of which are
+ * returned. */
 uint64_t hpr_source_packed_bytes(const struct hpr_source *source);
 size_t hpr_source_put_header(const struct hpr_source *source, unsigned char *out);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See sync.h. Waits are relative because the channel's clock may be one that a test has put in place of the system's. */
+/* See sync.h. Waits are relative because the channel's clock may be one that a test has put in place of the
+ * system's. */
 #include "sync.h"
 
 #include <time.h>

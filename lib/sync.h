@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A mutex that knows its owner with --enable-debug (on where a sanitizer is), and a condition variable that waits on the
- * monotonic clock. */
+/* A mutex that knows its owner with --enable-debug (on where a sanitizer is), and a condition variable that waits on
+ * the monotonic clock. */
 #ifndef HPR_SYNC_H
 #define HPR_SYNC_H
 

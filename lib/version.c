@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What this library is. Of zlib it names the version that runs; of ISA-L, which cannot be asked, the one that it was built
- * with. */
+/* What this library is. Of zlib it names the version that runs; of ISA-L, which cannot be asked, the one that it was
+ * built with. */
 #include <pthread.h>
 #include <stdio.h>
 #include <zlib.h>

@@ -4,8 +4,8 @@
  * give the CPU away now and then.
  *
  * Each sender has a ring of its own (SPSC) and the receiver goes through them in turn. The ring for several senders
- * (MPSC) would be closer to a channel, but a sender there waits, without ever giving the CPU away, until those that came
- * before it are done: with more senders than CPUs a message takes a time slice.
+ * (MPSC) would be closer to a channel, but a sender there waits, without ever giving the CPU away, until those that
+ * came before it are done: with more senders than CPUs a message takes a time slice.
  *
  * It carries pointers (pointer.h). Variant "array": messages of 100 and 1024 bytes by value, for lengths that are known
  * when the program is compiled. It has no batches: several messages go as one pointer.

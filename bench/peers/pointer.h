@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * For channels that carry pointers: what a user does with them. Messages of eight bytes travel as the pointer itself
- * (plus one, as not all channels take NULL); all others as a copy on the heap with its length, which the receiver frees.
- * Where the channel has no batches of its own, a batch is one such copy of all its messages.
+ * (plus one, as not all channels take NULL); all others as a copy on the heap with its length, which the receiver
+ * frees. Where the channel has no batches of its own, a batch is one such copy of all its messages.
  */
 #ifndef HOPPER_BENCH_POINTER_H
 #define HOPPER_BENCH_POINTER_H

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A store (a key-value or SQL database) as a peer of the overflow and the durable work: what all of them have in common.
- * A store's file includes this one, defines the functions declared below, and ends with `STORE_PEER`.
+ * A store (a key-value or SQL database) as a peer of the overflow and the durable work: what all of them have in
+ * common. A store's file includes this one, defines the functions declared below, and ends with `STORE_PEER`.
  *
  * Keys are numbers that grow, from 1: what comes in goes to the end, as in a queue. Reading goes on where it ended and
  * deletes nothing, which a queue would have to do: in the store's favour. Records are looked at where the store shows
  * them; nothing is copied but by the store itself. One transaction for each batch of the work; variant "large": for
  * STORE_LARGE records, whatever the batch. In the durable work a message is a transaction of its own, or (variant
- * "group") shares one with those of the other threads that wait, by commit.c; a store that has a group commit of its own
- * needs no variant.
+ * "group") shares one with those of the other threads that wait, by commit.c; a store that has a group commit of its
+ * own needs no variant.
  */
 #ifndef HOPPER_BENCH_STORE_H
 #define HOPPER_BENCH_STORE_H

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The pipe: `cat FILE | X > /dev/null`, from the start of both to the end of both. --variant is X: hopper-cat, cat, pv,
- * mbuffer, buffer, or floor: read, memchr for each line, write, which is the least that a program can do that has to know
- * where lines end.
+ * mbuffer, buffer, or floor: read, memchr for each line, write, which is the least that a program can do that has to
+ * know where lines end.
  *
  * --data is what the lines are: log (as in the overflow work), short (one letter and the newline), huge (1 MiB), and
  * --bytes how much of it, in a file in --dir that is made once and used again (the runner removes it). --cpus 1: all of
- * it on one CPU. Before the clock runs, the file goes through X once more and what comes out is compared with it byte by
- * byte; a difference fails the run. cpu_seconds is what X used, cat not counted.
+ * it on one CPU. Before the clock runs, the file goes through X once more and what comes out is compared with it byte
+ * by byte; a difference fails the run. cpu_seconds is what X used, cat not counted.
  */
 #include "bench.h"
 

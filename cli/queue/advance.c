@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See advance.h. The receiver's position in MEMORY goes to the slot that does not hold, and then that one is made to hold,
- * each on the device before the next step; docs/format.md. */
+/* See advance.h. The receiver's position in MEMORY goes to the slot that does not hold, and then that one is made to
+ * hold, each on the device before the next step; docs/format.md. */
 #include "advance.h"
 
 #include <fcntl.h>

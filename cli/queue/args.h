@@ -31,8 +31,8 @@ struct args {
     bool is_sure; /* --yes */
 };
 
-/* Read the command line. Returns true when ARGS is complete; else the status to exit with is in *STATUSP, and what is to
- * be said has been. */
+/* Read the command line. Returns true when ARGS is complete; else the status to exit with is in *STATUSP, and what is
+ * to be said has been. */
 bool args_parse(struct args *args, int argc, char **argv, int *statusp);
 
 #endif

@@ -14,7 +14,8 @@
 /* The name of NUMBER's file with SUFFIX behind it, into NAME of CHANGE_NAME_BYTES. */
 void change_name(char *name, uint64_t number, const char *suffix);
 
-/* Create NAME + CHANGE_SUFFIX, in place of what an earlier run may have left of it. The descriptor, or a negated errno. */
+/* Create NAME + CHANGE_SUFFIX, in place of what an earlier run may have left of it. The descriptor, or a negated
+ * errno. */
 int change_begin(const struct place *place, const char *name);
 
 /* Sync it, close it and give it the name NAME. MODE: as chmod. FD is closed in any case. */
@@ -26,8 +27,8 @@ void change_drop(const struct place *place, const char *name, int fd);
 /* Copy LEN bytes at OFFSET of FROM to the end of TO, which has *AT bytes so far. */
 int change_copy(const struct place *place, int from, uint64_t offset, uint64_t len, int to, uint64_t *at);
 
-/* Keep LEN bytes at OFFSET of the file NAME under NAME + SUFFIX, or NAME + SUFFIX + ".2" and so on when that name is taken by
- * something else; what is there already with these bytes is not made again. */
+/* Keep LEN bytes at OFFSET of the file NAME under NAME + SUFFIX, or NAME + SUFFIX + ".2" and so on when that name is
+ * taken by something else; what is there already with these bytes is not made again. */
 int change_keep(const struct place *place, const char *name, const char *suffix, uint64_t offset, uint64_t len);
 
 int change_cut(const struct place *place, const char *name, uint64_t bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ack and purge: the receiver has come so far, says somebody else; files that hold nothing more that is wanted go. First
- * the position is on the device, then files are removed, the oldest first: a stop anywhere loses nothing. */
+/* ack and purge: the receiver has come so far, says somebody else; files that hold nothing more that is wanted go.
+ * First the position is on the device, then files are removed, the oldest first: a stop anywhere loses nothing. */
 #include "commands.h"
 
 #include <inttypes.h>
@@ -45,7 +45,8 @@ static void remove_candidate(struct removal *r)
     r->removed++;
 }
 
-/* Another file begins with record FIRST_SEQ (0: there is none): the one before may go when all before that is behind. */
+/* Another file begins with record FIRST_SEQ (0: there is none): the one before may go when all before that is
+ * behind. */
 static void decide(struct removal *r, uint64_t first_seq)
 {
     bool is_behind = r->is_all || (first_seq > 0 && first_seq <= r->seq + 1) ||

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy: a snapshot in a new directory, also of a queue in use. What its owner may do meanwhile, and why the copy is whole:
+ * copy: a snapshot in a new directory, also of a queue in use. What its owner may do meanwhile, and why the copy is
+ * whole:
  *
  *   frames are added            the copy ends where the last file ended when it was copied; half a frame at its end is cut
  *   the end is cut and written  a failed write; then the copy of the last file has damage that the file has not, and the
@@ -9,7 +10,8 @@
  *                               after the files. Otherwise the STATE from before counts, whose records are all there
  *   records go through memory   copy_memory.h: the copy has those up to one instant, and nothing behind them
  *
- * STATE is written last. Until it is there the copy is no queue that survives, so that a copy that was cut short is none.
+ * STATE is written last. Until it is there the copy is no queue that survives, so that a copy that was cut short is
+ * none.
  */
 #include "commands.h"
 
@@ -188,7 +190,8 @@ static int copy_memory(struct copy *c)
     return res;
 }
 
-/* First of all: it says only what was acknowledged, so its records are behind the position that the copy has, or in it. */
+/* First of all: it says only what was acknowledged, so its records are behind the position that the copy has, or in
+ * it. */
 static int copy_producers(struct copy *c)
 {
     uint64_t bytes;

@@ -3,10 +3,10 @@
  * follow: records as they reach the files of a queue in use. The owner knows nothing of it: nothing is locked, and the
  * directory is looked at every so often (not by inotify, which other systems and network file systems do not have).
  *
- * One place is kept: a file, and where in it the next frame will stand. What stands there is read when it is good. When it
- * is not good yet, or not there, the next look decides: there is a file behind this one, so nothing more comes here and it
- * is read to its end as it is; the file has become shorter (a failed write), so it is read anew, passing over what was
- * written out; or the queue was opened anew and counts from 1 again.
+ * One place is kept: a file, and where in it the next frame will stand. What stands there is read when it is good. When
+ * it is not good yet, or not there, the next look decides: there is a file behind this one, so nothing more comes here
+ * and it is read to its end as it is; the file has become shorter (a failed write), so it is read anew, passing over
+ * what was written out; or the queue was opened anew and counts from 1 again.
  */
 #include "commands.h"
 

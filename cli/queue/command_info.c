@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* info: what is there, from headers alone. One list of names and values serves text and JSON, so that they cannot differ. */
+/* info: what is there, from headers alone. One list of names and values serves text and JSON, so that they cannot
+ * differ. */
 #include "commands.h"
 
 #include <inttypes.h>

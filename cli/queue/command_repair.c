@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * repair: nobody has the queue. In this order, each step whole or not at all, so that a run after one that was stopped does
- * the rest:
+ * repair: nobody has the queue. In this order, each step whole or not at all, so that a run after one that was stopped
+ * does the rest:
  *
  *   a queue file with damage     a copy is kept as NUMBER.hq.damaged; then a file with its good frames takes its place, or
  *                                none when it has none and its header is damaged as well
@@ -12,7 +12,8 @@
  *   MEMORY.spare, PRODUCERS or   renamed to MEMORY.spare.damaged and so on
  *   REWRITE is no plain file
  *
- * Files of others, and of newer versions, are not touched. What cannot be mended (records that are gone) is told at the end.
+ * Files of others, and of newer versions, are not touched. What cannot be mended (records that are gone) is told at the
+ * end.
  */
 #include "commands.h"
 
@@ -236,8 +237,8 @@ static void repair_memory(struct repair *r)
     if (is_for_real(r)) r->res = change_sync_dir(r->place);
 }
 
-/* MEMORY knows how far the receiver had come, and may have records that are older than those in files. Without it, all before
- * the first record that is there counts as acknowledged; what of it was dropped is known from its header. */
+/* MEMORY knows how far the receiver had come, and may have records that are older than those in files. Without it, all
+ * before the first record that is there counts as acknowledged; what of it was dropped is known from its header. */
 static void assume_state(const struct repair *r, struct hpr_state *state)
 {
     struct tally t;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The MEMORY of a queue in use, as it was at one instant. Its owner goes on writing meanwhile; what makes a copy of it whole:
+ * The MEMORY of a queue in use, as it was at one instant. Its owner goes on writing meanwhile; what makes a copy of it
+ * whole:
  *
  *   ring      entries from the receiver's position on are not overwritten before the position has moved; so those between
  *             the last position and the first end that were read are as they were

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See emit.h. Bytes go through as they come, whatever their number. JSON needs the whole record to see whether it is text;
- * one larger than JSON_RECORD_BYTES is not held for that but written as base64. */
+/* See emit.h. Bytes go through as they come, whatever their number. JSON needs the whole record to see whether it is
+ * text; one larger than JSON_RECORD_BYTES is not held for that but written as base64. */
 #include "emit.h"
 
 #include <errno.h>

@@ -8,8 +8,8 @@
  *     in all; so one such place in a file is told when its file has been counted, a second one tells only where it is
  *   sequence numbers: in a channel that survives power loss every record is in a file, so that a hole is a loss
  *
- * While the queue is in use, what is found in its last file, and what is missing where a file was removed under way, may
- * be of the moment: that is "unsure".
+ * While the queue is in use, what is found in its last file, and what is missing where a file was removed under way,
+ * may be of the moment: that is "unsure".
  */
 #include "examine.h"
 
@@ -402,14 +402,15 @@ static bool is_of_this_boot(const struct place *place)
            memcmp(boot_id, place->state.boot_id, sizeof boot_id) == 0;
 }
 
-/* Whether MEMORY had to be there, if anything was in it: whoever closes the channel leaves it, or has found it empty, and a
- * kill leaves it too. A power loss takes it away, and no repair brings back what it has put aside. */
+/* Whether MEMORY had to be there, if anything was in it: whoever closes the channel leaves it, or has found it empty,
+ * and a kill leaves it too. A power loss takes it away, and no repair brings back what it has put aside. */
 static bool is_memory_wanted(const struct place *place)
 {
     return (place->state.is_closed || is_of_this_boot(place)) && !place_has_kept_memory(place);
 }
 
-/* What the books say is missing, when nothing told so yet: records behind the last frame, or between memory and files. */
+/* What the books say is missing, when nothing told so yet: records behind the last frame, or between memory and
+ * files. */
 static void look_at_books(struct look *l)
 {
     const struct place *place = l->place;

@@ -13,8 +13,8 @@ void json_init(struct json *j, FILE *out)
 
 /* ---- strings ---- */
 
-/* Bytes of the UTF-8 character at the start of the LEN bytes at TEXT; 0: there is none. No overlong forms, no surrogates,
- * nothing above U+10FFFF. */
+/* Bytes of the UTF-8 character at the start of the LEN bytes at TEXT; 0: there is none. No overlong forms, no
+ * surrogates, nothing above U+10FFFF. */
 static size_t character_bytes(const unsigned char *text, size_t len)
 {
     const unsigned c = text[0];

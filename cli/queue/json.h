@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON to a stream, piece by piece: nothing is held, whatever the size of what is written. (Not jansson: it builds a value
- * in memory before it prints it, and its integers are signed, too short for sequence numbers.) Bytes that are not UTF-8
- * come out as U+FFFD.
+ * JSON to a stream, piece by piece: nothing is held, whatever the size of what is written. (Not jansson: it builds a
+ * value in memory before it prints it, and its integers are signed, too short for sequence numbers.) Bytes that are not
+ * UTF-8 come out as U+FFFD.
  */
 #ifndef QUEUE_JSON_H
 #define QUEUE_JSON_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See keep_numbers.h. They stand in PRODUCERS, in MEMORY (of all records that were accepted, whoever has them), in the tables at the
- * head of queue files (of all files before them), and with the records themselves. PRODUCERS outlives a power loss, so it may
- * tell only of what is acknowledged: a producer is to send again what the power loss took. */
+/* See keep_numbers.h. They stand in PRODUCERS, in MEMORY (of all records that were accepted, whoever has them), in the
+ * tables at the head of queue files (of all files before them), and with the records themselves. PRODUCERS outlives a
+ * power loss, so it may tell only of what is acknowledged: a producer is to send again what the power loss took. */
 #include "keep_numbers.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Producers that number their records: what the files that are about to be removed say of them is kept in PRODUCERS, so that
- * a producer that sends again is known. docs/format.md. */
+/* Producers that number their records: what the files that are about to be removed say of them is kept in PRODUCERS, so
+ * that a producer that sends again is known. docs/format.md. */
 #ifndef QUEUE_KEEP_NUMBERS_H
 #define QUEUE_KEEP_NUMBERS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See merge.h. Each source shows the first thing that it has at or behind `next`; the lowest sequence number is taken. A
- * hole before it is told as a gap when something must have been there: damage was met, records were dropped by policy, or
- * the channel keeps every record in what was read. */
+/* See merge.h. Each source shows the first thing that it has at or behind `next`; the lowest sequence number is taken.
+ * A hole before it is told as a gap when something must have been there: damage was met, records were dropped by
+ * policy, or the channel keeps every record in what was read. */
 #include "merge.h"
 
 #include "say.h"
@@ -104,7 +104,8 @@ static const struct hpr_memory_old_block *find_block(struct merge *m)
 
 /* ---- holes ---- */
 
-/* Before SEQ, where the dropped total is DROPPED (UINT64_MAX: not known), something is missing. True: PIECE tells of it. */
+/* Before SEQ, where the dropped total is DROPPED (UINT64_MAX: not known), something is missing. True: PIECE tells of
+ * it. */
 static bool tell_hole(struct merge *m, uint64_t seq, uint64_t dropped, struct merge_piece *piece)
 {
     bool is_at_floor = m->is_complete && m->floor > m->next;

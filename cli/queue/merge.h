@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The records of a queue in one order, from where they are: queue files, and in a channel that survives a crash the ring
- * and the blocks in MEMORY. The three are merged by sequence number; what is there twice comes once.
+ * The records of a queue in one order, from where they are: queue files, and in a channel that survives a crash the
+ * ring and the blocks in MEMORY. The three are merged by sequence number; what is there twice comes once.
  */
 #ifndef QUEUE_MERGE_H
 #define QUEUE_MERGE_H

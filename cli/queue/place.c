@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See place.h. The channel's id comes from STATE, else from MEMORY, else from the first queue file with a good header. */
+/* See place.h. The channel's id comes from STATE, else from MEMORY, else from the first queue file with a good
+ * header. */
 #include "place.h"
 
 #include <errno.h>
@@ -321,8 +322,8 @@ static bool is_id(const struct place *place, const uint8_t *id)
     return memcmp(id, place->state.channel_id, sizeof place->state.channel_id) == 0;
 }
 
-/* The library goes on with no queue whose files are of another kind than STATE says. That is STATE's fault when nothing here is
- * of its channel and kind: each file tells of itself, and MEMORY is of a queue that survives a crash. */
+/* The library goes on with no queue whose files are of another kind than STATE says. That is STATE's fault when nothing
+ * here is of its channel and kind: each file tells of itself, and MEMORY is of a queue that survives a crash. */
 static bool is_state_odd(const struct place *place)
 {
     const struct hpr_state *state = &place->state;
@@ -348,7 +349,8 @@ static void refuse_odd_state(struct place *place)
     place->state_part = PART_DAMAGED;
 }
 
-/* As the library: the newest file that tells. SURVIVES: only of a queue that does. OF_ID: only of the channel that is known. */
+/* As the library: the newest file that tells. SURVIVES: only of a queue that does. OF_ID: only of the channel that is
+ * known. */
 static bool take_id_of_file(struct place *place, bool survives, bool of_id)
 {
     struct hpr_file_header header;

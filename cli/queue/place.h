@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A channel's directory as a stranger finds it: which queue files are there, whether it has an owner, what STATE and
- * MEMORY say, and which channel it is. Looking opens everything for reading only, follows no link, waits for no FIFO and
- * takes no lock.
+ * MEMORY say, and which channel it is. Looking opens everything for reading only, follows no link, waits for no FIFO
+ * and takes no lock.
  */
 #ifndef QUEUE_PLACE_H
 #define QUEUE_PLACE_H
@@ -69,11 +69,12 @@ int place_open_number(const struct place *place, uint64_t number, uint64_t *byte
 /* The header of NUMBER's file; foreign when it is not of this number. */
 enum hpr_file_verdict place_read_header(const struct place *place, uint64_t number, struct hpr_file_header *header);
 
-/* Where bytes that are not in a hole of FD's file begin, from AT on; END when there are none before it. A file of holes may
- * seem to be larger than anybody could read. */
+/* Where bytes that are not in a hole of FD's file begin, from AT on; END when there are none before it. A file of holes
+ * may seem to be larger than anybody could read. */
 uint64_t place_next_data(int fd, uint64_t at, uint64_t end);
 
-/* Names that the library needs for plain files of its own, STATE and MEMORY aside; and whether something else has NAME. */
+/* Names that the library needs for plain files of its own, STATE and MEMORY aside; and whether something else has
+ * NAME. */
 #define PLACE_WAYS 3
 extern const char *const place_ways[PLACE_WAYS];
 bool place_is_in_way(const struct place *place, const char *name);

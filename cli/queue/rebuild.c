@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See rebuild.h. Payloads are copied as they are; only headers are made anew, as the place where one stands is part of its
- * checksum. A frame with fewer records than its header says keeps the number of those that are there. The new file always
- * has a footer: nobody writes to it any more. */
+/* See rebuild.h. Payloads are copied as they are; only headers are made anew, as the place where one stands is part of
+ * its checksum. A frame with fewer records than its header says keeps the number of those that are there. The new file
+ * always has a footer: nobody writes to it any more. */
 #include "rebuild.h"
 
 #include "change.h"

@@ -12,8 +12,8 @@ struct rebuild_source {
     struct hpr_file_header header; /* its own, or what it must have been */
 };
 
-/* Write the file under its name with what repair adds while it is written (change.h), and put it in place of the old one.
- * *FRAMESP, *RECORDSP: what was saved. A negated errno (said) or 0. */
+/* Write the file under its name with what repair adds while it is written (change.h), and put it in place of the old
+ * one. *FRAMESP, *RECORDSP: what was saved. A negated errno (said) or 0. */
 int rebuild_file(const struct place *place, struct payload *payload, const struct rebuild_source *source,
                  uint64_t *framesp, uint64_t *recordsp);
 

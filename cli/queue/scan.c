@@ -7,8 +7,8 @@
  *   nothing                                      SCAN_END
  *   anything else                                look for the next good header: SCAN_DAMAGE up to there; none: as above
  *
- * Whose file it is, its header says; where that is damaged, its frames do: one header that is good in this channel, under this
- * number and at this place is enough, since nobody else's is.
+ * Whose file it is, its header says; where that is damaged, its frames do: one header that is good in this channel,
+ * under this number and at this place is enough, since nobody else's is.
  */
 #include "scan.h"
 
@@ -28,7 +28,8 @@ static struct scan_event event_at(const struct scan_file *file, enum scan_kind k
 
 /* ---- headers ---- */
 
-/* A header that is right in all but its codec, which docs/format.md keeps for later versions: its length can be trusted. */
+/* A header that is right in all but its codec, which docs/format.md keeps for later versions: its length can be
+ * trusted. */
 static bool is_unknown_codec(const unsigned char *in, size_t got, const struct hpr_frame_place *place,
                              struct hpr_frame_header *h)
 {

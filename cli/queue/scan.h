@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walks through queue files and tells what stands where, as "Reading" in docs/format.md has it: one event for each file,
- * frame, damaged place, incomplete tail and footer. Memory is the same for any directory; every length is checked against
- * the file before it is used; and each step moves forward, so that it ends.
+ * Walks through queue files and tells what stands where, as "Reading" in docs/format.md has it: one event for each
+ * file, frame, damaged place, incomplete tail and footer. Memory is the same for any directory; every length is checked
+ * against the file before it is used; and each step moves forward, so that it ends.
  *
  *     scan_init(&scan, &place, payload);
  *     while (scan_next(&scan, &ev)) switch (ev.kind) ...
@@ -62,8 +62,8 @@ struct scan {
 void scan_init(struct scan *scan, const struct place *place, struct payload *payload);
 void scan_fini(struct scan *scan);
 
-/* The next event; false when all files were told. After a SCAN_FRAME with good records scan->file.payload can be rewound
- * and read. */
+/* The next event; false when all files were told. After a SCAN_FRAME with good records scan->file.payload can be
+ * rewound and read. */
 bool scan_next(struct scan *scan, struct scan_event *ev);
 
 /* Open NUMBER and tell SCAN_FILE, or SCAN_REFUSED: then it is not open. */

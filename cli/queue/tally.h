@@ -4,8 +4,8 @@
  *
  *     accepted = acknowledged + pending in memory + pending on disk + gaps by reason + missing
  *
- * "missing" is what should be there and is not, which the receiver will find to be gaps. Only a channel that survives has
- * books in its directory: of one that survives nothing, memory and owner know the rest.
+ * "missing" is what should be there and is not, which the receiver will find to be gaps. Only a channel that survives
+ * has books in its directory: of one that survives nothing, memory and owner know the rest.
  */
 #ifndef QUEUE_TALLY_H
 #define QUEUE_TALLY_H
@@ -46,8 +46,8 @@ struct tally {
     uint64_t missing;
 };
 
-/* Whether the records in MEMORY count: it is of this channel, nobody has it mapped, and the machine has not been started
- * again since, or it was closed. */
+/* Whether the records in MEMORY count: it is of this channel, nobody has it mapped, and the machine has not been
+ * started again since, or it was closed. */
 bool tally_trusts_memory(const struct place *place);
 
 /* The next free number, as STATE and MEMORY have it; 0: not known. */

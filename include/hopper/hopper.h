@@ -10,8 +10,8 @@
  *     hopper_send(snd, "hello", 5);
  *     while (hopper_receive(rcv, &rec, HOPPER_FOREVER) == HOPPER_OK) ...
  *
- * Processes: a child made by fork() must not use or close the handles of its parent, and as long as it lives it keeps the
- * lock of the directory; exec() gives it up.
+ * Processes: a child made by fork() must not use or close the handles of its parent, and as long as it lives it keeps
+ * the lock of the directory; exec() gives it up.
  *
  * Threads: any number of threads send, each through a sender of its own (hopper_sender_clone); one thread receives. A
  * handle is used by one thread at a time; handing it to another thread needs the usual synchronisation. Functions that
@@ -59,11 +59,11 @@ typedef struct hopper_receiver hopper_receiver;
  * With HOPPER_SURVIVE_NOTHING queue files that an earlier such run left behind are removed; any other file is left
  * alone. With the other values of survive the channel goes on where the run before ended, also one that was killed, and
  * hopper_recovery_report() tells what was found; this takes time by the number of files and the size of the last one.
- * Budgets, compression and sync may be others than before. What that run left is taken up as a whole: a budget that is less
- * makes sends full until enough has been received, what was in memory is kept as it is, for this run also beyond
- * memory_bytes, and disk_bytes_used is above disk_bytes where queue files leave too little of it for the MEMORY of these
- * options. survive and the kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is held.
- * Blocks on file operations only. Any thread.
+ * Budgets, compression and sync may be others than before. What that run left is taken up as a whole: a budget that is
+ * less makes sends full until enough has been received, what was in memory is kept as it is, for this run also beyond
+ * memory_bytes, and disk_bytes_used is above disk_bytes where queue files leave too little of it for the MEMORY of
+ * these options. survive and the kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is
+ * held. Blocks on file operations only. Any thread.
  *   HOPPER_OK        both handles are the caller's, each to be closed
  *   HOPPER_EINVAL    DIR is NULL or empty, a bad name, or an option out of range (err->op says which)
  *   HOPPER_ENOENT    DIR does not exist
@@ -82,9 +82,9 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_open(const char *dir, const ch
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_channel(const char *dir, const char *name, hopper_sender **sndp,
                                                           hopper_receiver **rcvp, struct hopper_error *err);
 
-/* Make another sender of SND's channel. Handles count in memory_bytes, of which a part is set aside for them: some 27 for
- * the least budget, 113 for the default, 1,800 for 16 MiB. May be called by any thread, also while another thread uses
- * SND.
+/* Make another sender of SND's channel. Handles count in memory_bytes, of which a part is set aside for them: some 27
+ * for the least budget, 113 for the default, 1,800 for 16 MiB. May be called by any thread, also while another thread
+ * uses SND.
  *   HOPPER_OK      *SNDP is the caller's, to be closed
  *   HOPPER_EINVAL  SND or SNDP is NULL
  *   HOPPER_ENOMEM  no memory, or none left in the budget; *SNDP is NULL */
@@ -94,7 +94,8 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_sender_clone(hopper_sender *sn
  * HOPPER_END. When the receiver is closed, sends return HOPPER_ECLOSED, and senders that wait for room wake up with it;
  * undelivered items are freed. With the last handle of a channel everything is released, and the queue files of a
  * channel that survives nothing are removed; of another channel everything not acknowledged is brought to the device.
- * hopper_receiver_close() acknowledges what was received when acknowledging is automatic, and nothing when it is explicit. No other thread may be using the handle. Blocks on file operations only. */
+ * hopper_receiver_close() acknowledges what was received when acknowledging is automatic, and nothing when it is
+ * explicit. No other thread may be using the handle. Blocks on file operations only. */
 HOPPER_API void hopper_sender_close(hopper_sender *snd);
 HOPPER_API void hopper_receiver_close(hopper_receiver *rcv);
 
@@ -133,7 +134,8 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_send_batch(hopper_sender *snd,
  *   HOPPER_ETOOBIG  the packed item is larger than record_bytes_max */
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_send_item(hopper_sender *snd, void *item, uint64_t deadline_ns);
 
-/* The sequence number of the last record that SND's sends had accepted, 0 when there was none. The thread that uses SND. */
+/* The sequence number of the last record that SND's sends had accepted, 0 when there was none. The thread that uses
+ * SND. */
 HOPPER_API uint64_t hopper_sender_seq(const hopper_sender *snd);
 
 /* The highest sequence number up to which all records survive what options.survive says: with HOPPER_SURVIVE_POWER_LOSS
@@ -155,8 +157,9 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_wait_durable(hopper_sender *sn
 /* Say that SND sends for the producer ID (not 0), which numbers its records itself, increasing, from 1. *LASTP is the
  * highest number of it that the channel ever accepted, 0 when none was: after a crash the producer goes on behind it.
  * The channel remembers the number with the record, so it survives what the record survives; that of a record which
- * HOPPER_FULL_DROP_NEWEST dropped may be forgotten by a kill, and is then taken when it is sent again. Any number of senders may
- * send for one producer, as long as they keep its order. Blocks on file operations for a producer that is new.
+ * HOPPER_FULL_DROP_NEWEST dropped may be forgotten by a kill, and is then taken when it is sent again. Any number of
+ * senders may send for one producer, as long as they keep its order. Blocks on file operations for a producer that is
+ * new.
  *   HOPPER_OK, HOPPER_EINVAL (NULL, ID 0, or the channel survives nothing)
  *   HOPPER_EIO, HOPPER_ENOSPC  a new one could not be noted; hopper_sender_error()
  *   HOPPER_ENOMEM  the channel knows HOPPER_PRODUCERS_MAX others already */
@@ -211,12 +214,13 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_receive_batch(hopper_receiver 
                                                                 size_t max, uint64_t deadline_ns, size_t *countp);
 
 /* Acknowledge everything received so far without taking more: its views are no longer valid. Never blocks for senders.
- * In a channel that survives, what is acknowledged does not come again after a kill; after a power loss it may. Files that
- * hold nothing else are removed, which works on a full disk as well. */
+ * In a channel that survives, what is acknowledged does not come again after a kill; after a power loss it may. Files
+ * that hold nothing else are removed, which works on a full disk as well. */
 HOPPER_API void hopper_acknowledge(hopper_receiver *rcv);
 
-/* Acknowledge up to and including the record (or gap) with sequence number SEQ, for HOPPER_ACKNOWLEDGE_EXPLICIT. Views of
- * the last receive are no longer valid, also of records behind SEQ. Less than what is acknowledged already changes nothing.
+/* Acknowledge up to and including the record (or gap) with sequence number SEQ, for HOPPER_ACKNOWLEDGE_EXPLICIT. Views
+ * of the last receive are no longer valid, also of records behind SEQ. Less than what is acknowledged already changes
+ * nothing.
  *   HOPPER_OK
  *   HOPPER_EINVAL  RCV is NULL, SEQ was not received yet, or acknowledging is automatic */
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_acknowledge_until(hopper_receiver *rcv, uint64_t seq);

@@ -15,24 +15,25 @@ struct hopper_platform; /* <hopper/platform.h> */
  *   HOPPER_SURVIVE_POWER_LOSS   everything    every accepted    every accepted      one fdatasync for each group of
  *                                             record            record              senders (enum hopper_sync)
  *
- * "Accepted" means that a send returned HOPPER_OK. A channel opened again with the same value goes on where the one before
- * ended: what was not acknowledged is received again, in order, before what is new (enum hopper_acknowledge). */
+ * "Accepted" means that a send returned HOPPER_OK. A channel opened again with the same value goes on where the one
+ * before ended: what was not acknowledged is received again, in order, before what is new (enum hopper_acknowledge). */
 enum hopper_survive {
     HOPPER_SURVIVE_NOTHING    = 0, /* the directory is emptied of an earlier run's queue files at open */
     HOPPER_SURVIVE_CRASH      = 1, /* memory is a mapped file, preallocated at open; counts in disk_bytes, twice */
     HOPPER_SURVIVE_POWER_LOSS = 2  /* every record is in a queue file, and synced, before its send returns */
 };
 
-/* When a channel of HOPPER_SURVIVE_POWER_LOSS syncs its files. With the latter two a send returns when its record is in a
- * queue file, which survives a kill; what survives a power loss is told by hopper_durable_seq() and hopper_wait_durable(). */
+/* When a channel of HOPPER_SURVIVE_POWER_LOSS syncs its files. With the latter two a send returns when its record is in
+ * a queue file, which survives a kill; what survives a power loss is told by hopper_durable_seq() and
+ * hopper_wait_durable(). */
 enum hopper_sync {
     HOPPER_SYNC_GROUP    = 0, /* before a send returns; senders that come meanwhile share the next sync */
     HOPPER_SYNC_INTERVAL = 1, /* every sync_ms, by a thread of the channel */
     HOPPER_SYNC_DEMAND   = 2  /* when hopper_wait_durable() or hopper_flush() asks for it */
 };
 
-/* When a record that was received counts as done with. In a channel that survives, only then is its room given back, and
- * only what is not acknowledged comes again after a restart. */
+/* When a record that was received counts as done with. In a channel that survives, only then is its room given back,
+ * and only what is not acknowledged comes again after a restart. */
 enum hopper_acknowledge {
     HOPPER_ACKNOWLEDGE_AUTO     = 0, /* by the next receive (or hopper_acknowledge(), or closing after either) */
     HOPPER_ACKNOWLEDGE_EXPLICIT = 1  /* by hopper_acknowledge() and hopper_acknowledge_until() only */
@@ -80,7 +81,8 @@ struct hopper_item_type {
 /* Budgets are exact. `memory_bytes` bounds everything that a channel holds in memory: waiting records, bookkeeping,
  * codec state, blocks on their way to and from disk, and the weight of items. It is taken as one piece of address
  * space at open; pages are used as records come. `disk_bytes` bounds the sum of the sizes of all files that the channel
- * makes in its directory; files of others are not counted. A value of 0 means the default. Start from HOPPER_OPTIONS_INIT. */
+ * makes in its directory; files of others are not counted. A value of 0 means the default. Start from
+ * HOPPER_OPTIONS_INIT. */
 struct hopper_options {
     size_t size; /* set by the initialiser; do not touch */
 

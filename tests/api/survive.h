@@ -16,8 +16,8 @@
  * Each verb calls the library once, and requires that what comes out is what the model says: which record, its bytes,
  * whether it is marked as redelivered, and after each step the books (surv_books).
  *
- * A kill is an image: the files as they are at that moment, maps included, are put back after the run that is killed has
- * been closed in the usual way, so that nothing leaks and nothing that closing wrote counts.
+ * A kill is an image: the files as they are at that moment, maps included, are put back after the run that is killed
+ * has been closed in the usual way, so that nothing leaks and nothing that closing wrote counts.
  */
 #ifndef TESTS_SURVIVE_H
 #define TESTS_SURVIVE_H

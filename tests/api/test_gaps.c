@@ -225,8 +225,8 @@ static void write_small_frames(int count)
     ck_assert_uint_ge(stats.pending_disk, (uint64_t)count * 10);
 }
 
-/* The first place takes a frame's header away, so that the next is looked for; the second one costs its own frame and not
- * those before it, which one large read would have brought; after the long one the search is as close as before. */
+/* The first place takes a frame's header away, so that the next is looked for; the second one costs its own frame and
+ * not those before it, which one large read would have brought; after the long one the search is as close as before. */
 START_TEST(bad_places_do_not_cost_the_frames_between_them)
 {
     struct hopper_platform platform;
@@ -394,8 +394,9 @@ START_TEST(no_memory_or_descriptor_for_a_moment_is_told_and_loses_nothing)
 }
 END_TEST
 
-/* A write that failed and could not be removed leaves a file behind that holds nothing, and meanwhile smaller frames have
- * gone to the file before it. When that one is dropped, so are they: nothing was lost, all of it was the policy. */
+/* A write that failed and could not be removed leaves a file behind that holds nothing, and meanwhile smaller frames
+ * have gone to the file before it. When that one is dropped, so are they: nothing was lost, all of it was the
+ * policy. */
 START_TEST(what_went_to_the_file_before_a_failed_one_is_counted_as_dropped_with_it)
 {
     const struct fault_plan plan = { .kinds = FAULT_PWRITE | FAULT_UNLINK,
@@ -426,8 +427,8 @@ START_TEST(what_went_to_the_file_before_a_failed_one_is_counted_as_dropped_with_
 }
 END_TEST
 
-/* The receiver has read a frame of a file and is busy elsewhere; the file is dropped. On a full device its space is needed
- * at once, and a descriptor would keep it. */
+/* The receiver has read a frame of a file and is busy elsewhere; the file is dropped. On a full device its space is
+ * needed at once, and a descriptor would keep it. */
 START_TEST(a_receiver_that_is_busy_keeps_no_dropped_file_on_a_full_device)
 {
     struct hopper_stats stats;

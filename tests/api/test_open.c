@@ -410,8 +410,8 @@ START_TEST(clones_are_paid_from_the_memory_budget)
 }
 END_TEST
 
-/* All handles there may be, the ring used all round, blocks and buffers used: what was touched of the one piece of memory
- * and what the allocator gave are together no more than the budget (and the page that its end lies in). */
+/* All handles there may be, the ring used all round, blocks and buffers used: what was touched of the one piece of
+ * memory and what the allocator gave are together no more than the budget (and the page that its end lies in). */
 START_TEST(handles_and_touched_pages_together_stay_within_the_memory_budget)
 {
     hopper_sender *clones[5000];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Producers that number their records: what was sent twice comes once, and the channel knows the last number after a close
- * and after a kill, also when the records that told it are long gone.
+ * Producers that number their records: what was sent twice comes once, and the channel knows the last number after a
+ * close and after a kill, also when the records that told it are long gone.
  */
 #include <string.h>
 

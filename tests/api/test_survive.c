@@ -280,7 +280,8 @@ START_TEST(a_new_directory_and_an_empty_channel_report_themselves)
 }
 END_TEST
 
-/* A receiver has taken a block of which it has acknowledged a part, or nothing; younger blocks go to files; then the kill. */
+/* A receiver has taken a block of which it has acknowledged a part, or nothing; younger blocks go to files; then the
+ * kill. */
 START_TEST(a_block_in_the_receivers_hands_survives_while_younger_ones_are_written)
 {
     init(HOPPER_SURVIVE_CRASH, _i ? HOPPER_ACKNOWLEDGE_EXPLICIT : HOPPER_ACKNOWLEDGE_AUTO);

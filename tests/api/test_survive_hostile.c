@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels that survive, in directories that somebody else has been at, and on file systems that cannot do what is needed:
- * a clear refusal that changes nothing, or going on with what is good. And items, which are packed when they are sent.
+ * Channels that survive, in directories that somebody else has been at, and on file systems that cannot do what is
+ * needed: a clear refusal that changes nothing, or going on with what is good. And items, which are packed when they
+ * are sent.
  */
 #include "suite.h"
 #include "survive.h"
@@ -205,8 +206,9 @@ static void send_files(uint64_t files)
     } while (stats.disk_files < before + files);
 }
 
-/* Records are there before it is, behind the hole it makes, and behind the next; after closing and after a kill, in files
- * that are read, removed, and synced. None is missing, what is whose is seen, and nobody walks through the hole. */
+/* Records are there before it is, behind the hole it makes, and behind the next; after closing and after a kill, in
+ * files that are read, removed, and synced. None is missing, what is whose is seen, and nobody walks through the
+ * hole. */
 START_TEST(a_far_number_costs_nothing)
 {
     const uint64_t number = far_numbers[_i / FAR_KINDS / 2];

@@ -58,8 +58,8 @@ static int run_nonblocking(char **command)
     return run(command);
 }
 
-/* The kernel asks a listener about these calls, and the listener, which COMMAND inherits, never answers. A signal ends the
- * call with EINTR, and the library makes it again. */
+/* The kernel asks a listener about these calls, and the listener, which COMMAND inherits, never answers. A signal ends
+ * the call with EINTR, and the library makes it again. */
 static int run_on_dead_disk(char **command)
 {
 #if defined SECCOMP_FILTER_FLAG_NEW_LISTENER && defined SECCOMP_RET_USER_NOTIF && defined SYS_pwrite64

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How far the reader of a pipe is: what is called taken is what a reader that counts bytes has, to the record. A real pipe, a
- * reader that reads any number of bytes at any time, and beside it an array with the end of each record.
+ * How far the reader of a pipe is: what is called taken is what a reader that counts bytes has, to the record. A real
+ * pipe, a reader that reads any number of bytes at any time, and beside it an array with the end of each record.
  */
 #include "taken.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A user's program in C, compiled against the installed library: more goes in than memory holds, and comes out in order.
- * It also keeps the promise of the options struct: a program built with a shorter one, of an older release, still runs.
+ * A user's program in C, compiled against the installed library: more goes in than memory holds, and comes out in
+ * order. It also keeps the promise of the options struct: a program built with a shorter one, of an older release,
+ * still runs.
  *
  *     consumer DIR
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each level of crashes has a platform of its own: level 0 runs the scenario, level 1 recovers what a crash of it left,
- * level 2 what a crash of that recovery left. The library has no global state, so a recovery can run while the channel that
- * "crashed" is in the middle of a call; nothing is torn down or run twice.
+ * level 2 what a crash of that recovery left. The library has no global state, so a recovery can run while the channel
+ * that "crashed" is in the middle of a call; nothing is torn down or run twice.
  */
 #include "crash_run.h"
 
@@ -91,8 +91,8 @@ static void watch(struct crash_run *run)
     run->life.step_arg = run;
 }
 
-/* Open what is left at LEVEL and judge it. FROM: the disk under a kill, so that what is pending goes on to be; NULL: IMAGE
- * is all there is. */
+/* Open what is left at LEVEL and judge it. FROM: the disk under a kill, so that what is pending goes on to be; NULL:
+ * IMAGE is all there is. */
 static void recover(const struct crash_run *crashed, struct crash_disk *from, const struct crash_image *image,
                     uint64_t seed)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A scenario on a crash_disk, and after every call that changes the disk and after every call of the library: the process is
- * killed, and the power is cut in all the ways that are asked for; each time the library opens what is left, the ledger
- * judges what comes, and then sending, receiving and closing have to work. Some of these recoveries are watched in the same
- * way themselves: a crash during recovery. docs/durability.md has the rules.
+ * A scenario on a crash_disk, and after every call that changes the disk and after every call of the library: the
+ * process is killed, and the power is cut in all the ways that are asked for; each time the library opens what is left,
+ * the ledger judges what comes, and then sending, receiving and closing have to work. Some of these recoveries are
+ * watched in the same way themselves: a crash during recovery. docs/durability.md has the rules.
  */
 #ifndef TESTS_CRASH_RUN_H
 #define TESTS_CRASH_RUN_H

@@ -132,8 +132,8 @@ static void remember(struct ledger *ledger, const struct hopper_record *rec)
 }
 
 /* A gap for what was being written when the power was cut, with whole frames behind it: two frames that were not synced
- * reached the device in the other order. Or for what a failing device did not let the channel take back. Nothing in it was
- * promised. */
+ * reached the device in the other order. Or for what a failing device did not let the channel take back. Nothing in it
+ * was promised. */
 static bool is_torn(const struct judge *judge, const struct hopper_record *rec)
 {
     for (uint64_t i = 0; i < judge->ledger->count; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a channel that survives has promised so far, and the judge of what comes out after a crash: docs/durability.md, "What
- * must be true after recovery", O1 to O4.
+ * What a channel that survives has promised so far, and the judge of what comes out after a crash: docs/durability.md,
+ * "What must be true after recovery", O1 to O4.
  *
  * A message's counter (checker.h, producer 0) is its place in the ledger. The ledger is written at the moment a promise
  * begins or ends: an entry before its send is called, its fate when the send has returned.
@@ -85,7 +85,8 @@ void ledger_power_cut(struct ledger *ledger);
 /* FAULT: where to put what is wrong. FIRST_SEQ: what the recovery report promises to be the first. */
 void judge_begin(struct judge *judge, struct ledger *ledger, bool is_power_cut, uint64_t first_seq, char *fault);
 bool judge_take(struct judge *judge, const struct hopper_record *rec);
-/* All has been received: what was accepted and has not come is missing, or gone for good. The ledger goes on from here. */
+/* All has been received: what was accepted and has not come is missing, or gone for good. The ledger goes on from
+ * here. */
 bool judge_end(struct judge *judge);
 
 #endif

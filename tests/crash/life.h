@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One run of a channel that survives, from open to close or to a crash, with everything it promises put into a ledger. A
- * scenario is a function over it. Nothing here asserts: the first thing that is wrong is kept in life.fault, and every
- * step after it does nothing.
+ * One run of a channel that survives, from open to close or to a crash, with everything it promises put into a ledger.
+ * A scenario is a function over it. Nothing here asserts: the first thing that is wrong is kept in life.fault, and
+ * every step after it does nothing.
  */
 #ifndef TESTS_LIFE_H
 #define TESTS_LIFE_H
@@ -33,7 +33,8 @@ void life_init(struct life *life, struct ledger *ledger, const struct hopper_opt
                const struct hopper_platform *platform);
 
 void life_open(struct life *life);
-/* Take all that an earlier run left, as it has to be after a crash. In between it is acknowledged as the options say. */
+/* Take all that an earlier run left, as it has to be after a crash. In between it is acknowledged as the options
+ * say. */
 void life_recover(struct life *life, bool is_power_cut);
 
 void life_send(struct life *life, unsigned count, size_t len); /* one by one */
@@ -47,8 +48,8 @@ void life_wait_durable(struct life *life); /* all that was accepted */
 void life_close(struct life *life);
 void life_books(struct life *life); /* the books are true */
 
-/* For calls that are not here (numbers.c): the send of message COUNTER has returned ST; a call that is in the ledger already
- * has returned; the first fault is kept. */
+/* For calls that are not here (numbers.c): the send of message COUNTER has returned ST; a call that is in the ledger
+ * already has returned; the first fault is kept. */
 void life_sent(struct life *life, uint64_t counter, hopper_status st);
 void life_step(struct life *life);
 #define LIFE_FAIL(life, ...) (void)((life)->fault[0] || snprintf((life)->fault, sizeof(life)->fault, __VA_ARGS__))

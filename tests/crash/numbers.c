@@ -25,8 +25,8 @@ static uint64_t promised(const struct ledger *ledger, unsigned producer)
     return number;
 }
 
-/* May the channel say that it accepted this? Else the producer would leave it out, and nobody ever get it. Where records may
- * be lost, a number may survive its record, but only one before the end of what was found. */
+/* May the channel say that it accepted this? Else the producer would leave it out, and nobody ever get it. Where
+ * records may be lost, a number may survive its record, but only one before the end of what was found. */
 static bool is_accepted(const struct life *life, const struct ledger_entry *entry)
 {
     const struct ledger *ledger = life->ledger;

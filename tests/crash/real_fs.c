@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The crash scenarios on a real file system that is cut in the middle: tests/crash/real_fs.sh makes the images, this program
- * runs on them.
+ * The crash scenarios on a real file system that is cut in the middle: tests/crash/real_fs.sh makes the images, this
+ * program runs on them.
  *
  *     real_fs shutdown DEVICE MOUNTPOINT FSTYPE ROUNDS SEED [no-sync]
  *         In each round a channel in MOUNTPOINT is used, and before its N-th call that changes or syncs something the file

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- options, over crash_run.c's: POWER_LOSS, 128 KiB, files of 4 KiB, explicit acknowledgement, refuse when full ---- */
+/* ---- options, over crash_run.c's: POWER_LOSS, 128 KiB, files of 4 KiB, explicit acknowledgement, refuse when full
+ * ---- */
 
 static void set_power(struct hopper_options *options)
 {

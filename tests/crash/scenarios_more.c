@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios with producers that number their records, with items, and with syncs that come later. After each crash of one
- * with numbers the producers send again what they sent last (life_use()). */
+/* Scenarios with producers that number their records, with items, and with syncs that come later. After each crash of
+ * one with numbers the producers send again what they sent last (life_use()). */
 #include "scenarios_more.h"
 
 #include "items.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of the table of scenarios that stand in scenarios_more.c: producers' numbers, items, and syncs at intervals. */
+/* The parts of the table of scenarios that stand in scenarios_more.c: producers' numbers, items, and syncs at
+ * intervals. */
 #ifndef TESTS_SCENARIOS_MORE_H
 #define TESTS_SCENARIOS_MORE_H
 

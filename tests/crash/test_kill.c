@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kill -9 at random moments, on real files. A child opens the channel, takes what the child before left, then several
- * threads send and it receives and acknowledges; the parent kills it, and starts the next one in the same directory, for
- * many rounds. What each child promised stands in memory that it shares with the parent, so it survives the child as a log
- * on another disk would. Every child first judges what the one before left:
+ * threads send and it receives and acknowledges; the parent kills it, and starts the next one in the same directory,
+ * for many rounds. What each child promised stands in memory that it shares with the parent, so it survives the child
+ * as a log on another disk would. Every child first judges what the one before left:
  *   - what was accepted and not acknowledged comes, under the sequence number that its send was told
  *   - nothing acknowledged comes again, nothing comes twice, nothing comes that nobody sent; no gap
  *   - each sender's messages in its order
@@ -383,8 +383,8 @@ static void sleep_us(uint64_t us)
     nanosleep(&ts, NULL);
 }
 
-/* One child, to its end. What the parent waits for is the child's own word, or a random time: when the kill comes is the
- * one thing here that must not be known. */
+/* One child, to its end. What the parent waits for is the child's own word, or a random time: when the kill comes is
+ * the one thing here that must not be known. */
 static bool run_round(const char *dir, const struct hopper_options *options, struct rng *rng)
 {
     const bool in_peace = rng_below(rng, 12) == 0, early = rng_below(rng, 6) == 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine of the crash tests itself, tried on a toy: a log in two files and an acknowledged position, written straight
- * to the table of a crash_disk. Written with care it survives every state; with one sync left out, with a record believed
- * without a checksum, with an order turned round, or on a disk that lies, a state must be found that loses or invents
- * something. A machine that finds nothing in these proves nothing elsewhere.
+ * The machine of the crash tests itself, tried on a toy: a log in two files and an acknowledged position, written
+ * straight to the table of a crash_disk. Written with care it survives every state; with one sync left out, with a
+ * record believed without a checksum, with an order turned round, or on a disk that lies, a state must be found that
+ * loses or invents something. A machine that finds nothing in these proves nothing elsewhere.
  */
 #include "crash_disk.h"
 

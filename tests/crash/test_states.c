@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every scenario under both profiles of the disk, crashed after every call; and canaries: the same on disks that do not keep
- * their word, which must be found out. Each job is a process of its own, as many at a time as HOPPER_CRASH_JOBS says (2).
+ * Every scenario under both profiles of the disk, crashed after every call; and canaries: the same on disks that do not
+ * keep their word, which must be found out. Each job is a process of its own, as many at a time as HOPPER_CRASH_JOBS
+ * says (2).
  *
  *   HOPPER_CRASH_SAMPLES=N   states for each point; the time it takes grows with it (nightly: 300)
  *   HOPPER_CRASH_EVERY=N     one point in N, drawn (1: all)
@@ -22,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* States for each point, and of how many points one is tried. Sanitizers make each state cost ten times as much; races, which
- * TSan looks for, are not this test's business: nearly all of it is one thread. */
+/* States for each point, and of how many points one is tried. Sanitizers make each state cost ten times as much; races,
+ * which TSan looks for, are not this test's business: nearly all of it is one thread. */
 #if defined __SANITIZE_THREAD__
 #define THREADS_CHECKED
 #elif defined __SANITIZE_ADDRESS__

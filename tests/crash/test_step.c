@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A kill at every single instruction of a send, a batch, a receive with its acknowledgement, an overflow, a flush, a close.
- * The child is single-stepped; a process that is stopped leaves exactly what it would leave if it were killed there: what is
- * in the page cache. So after each instruction that has changed the mapped memory, made a system call, or after which the
- * ledger promises more, the parent copies the directory into a platform_mem, opens it there and judges what comes.
+ * A kill at every single instruction of a send, a batch, a receive with its acknowledgement, an overflow, a flush, a
+ * close. The child is single-stepped; a process that is stopped leaves exactly what it would leave if it were killed
+ * there: what is in the page cache. So after each instruction that has changed the mapped memory, made a system call,
+ * or after which the ledger promises more, the parent copies the directory into a platform_mem, opens it there and
+ * judges what comes.
  *
- * With TSan, which makes of each instruction some ten, and whose races are not this test's business, a sample: the beginning
- * of each section, in which the child is looked at only every so many instructions. Elsewhere all of it, after each.
+ * With TSan, which makes of each instruction some ten, and whose races are not this test's business, a sample: the
+ * beginning of each section, in which the child is looked at only every so many instructions. Elsewhere all of it,
+ * after each.
  *
  *   HOPPER_STEP_EVERY=N    look after every N-th instruction
  *   HOPPER_STEP_ONLY=NAME  this section only

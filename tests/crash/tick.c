@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See tick.h. The thread waits at a condition until the interval is over or somebody signals it, so it is signalled. Every
- * crash during what it does then is tried by the thread itself, in its calls of the disk; the caller only looks at
- * hopper_durable_seq() and leaves everything else alone. */
+/* See tick.h. The thread waits at a condition until the interval is over or somebody signals it, so it is signalled.
+ * Every crash during what it does then is tried by the thread itself, in its calls of the disk; the caller only looks
+ * at hopper_durable_seq() and leaves everything else alone. */
 #include "tick.h"
 
 #include "channel.h"

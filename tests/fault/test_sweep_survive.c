@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As test_sweep, for channels that survive: every call that a scenario makes is failed in turn, once, for a while and for
- * ever, and then, in turn,
+ * As test_sweep, for channels that survive: every call that a scenario makes is failed in turn, once, for a while and
+ * for ever, and then, in turn,
  *   - the device is well again: the channel goes on, and everything accepted comes, in this run or after closing
  *   - the process is killed, or the power is cut: what is left is recovered and judged by the ledger of tests/crash
  * And the same for the calls of a recovery: an open that fails has changed nothing that the next one would miss.

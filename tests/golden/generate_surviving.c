@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the golden directories of queues that survive: `generate_surviving DIR` makes DIR/CASE/ with queue files and STATE for each
- * case, and DIR/README.md. Made from the pure modules of lib/ (frame, state), byte for byte the same everywhere; MEMORY is
- * not among them, as it is in the byte order of the machine and counts in its boot only.
+ * Writes the golden directories of queues that survive: `generate_surviving DIR` makes DIR/CASE/ with queue files and
+ * STATE for each case, and DIR/README.md. Made from the pure modules of lib/ (frame, state), byte for byte the same
+ * everywhere; MEMORY is not among them, as it is in the byte order of the machine and counts in its boot only.
  *
- * All begin as the same queue, of HOPPER_SURVIVE_POWER_LOSS: files 3 to 5, records 11 to 34, 11 and 12 acknowledged, two
- * dropped by policy in between; then a case changes something. `expect` beside the files is what hopper-queue says, and
- * tests/cli/queue_golden.tap compares.
+ * All begin as the same queue, of HOPPER_SURVIVE_POWER_LOSS: files 3 to 5, records 11 to 34, 11 and 12 acknowledged,
+ * two dropped by policy in between; then a case changes something. `expect` beside the files is what hopper-queue says,
+ * and tests/cli/queue_golden.tap compares.
  */
 #include <errno.h>
 #include <inttypes.h>

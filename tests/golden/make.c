@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The valid golden files. A channel writes to disk only what finds no room in memory, and how much room there is
  * depends on the machine; so each channel of bytes first fills its memory to the last byte, always with six records,
- * and what is sent after them overflows, from sequence number 7 on. Items say that they weigh more than memory holds, and
- * overflow from the first on. Files are taken from the simulated disk before the channel is closed, as closing removes
- * them. */
+ * and what is sent after them overflows, from sequence number 7 on. Items say that they weigh more than memory holds,
+ * and overflow from the first on. Files are taken from the simulated disk before the channel is closed, as closing
+ * removes them. */
 #include "golden.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scenarios of a channel that survives a power loss: senders stage their records, one of them writes and syncs for all, and
- * each returns when its own are on the device. A wakeup that is lost, a round that is run by nobody or by two, a record that
- * is told to be accepted and is not: all of them show here.
+ * Scenarios of a channel that survives a power loss: senders stage their records, one of them writes and syncs for all,
+ * and each returns when its own are on the device. A wakeup that is lost, a round that is run by nobody or by two, a
+ * record that is told to be accepted and is not: all of them show here.
  */
 #include <errno.h>
 
@@ -103,7 +103,8 @@ static void commit_full_of_big(void)
     rig_finish();
 }
 
-/* The file of the small record is kept for more like it; the largest record that is ever taken has no room beside it. */
+/* The file of the small record is kept for more like it; the largest record that is ever taken has no room beside
+ * it. */
 static void send_small_and_largest(struct rig_sender *s)
 {
     rig_send_ok(s, 300);

@@ -2,8 +2,9 @@
 /*
  * Random lives of channels that survive, in one thread, beside the model of survive.h: sends one by one and in batches,
  * receives, acknowledgements in every place, flushes, waits for durability, a device that fails or is full for a while;
- * and again and again the channel is closed or killed and opened with other budgets, another compression, another policy,
- * another way of acknowledging and syncing. After each step what came out, the books and the budgets must be the model's.
+ * and again and again the channel is closed or killed and opened with other budgets, another compression, another
+ * policy, another way of acknowledging and syncing. After each step what came out, the books and the budgets must be
+ * the model's.
  *
  * HOPPER_TEST_STEPS sets how many steps, HOPPER_TEST_SEED repeats a run.
  */
@@ -145,8 +146,8 @@ static void step_flush(void)
     require_status(st == HOPPER_OK || is_failing || st == HOPPER_EFULL, "flush", st);
 }
 
-/* The device refuses writes, or syncs, for a while, or is full. Cutting files back always works, so that what was refused
- * stays refused. */
+/* The device refuses writes, or syncs, for a while, or is full. Cutting files back always works, so that what was
+ * refused stays refused. */
 static void step_fault(void)
 {
     static const int errors[]    = { ENOSPC, EIO, EDQUOT };

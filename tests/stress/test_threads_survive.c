@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many threads on channels that survive: a crowd of senders, one that looks at the books, flushes and waits for durability,
- * and a receiver that acknowledges now and then; with each way of surviving and of syncing. Every record comes once, in each
- * sender's order; then the channel is closed with some of it unacknowledged, and exactly that comes again. Meant to be run
- * under TSan as well. HOPPER_TEST_ROUNDS sets how many rounds, HOPPER_TEST_SEED repeats the settings (not the timing).
+ * Many threads on channels that survive: a crowd of senders, one that looks at the books, flushes and waits for
+ * durability, and a receiver that acknowledges now and then; with each way of surviving and of syncing. Every record
+ * comes once, in each sender's order; then the channel is closed with some of it unacknowledged, and exactly that comes
+ * again. Meant to be run under TSan as well. HOPPER_TEST_ROUNDS sets how many rounds, HOPPER_TEST_SEED repeats the
+ * settings (not the timing).
  */
 #include "crowd.h"
 #include "platform_mem.h"

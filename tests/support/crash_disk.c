@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of crash_disk: each call goes to platform_mem, which is what the system shows, and leaves a note of what the
- * device does not have yet. A write leaves one unit for each sector it touched, holding the whole sector as it is seen
- * then, and units for the sizes that the file may have meanwhile; a change of a name leaves one unit. Syncs apply the units
- * that they cover to the durable tree. What is stored through a shared map is found by comparing pages.
+ * The table of crash_disk: each call goes to platform_mem, which is what the system shows, and leaves a note of what
+ * the device does not have yet. A write leaves one unit for each sector it touched, holding the whole sector as it is
+ * seen then, and units for the sizes that the file may have meanwhile; a change of a name leaves one unit. Syncs apply
+ * the units that they cover to the durable tree. What is stored through a shared map is found by comparing pages.
  */
 #include "crash_impl.h"
 #include "mem_impl.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A disk that knows what a crash may leave of it: platform_mem with, for each file and name, what is on the device beside
- * what the system shows. docs/durability.md, "The model", has the rules; L1 to L5 in here are its names for them.
+ * A disk that knows what a crash may leave of it: platform_mem with, for each file and name, what is on the device
+ * beside what the system shows. docs/durability.md, "The model", has the rules; L1 to L5 in here are its names for
+ * them.
  *
  *     struct crash_disk *disk = crash_disk_new(mem, NULL, CRASH_STRICT);
  *     options.platform = crash_disk_table(disk);
@@ -11,8 +12,8 @@
  *         crash_disk_killed(disk, image);                // or what is left when only the process is killed
  *             crash_image_load(image, other_mem); hopper_open() there ...
  *
- * What was written, cut, named or removed and not yet synced is a list of pending units; a state is the durable image with
- * some of them applied. One thread at a time looks; calls of the table may come from several.
+ * What was written, cut, named or removed and not yet synced is a list of pending units; a state is the durable image
+ * with some of them applied. One thread at a time looks; calls of the table may come from several.
  */
 #ifndef TESTS_CRASH_DISK_H
 #define TESTS_CRASH_DISK_H
@@ -46,22 +47,22 @@ enum crash_lie {
 struct crash_disk;
 struct crash_image;
 
-/* Over MEM, into which START has been loaded; all of it is durable. START NULL: MEM is new and empty, it gets CRASH_ROOT and
- * nothing in it. MEM stays the caller's and must outlive the disk. Never NULL. */
+/* Over MEM, into which START has been loaded; all of it is durable. START NULL: MEM is new and empty, it gets
+ * CRASH_ROOT and nothing in it. MEM stays the caller's and must outlive the disk. Never NULL. */
 struct crash_disk *crash_disk_new(struct mem_platform *mem, const struct crash_image *start,
                                   enum crash_profile profile);
 void crash_disk_free(struct crash_disk *disk); /* NULL is fine */
-/* The same disk, as it is seen and with what is pending, under the process that comes after a kill: over MEM, which is new or
- * reset. FROM stays as it is. */
+/* The same disk, as it is seen and with what is pending, under the process that comes after a kill: over MEM, which is
+ * new or reset. FROM stays as it is. */
 struct crash_disk *crash_disk_after_kill(struct crash_disk *from, struct mem_platform *mem, uint64_t seed);
 const struct hopper_platform *crash_disk_table(struct crash_disk *disk);
 
-/* LOOK is called, with the disk's mutex held, after each call that changed or synced something. It must not use the table
- * of this disk. NULL: nobody looks. */
+/* LOOK is called, with the disk's mutex held, after each call that changed or synced something. It must not use the
+ * table of this disk. NULL: nobody looks. */
 void crash_disk_watch(struct crash_disk *disk, void (*look)(void *arg), void *arg);
 void crash_disk_lie(struct crash_disk *disk, enum crash_lie lie);
-/* The AT-th sync from now on, and COUNT - 1 after it, fail with EIO: what was pending for the file stays pending for ever,
- * whatever later syncs say (L5). */
+/* The AT-th sync from now on, and COUNT - 1 after it, fail with EIO: what was pending for the file stays pending for
+ * ever, whatever later syncs say (L5). */
 void crash_disk_fail_syncs(struct crash_disk *disk, uint64_t at, uint64_t count);
 
 uint64_t crash_disk_calls(const struct crash_disk *disk);       /* that changed or synced something, so far */
@@ -76,8 +77,8 @@ struct crash_how {
     unsigned samples;    /* beyond: about so many states, half of them systematic, half drawn; 0: all systematic ones */
 };
 
-/* Call EACH with every state that HOW asks for, until it returns false. IMAGE is valid during the call. Returns how many
- * were made. For use in LOOK, or while no call of the table is under way. */
+/* Call EACH with every state that HOW asks for, until it returns false. IMAGE is valid during the call. Returns how
+ * many were made. For use in LOOK, or while no call of the table is under way. */
 uint64_t crash_disk_each_state(struct crash_disk *disk, const struct crash_how *how,
                                bool (*each)(void *arg, const struct crash_image *image), void *arg);
 
@@ -89,8 +90,8 @@ void crash_image_free(struct crash_image *image); /* NULL is fine */
 
 uint64_t crash_image_hash(const struct crash_image *image);
 bool crash_image_is_power_cut(const struct crash_image *image);
-/* Put everything into MEM, which is new or reset; a machine that was started as often as the image says. Its random numbers
- * come from SEED. */
+/* Put everything into MEM, which is new or reset; a machine that was started as often as the image says. Its random
+ * numbers come from SEED. */
 void crash_image_load(const struct crash_image *image, struct mem_platform *mem, uint64_t seed);
 /* One line for each file to stdout, and the files themselves into the real directory DIR unless that is NULL. */
 void crash_image_dump(const struct crash_image *image, const char *dir);

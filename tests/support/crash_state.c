@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What may be left: from the durable tree of a crash_disk and a choice of its pending units an image is made, and loaded
- * into a fresh platform_mem for the library to be opened there.
+ * What may be left: from the durable tree of a crash_disk and a choice of its pending units an image is made, and
+ * loaded into a fresh platform_mem for the library to be opened there.
  *
- * With few units every subset is made. With many: none, all; the first k, all but one, one only (these find what forgets
- * one sync); groups by kind, by file, all but one call; and subsets drawn with a bias that changes from draw to draw. Drawn
- * ones may also have a sector torn at a byte, or garbage where a file has grown and its data has not come.
+ * With few units every subset is made. With many: none, all; the first k, all but one, one only (these find what
+ * forgets one sync); groups by kind, by file, all but one call; and subsets drawn with a bias that changes from draw to
+ * draw. Drawn ones may also have a sector torn at a byte, or garbage where a file has grown and its data has not come.
  */
 #include "crash_impl.h"
 #include "mem_impl.h"

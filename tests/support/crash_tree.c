@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files and names as a device holds them: numbered inodes, entries that name them, and the units that change both. A unit
- * that cannot apply (the name it is about is not there, or names another inode) changes nothing: so any subset of units
- * gives a tree that some order of writing could have left.
+ * Files and names as a device holds them: numbered inodes, entries that name them, and the units that change both. A
+ * unit that cannot apply (the name it is about is not there, or names another inode) changes nothing: so any subset of
+ * units gives a tree that some order of writing could have left.
  */
 #include "crash_impl.h"
 #include "mem_disk.h"

@@ -37,7 +37,8 @@ bool crowd_start(struct crowd *crowd, unsigned count, const struct crowd_member 
 /* Wait for all. HOPPER_OK, or the first other thing that ended one. */
 hopper_status crowd_join(struct crowd *crowd);
 
-/* A thread that waits for all, and then tells whoever else holds a sender to end: the end of the stream comes after both. */
+/* A thread that waits for all, and then tells whoever else holds a sender to end: the end of the stream comes after
+ * both. */
 struct crowd_watch {
     struct crowd *crowd;
     atomic_bool *is_to_stop; /* set when all have ended */

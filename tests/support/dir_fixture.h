@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A directory on a platform in memory, as a checked fixture: for tests of modules that are given file operations and the
- * descriptor of a directory. Nothing may have leaked at the end.
+ * A directory on a platform in memory, as a checked fixture: for tests of modules that are given file operations and
+ * the descriptor of a directory. Nothing may have leaked at the end.
  */
 #ifndef TESTS_DIR_FIXTURE_H
 #define TESTS_DIR_FIXTURE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The scan of one file: lengths that only just fit into 32 bits. The file is made up by the functions that read it, because
- * no disk here is that large. */
+/* The scan of one file: lengths that only just fit into 32 bits. The file is made up by the functions that read it,
+ * because no disk here is that large. */
 #include "file_scan.h"
 
 #include <errno.h>

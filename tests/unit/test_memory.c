@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* MEMORY, the writing side and the reading one: a run that is killed is read as it was; whatever else stands in the file is
- * refused or bounded; ring entries that may be anything are walked without a step beside them; and what is put in order for
- * the next run agrees with a plain list of sequence numbers. */
+/* MEMORY, the writing side and the reading one: a run that is killed is read as it was; whatever else stands in the
+ * file is refused or bounded; ring entries that may be anything are walked without a step beside them; and what is put
+ * in order for the next run agrees with a plain list of sequence numbers. */
 #include "memory_old.h"
 
 #include <errno.h>
@@ -301,8 +301,8 @@ END_TEST
 
 /* ---- blocks beside the ring ---- */
 
-/* The receiver had 10; 11 to 19 are before the ring, which has 20, then 21 to 30 and 31 to 35 elsewhere, 36 and 37; what
- * is behind has no end. */
+/* The receiver had 10; 11 to 19 are before the ring, which has 20, then 21 to 30 and 31 to 35 elsewhere, 36 and 37;
+ * what is behind has no end. */
 static size_t put_places(unsigned char *bytes)
 {
     size_t at = put(bytes, HPR_PLACE_RECORD, 3, 0);

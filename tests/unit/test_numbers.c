@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The next file number of a directory: always the right one, and few looks into the directory, whatever the numbers are. */
+/* The next file number of a directory: always the right one, and few looks into the directory, whatever the numbers
+ * are. */
 #include "numbers.h"
 
 #include <errno.h>

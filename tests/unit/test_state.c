@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* STATE: what is written comes back; of two slots the newer good one holds; a torn or damaged slot costs that one only; sums
- * that make no sense are not believed, whatever the checksum says. */
+/* STATE: what is written comes back; of two slots the newer good one holds; a torn or damaged slot costs that one only;
+ * sums that make no sense are not believed, whatever the checksum says. */
 #include "state.h"
 
 #include <errno.h>
