@@ -32,7 +32,7 @@ dist_man_MANS += docs/hopper-cat.1
 # ---- tests: the pure modules alone, and the program from a shell
 
 if HAVE_CHECK
-cli_tests = tests/cli/test_lines tests/cli/test_report tests/cli/test_sizes tests/cli/test_taken
+cli_tests = tests/cli/test_lines tests/cli/test_report tests/cli/test_room tests/cli/test_sizes tests/cli/test_taken
 check_PROGRAMS += $(cli_tests)
 TESTS += $(cli_tests)
 CLI_TEST_CPPFLAGS = $(API_CPPFLAGS) -I$(top_srcdir)/cli
@@ -44,6 +44,9 @@ tests_cli_test_lines_LDADD = $(CLI_TEST_LIBS)
 tests_cli_test_report_SOURCES = tests/cli/test_report.c cli/books.c cli/progress.c
 tests_cli_test_report_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_cli_test_report_LDADD = $(CLI_TEST_LIBS)
+tests_cli_test_room_SOURCES = tests/cli/test_room.c cli/room.c
+tests_cli_test_room_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/cli
+tests_cli_test_room_LDADD = $(UNIT_LIBS)
 tests_cli_test_sizes_SOURCES = tests/cli/test_sizes.c cli/sizes.c
 tests_cli_test_sizes_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_cli_test_sizes_LDADD = $(CLI_TEST_LIBS)
