@@ -128,6 +128,7 @@ start() {
     shift
     rm -f "$name.in" "$name.out"
     mkfifo "$name.in" "$name.out"
+    : >"$name.err" # what an earlier one has said must not be waited for: the new one is opened after the pipes
     set -m
     "$@" <"$name.in" >"$name.out" 2>"$name.err" &
     pid=$!
