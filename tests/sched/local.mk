@@ -86,6 +86,7 @@ check_LIBRARIES += %D%/libhopper_sched.a
 	%D%/scenarios.c %D%/scenarios.h \
 	%D%/scenarios_close.c \
 	%D%/scenarios_commit.c \
+	%D%/scenarios_survive.c \
 	%D%/scenarios_disk.c \
 	%D%/scenarios_full.c \
 	%D%/scenarios_memory.c

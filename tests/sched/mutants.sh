@@ -201,6 +201,23 @@ mutant round_takes_late_ones_for_done commit.c \
     'if \(w->seq >= ch->next_seq && st == HOPPER_OK\)' \
     'if (0)'
 
+# ---- channels that survive: the receiver makes room
+mutant nobody_asks_for_room admit.c \
+    'hpr_dir_want_room_locked\(&ch->dir, ch->spill.end_seq\);' \
+    ''
+mutant room_is_asked_for_silently admit.c \
+    'hpr_admit_show_receiver\(ch\); /\* who may have to make the room \*/' \
+    ''
+mutant wish_for_room_is_not_seen_late settle.c \
+    'if \(seq \+ 1 >= atomic_load\(&ch->dir.removable_seq\)\)' \
+    'if (!ch->dir.wants_room && seq + 1 >= atomic_load(&ch->dir.removable_seq))'
+mutant acknowledged_ring_is_kept settle.c \
+    'hpr_deque_give_back_to\(&ch->deque, rcv->kept_from.pos\);' \
+    ''
+mutant acknowledged_block_is_kept settle.c \
+    'free_held\(rcv\);\s+if \(seq \+ 1' \
+    'if (seq + 1'
+
 # ---- the books
 mutant books_pass_over_due stats.c \
     'hpr_mutex_lock\(&ch->deque.back\);\s+fill_records\(ch, &s\);' \

@@ -52,9 +52,11 @@ void rig_open(const struct rig_options *o)
     options.memory_bytes     = o->survive ? HOPPER_MEMORY_BYTES_MIN_SURVIVE : HOPPER_MEMORY_BYTES_MIN;
     options.disk_bytes       = HOPPER_DISK_BYTES_MIN + (o->survive ? KEPT_BYTES : 0);
     if (o->memory_bytes > 0) options.memory_bytes = o->memory_bytes;
+    if (o->survive == HOPPER_SURVIVE_CRASH) options.disk_bytes += 2 * options.memory_bytes;
     if (o->disk_bytes > 0) options.disk_bytes = o->disk_bytes;
     options.survive          = o->survive;
     options.sync             = o->sync;
+    options.acknowledge      = o->acknowledge;
     rig.room_kept            = o->survive ? KEPT_BYTES / 2 : 0;
     options.file_bytes       = o->file_bytes ? o->file_bytes : 16384;
     options.record_bytes_max = o->record_bytes_max;

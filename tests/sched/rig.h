@@ -42,8 +42,9 @@ struct rig_options {
     uint64_t record_bytes_max; /* 0: the library's default, a quarter of memory_bytes */
     uint32_t when_full;        /* enum hopper_when_full; 0: block */
     uint32_t compression;      /* 0: not compressed */
-    uint32_t survive;          /* enum hopper_survive: nothing or power loss; then the least budgets are larger */
+    uint32_t survive;          /* enum hopper_survive; then the least budgets are larger */
     uint32_t sync;             /* enum hopper_sync */
+    uint32_t acknowledge;      /* enum hopper_acknowledge */
     const struct hopper_item_type *item_type;
 };
 

@@ -25,6 +25,7 @@ static struct {
     struct hopper_platform table;
     char path[100]; /* of the channel */
     char disk;      /* the object that steps are on */
+    void *mapped;   /* MEMORY, of a channel that survives kills */
     pthread_mutex_t event_lock;
     pthread_cond_t event_cond;
     bool event_is_open;
@@ -200,16 +201,27 @@ bool rig_platform_event_is_set(int fd)
 
 static void *rp_map(void *ctx, int fd, size_t bytes)
 {
-    (void)ctx;
-    if (fd >= 0) sched_fail("a file is mapped: not simulated here");
-    return calloc(1, bytes);
+    if (fd < 0) return calloc(1, bytes);
+    changes("map");
+    rp.mapped = rp.inner.map(ctx, fd, bytes);
+    return rp.mapped;
 }
 
 static int rp_unmap(void *ctx, void *addr, size_t bytes)
 {
-    (void)ctx, (void)bytes;
-    free(addr);
-    return 0;
+    if (addr != rp.mapped) {
+        free(addr);
+        return 0;
+    }
+    changes("unmap");
+    rp.mapped = NULL;
+    return rp.inner.unmap(ctx, addr, bytes);
+}
+
+static int rp_sync_map(void *ctx, void *addr, size_t bytes)
+{
+    changes("sync_map");
+    return rp.inner.sync_map(ctx, addr, bytes);
 }
 
 static uint64_t rp_monotonic_ns(void *ctx)
@@ -257,6 +269,7 @@ static void replace_io(struct hopper_io *io)
     io->lock        = rp_lock;
     io->map         = rp_map;
     io->unmap       = rp_unmap;
+    io->sync_map    = rp_sync_map;
     io->event_open  = rp_event_open;
     io->event_set   = rp_event_set;
     io->event_clear = rp_event_clear;

@@ -54,6 +54,13 @@ extern const struct sched_scenario scenario_deadline_receive;
 extern const struct sched_scenario scenario_event;
 extern const struct sched_scenario scenario_event_overflow;
 
+/* scenarios_survive.c: memory in a file, acknowledgement */
+extern const struct sched_scenario scenario_survive_2x2;
+extern const struct sched_scenario scenario_survive_acknowledge;
+extern const struct sched_scenario scenario_survive_acknowledge_late;
+extern const struct sched_scenario scenario_survive_full_of_small;
+extern const struct sched_scenario scenario_survive_full;
+
 /* scenarios_commit.c: sends that share a sync */
 extern const struct sched_scenario scenario_commit_pair;
 extern const struct sched_scenario scenario_commit_three;

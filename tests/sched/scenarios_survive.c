@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scenarios of a channel that survives a kill: the ring is in a file, what the receiver has stays in it until it is
+ * acknowledged, and the receiver is the one who removes queue files. So a sender may wait for an acknowledgement, be it for
+ * room in the ring, for a block that was handed out, or for a file; and each of these is another way to be missed.
+ */
+#include "scenarios.h"
+
+static void open_channel(unsigned senders, uint32_t acknowledge)
+{
+    rig_open(&(struct rig_options){ .senders = senders, .survive = HOPPER_SURVIVE_CRASH, .acknowledge = acknowledge });
+}
+
+static size_t largest(void)
+{
+    struct hopper_stats stats = HOPPER_STATS_INIT;
+
+    SCHED_CHECK(hopper_sender_stats(rig_sender(0)->snd, &stats) == HOPPER_OK);
+    return (size_t)stats.record_bytes_max;
+}
+
+/* ---- through the ring ---- */
+
+static void send_two(struct rig_sender *s)
+{
+    rig_send_ok(s, 40);
+    rig_send_ok(s, 100);
+    rig_close_sender(s);
+}
+
+static void survive_2x2(void)
+{
+    open_channel(2, HOPPER_ACKNOWLEDGE_AUTO);
+    rig_start_all(send_two);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- the ring is full of what was received and not acknowledged ---- */
+
+static void send_ring(struct rig_sender *s)
+{
+    rig_send_ok(s, RIG_RING_LEN);
+    rig_send_ok(s, 40);
+    rig_close_sender(s);
+}
+
+static void survive_acknowledge(void)
+{
+    open_channel(1, HOPPER_ACKNOWLEDGE_EXPLICIT);
+    rig_fill_all(40);
+    rig_start_all(send_ring);
+    rig_close_first();
+    while (rig_receive(HOPPER_FOREVER) == HOPPER_OK) rig_acknowledge();
+    SCHED_CHECK(rig.is_at_end);
+    rig_finish();
+}
+
+/* The same: all of it is in the receiver's hands when the sender comes, and the acknowledgement may come before it waits. */
+static void survive_acknowledge_late(void)
+{
+    open_channel(1, HOPPER_ACKNOWLEDGE_EXPLICIT);
+    rig_fill_all(40);
+    while (rig_receive(HOPPER_NOW) == HOPPER_OK) continue;
+    rig_start_all(send_ring);
+    rig_close_first();
+    rig_acknowledge();
+    while (rig_receive(HOPPER_FOREVER) == HOPPER_OK) rig_acknowledge();
+    SCHED_CHECK(rig.is_at_end);
+    rig_finish();
+}
+
+/* ---- the disk is full of what the receiver has had ---- */
+
+static size_t big_len;
+
+static void send_small_and_largest(struct rig_sender *s)
+{
+    rig_send_ok(s, 12000); /* larger than a block: it has a file, which is kept for more */
+    rig_send_ok(s, big_len);
+    rig_close_sender(s);
+}
+
+static void survive_full_of_small(void)
+{
+    rig_open(&(struct rig_options){ .senders = 1, .survive = HOPPER_SURVIVE_CRASH, .record_bytes_max = RIG_LEN_MAX });
+    big_len = largest();
+    rig_fill_ring();
+    rig_start_all(send_small_and_largest);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* ---- full, with two senders and what goes through all of it ---- */
+
+static void send_mixed(struct rig_sender *s)
+{
+    rig_send_ok(s, RIG_RING_LEN);
+    rig_send_ok(s, 700);
+    rig_close_sender(s);
+}
+
+static void survive_full(void)
+{
+    open_channel(2, HOPPER_ACKNOWLEDGE_AUTO);
+    rig_fill_all(600);
+    rig_start_all(send_mixed);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* clang-format off */
+#define PLANS(dfs_bound, random_) \
+    { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = SCHED_TIMEOUTS_NEVER }, \
+      { .mode = SCHED_RANDOM, .schedules = random_, .timeouts = SCHED_TIMEOUTS_NEVER, .spurious = 1 }, \
+      { .mode = SCHED_PCT, .schedules = random_, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
+/* clang-format on */
+
+const struct sched_scenario scenario_survive_2x2         = { "survive_2x2", survive_2x2, SCHED_CLEAN, PLANS(2, 500) };
+const struct sched_scenario scenario_survive_acknowledge = { "survive_acknowledge", survive_acknowledge, SCHED_CLEAN,
+                                                             PLANS(1, 200) };
+const struct sched_scenario scenario_survive_acknowledge_late = { "survive_acknowledge_late", survive_acknowledge_late,
+                                                                  SCHED_CLEAN, PLANS(1, 200) };
+const struct sched_scenario scenario_survive_full_of_small    = { "survive_full_of_small", survive_full_of_small,
+                                                                  SCHED_CLEAN, PLANS(1, 200) };
+const struct sched_scenario scenario_survive_full = { "survive_full", survive_full, SCHED_CLEAN, PLANS(1, 200) };
