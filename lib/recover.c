@@ -295,6 +295,7 @@ static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uin
     if (st != HOPPER_OK) return st;
     found->report.scanned_bytes += s.bytes;
     found->end_seq = hpr_max_u64(found->end_seq, hpr_max_u64(s.end_seq, look.header.first_seq));
+    found->frames_end = hpr_max_u64(found->frames_end, s.end_seq);
     if (s.end_seq > 0) found->end_dropped_total = hpr_max_u64(found->end_dropped_total, s.dropped_total);
     if (is_newest) dir->end = (struct hpr_dir_end){ .number = number, .bytes = s.bytes, .first_seq = s.first_seq };
     *is_endp = look.verdict == HPR_FILE_OURS && !s.lacks_table;

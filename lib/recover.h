@@ -14,6 +14,7 @@ struct hpr_found {
     bool has_files;
     uint64_t raw_max;           /* bytes that the largest frame still wanted makes, if more than RAW_HELD; else that */
     uint64_t end_seq;           /* behind the last record in files; 0: no file tells */
+    uint64_t frames_end;        /* the same of the frames that were seen: what follows in files may have been dropped */
     uint64_t end_dropped_total; /* there */
     bool may_be_torn;           /* the machine may have stopped while the last file was written */
     bool has_state;

@@ -97,7 +97,7 @@ static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found 
         block->opened_ms     = from->opened_ms;
         hpr_spill_describe_kept(block);
         parts->in_blocks += from->first_seq + from->records - hpr_max_u64(from->first_seq, found->passed.seq + 1);
-        if (from->first_seq >= hpr_max_u64(parts->start_seq + parts->ring.seqs, found->end_seq))
+        if (from->first_seq >= hpr_max_u64(parts->start_seq + parts->ring.seqs, found->frames_end))
             parts->behind += from->records;
         ch->next_seq = hpr_max_u64(ch->next_seq, from->first_seq + from->records);
     }
@@ -115,7 +115,7 @@ static uint64_t less(uint64_t a, uint64_t b)
 static uint64_t most_dropped(const struct hpr_channel *ch, const struct hpr_found *found, const struct parts *p)
 {
     const uint64_t known = hpr_max_u64(found->end_dropped_total, p->ring_end_dropped);
-    const uint64_t rest  = ch->next_seq - hpr_min_u64(hpr_max_u64(found->end_seq, p->ring_end), ch->next_seq);
+    const uint64_t rest  = ch->next_seq - hpr_min_u64(hpr_max_u64(found->frames_end, p->ring_end), ch->next_seq);
 
     return hpr_min_u64(known + less(rest, p->behind), ch->next_seq - 1);
 }
