@@ -175,11 +175,15 @@ int hpr_producers_write(struct hpr_producers *p, const struct hopper_io *io, int
     if (fd < 0) return fd;
     res = io->stat(io->ctx, fd, &st);
     if (res == 0 && (st.kind != HOPPER_IO_FILE || st.links != 1)) res = -EMLINK;
+    /* what a run that was killed wrote may not be on the device, and then the slot that is about to be overwritten is
+     * all there is */
+    if (res == 0 && p->generation != p->synced_generation) res = io->fdatasync(io->ctx, fd);
     p->generation++;
     put_slot(bytes, p, channel_id);
     if (res == 0) res = hpr_io_write(io, fd, bytes, sizeof bytes, p->generation % 2 * SLOT_STEP);
     if (res == 0) res = io->fdatasync(io->ctx, fd);
     hpr_io_close(io, fd);
     if (res < 0) p->generation--;
+    else p->synced_generation = p->generation;
     return res;
 }

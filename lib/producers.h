@@ -20,7 +20,8 @@ struct hpr_producers {
         uint64_t accepted; /* the highest number accepted */
         uint64_t staged;   /* the highest number staged (commit.h), at least ACCEPTED */
     } known[HOPPER_PRODUCERS_MAX];
-    uint64_t generation; /* of the slot of PRODUCERS that holds */
+    uint64_t generation;        /* of the slot of PRODUCERS that holds */
+    uint64_t synced_generation; /* of the one that is on the device for certain, written here; 0: none */
 };
 
 /* The producer of ID; NULL when it is not known. With room for it, it is added. */

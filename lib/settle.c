@@ -220,10 +220,11 @@ int hpr_settle_note_numbers_locked(struct hpr_channel *ch, const struct hpr_prod
     int res                  = hpr_producers_read(&all, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
 
     if (res < 0) return res;
-    all.generation = hpr_max_u64(all.generation, ch->producers->generation);
+    all.generation        = hpr_max_u64(all.generation, ch->producers->generation);
+    all.synced_generation = ch->producers->synced_generation;
     hpr_producers_merge(&all, numbers);
     res = hpr_producers_write(&all, ch->dir.io, ch->dir.fd, ch->dir.channel_id);
-    if (res == 0) ch->producers->generation = all.generation;
+    if (res == 0) ch->producers->generation = ch->producers->synced_generation = all.generation;
     return res;
 }
 
