@@ -57,14 +57,12 @@ hopper_status hpr_fetch_aside(struct hpr_channel *ch, struct hopper_receiver *rc
 /* What a machine that stopped took with it looks like a file that was cut short, or like nothing at all. */
 static uint32_t reason_for(const struct hpr_channel *ch, const struct hopper_receiver *rcv, uint32_t reason)
 {
-    bool is_earlier_run = rcv->next_seq < rcv->recovered_end;
-
-    bool was_in_memory =
-        reason == HOPPER_GAP_VANISHED && rcv->next_seq >= rcv->recovered_files_end; /* no file had it */
+    const bool is_earlier_run = rcv->next_seq < rcv->recovered_end;
+    const bool had_no_file    = rcv->next_seq >= rcv->recovered_files_end;
 
     if (reason == HOPPER_GAP_NONE) return is_earlier_run ? ch->missing_reason : HOPPER_GAP_CORRUPT;
-    if ((reason == HOPPER_GAP_TRUNCATED || was_in_memory) && is_earlier_run &&
-        ch->missing_reason == HOPPER_GAP_MACHINE_DOWN)
+    if (!is_earlier_run || ch->missing_reason != HOPPER_GAP_MACHINE_DOWN) return reason;
+    if (reason == HOPPER_GAP_TRUNCATED || (reason == HOPPER_GAP_VANISHED && had_no_file))
         return HOPPER_GAP_MACHINE_DOWN;
     return reason;
 }

@@ -122,6 +122,36 @@ START_TEST(the_largest_record_has_room_in_an_empty_queue)
 }
 END_TEST
 
+/* The machine was started again: what was in memory is gone, and told as that, whether queue files were there or not. */
+START_TEST(what_the_machine_took_is_told_as_that)
+{
+    const uint64_t records = _i == 0 ? 20 : 3000;
+    uint64_t lost = 0, came = 0;
+    struct hopper_record rec;
+
+    init(HOPPER_SURVIVE_CRASH, HOPPER_ACKNOWLEDGE_AUTO);
+    s.options.disk_bytes = 16 << 20;
+    surv_open(&s);
+    for (uint64_t i = 0; i < records; i++) surv_send_ok(&s, 100);
+    surv_kill(&s);
+    mem_reboot(s.mem);
+    s.is_unjudged = true;
+    surv_open(&s);
+    while (hopper_receive(s.rcv, &rec, HOPPER_NOW) == HOPPER_OK) {
+        if (rec.gap == HOPPER_GAP_NONE) {
+            came++;
+            continue;
+        }
+        require_int(rec.gap, HOPPER_GAP_MACHINE_DOWN);
+        lost += rec.lost;
+    }
+    require_eq(came + lost, records);
+    require(lost > 0 && (came > 0) == (_i == 1), "%d came", (int)came);
+    surv_close(&s);
+    surv_free(&s);
+}
+END_TEST
+
 /* ---- acknowledging ---- */
 
 /* The next receive acknowledges what the one before returned; the last one's is not, after a kill. */
@@ -652,6 +682,7 @@ int main(void)
     BOTH(tc, options_that_make_no_sense_are_refused_by_name);
     tcase_add_test(tc, sync_is_for_power_loss_only);
     BOTH(tc, the_largest_record_has_room_in_an_empty_queue);
+    tcase_add_loop_test(tc, what_the_machine_took_is_told_as_that, 0, 2);
     BOTH(tc, the_next_receive_acknowledges);
     BOTH(tc, with_automatic_acknowledging_no_number_can_be_given);
     BOTH(tc, nothing_but_acknowledging_acknowledges_when_it_is_explicit);
