@@ -33,6 +33,8 @@ static bool is_accepted(const struct life *life, const struct ledger_entry *entr
     const bool may_lose         = ledger->survive == HOPPER_SURVIVE_CRASH || ledger->sync != HOPPER_SYNC_GROUP;
 
     if (entry->fate == LEDGER_ACCEPTED || entry->fate == LEDGER_DONE || entry->has_come) return true;
+    if (ledger->is_fragile && (entry->fate == LEDGER_MAYBE || entry->fate == LEDGER_GONE))
+        return true; /* a recovery has seen it where the device never had it, whether it came out then or not */
     if (entry->came_as > 0 && (ledger->is_fragile || entry->came_as < life->report.seq_first))
         return true; /* and was acknowledged then */
     return may_lose && entry->fate == LEDGER_GONE && entry->seq > 0 && entry->seq < life->report.seq_next;
