@@ -2,8 +2,6 @@
 /* See ring_walk.h and "MEMORY" in docs/format.md. */
 #include "ring_walk.h"
 
-#include "record.h"
-
 void ring_walk_init(struct ring_walk *walk, const struct hpr_memory_old *old)
 {
     *walk = (struct ring_walk){ .old = old, .pos = old->place.start, .seq = old->place.start_seq };

@@ -139,8 +139,8 @@ static void count_blocks(struct tally *t, const struct hpr_memory_old *old)
 static void count_memory(struct tally *t, const struct place *place)
 {
     if (place->owner != PLACE_FREE || !has_own_memory(place)) return;
-    t->dropped_total =
-        hpr_max_u64(t->dropped_total, place->memory.dropped_total); /* of whatever start of the machine */
+    /* also when it is of an earlier start of the machine */
+    t->dropped_total = hpr_max_u64(t->dropped_total, place->memory.dropped_total);
     if (!tally_trusts_memory(place)) return;
     count_ring(t, &place->memory);
     count_blocks(t, &place->memory);

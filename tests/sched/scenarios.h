@@ -6,6 +6,14 @@
 #include "rig.h"
 #include "sched.h"
 
+/* Exhaustively up to DFS_BOUND preemptions, then COUNT schedules at random, twice; no timeout hides a wakeup that was lost. */
+/* clang-format off */
+#define RIG_PLANS(dfs_bound, count) \
+    { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = SCHED_TIMEOUTS_NEVER }, \
+      { .mode = SCHED_RANDOM, .schedules = count, .timeouts = SCHED_TIMEOUTS_NEVER, .spurious = 1 }, \
+      { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
+/* clang-format on */
+
 /* scenarios_memory.c: through the ring */
 extern const struct sched_scenario scenario_memory_2x2;
 extern const struct sched_scenario scenario_memory_3x1;

@@ -156,15 +156,9 @@ static void event_overflow(void)
     rig_finish();
 }
 
-/* clang-format off */
-#define PLANS \
-    { { .mode = SCHED_DFS, .bound = 2, .timeouts = SCHED_TIMEOUTS_NEVER }, \
-      { .mode = SCHED_RANDOM, .schedules = 5000, .timeouts = SCHED_TIMEOUTS_NEVER, .spurious = 1 }, \
-      { .mode = SCHED_PCT, .schedules = 5000, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
-/* clang-format on */
-
-const struct sched_scenario scenario_close_senders  = { "close_senders", close_senders, SCHED_CLEAN, PLANS };
-const struct sched_scenario scenario_close_both     = { "close_both", close_both, SCHED_CLEAN, PLANS };
+const struct sched_scenario scenario_close_senders  = { "close_senders", close_senders, SCHED_CLEAN,
+                                                        RIG_PLANS(2, 5000) };
+const struct sched_scenario scenario_close_both     = { "close_both", close_both, SCHED_CLEAN, RIG_PLANS(2, 5000) };
 const struct sched_scenario scenario_close_receiver = {
     "close_receiver",
     close_receiver,

@@ -187,23 +187,18 @@ static void commit_close_receiver(void)
     rig_finish();
 }
 
-/* clang-format off */
-#define PLANS(dfs_bound, random_) \
-    { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = SCHED_TIMEOUTS_NEVER }, \
-      { .mode = SCHED_RANDOM, .schedules = random_, .timeouts = SCHED_TIMEOUTS_NEVER, .spurious = 1 }, \
-      { .mode = SCHED_PCT, .schedules = random_, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
-/* clang-format on */
-
-const struct sched_scenario scenario_commit_pair    = { "commit_pair", commit_pair, SCHED_CLEAN, PLANS(3, 2000) };
-const struct sched_scenario scenario_commit_three   = { "commit_three", commit_three, SCHED_CLEAN, PLANS(2, 2000) };
-const struct sched_scenario scenario_commit_batches = { "commit_batches", commit_batches, SCHED_CLEAN, PLANS(2, 1000) };
-const struct sched_scenario scenario_commit_big     = { "commit_big", commit_big, SCHED_CLEAN, PLANS(1, 1000) };
+const struct sched_scenario scenario_commit_pair    = { "commit_pair", commit_pair, SCHED_CLEAN, RIG_PLANS(3, 2000) };
+const struct sched_scenario scenario_commit_three   = { "commit_three", commit_three, SCHED_CLEAN, RIG_PLANS(2, 2000) };
+const struct sched_scenario scenario_commit_batches = { "commit_batches", commit_batches, SCHED_CLEAN,
+                                                        RIG_PLANS(2, 1000) };
+const struct sched_scenario scenario_commit_big     = { "commit_big", commit_big, SCHED_CLEAN, RIG_PLANS(1, 1000) };
 const struct sched_scenario scenario_commit_full_of_big   = { "commit_full_of_big", commit_full_of_big, SCHED_CLEAN,
-                                                              PLANS(2, 1000) };
+                                                              RIG_PLANS(2, 1000) };
 const struct sched_scenario scenario_commit_full_of_small = { "commit_full_of_small", commit_full_of_small, SCHED_CLEAN,
-                                                              PLANS(2, 1000) };
+                                                              RIG_PLANS(2, 1000) };
 const struct sched_scenario scenario_commit_sync_fails    = { "commit_sync_fails", commit_sync_fails, SCHED_CLEAN,
-                                                              PLANS(1, 2000) };
-const struct sched_scenario scenario_commit_durable = { "commit_durable", commit_durable, SCHED_CLEAN, PLANS(2, 2000) };
+                                                              RIG_PLANS(1, 2000) };
+const struct sched_scenario scenario_commit_durable       = { "commit_durable", commit_durable, SCHED_CLEAN,
+                                                              RIG_PLANS(2, 2000) };
 const struct sched_scenario scenario_commit_close_receiver = { "commit_close_receiver", commit_close_receiver,
-                                                               SCHED_CLEAN, PLANS(2, 1000) };
+                                                               SCHED_CLEAN, RIG_PLANS(2, 1000) };

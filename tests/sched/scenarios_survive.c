@@ -112,18 +112,11 @@ static void survive_full(void)
     rig_finish();
 }
 
-/* clang-format off */
-#define PLANS(dfs_bound, random_) \
-    { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = SCHED_TIMEOUTS_NEVER }, \
-      { .mode = SCHED_RANDOM, .schedules = random_, .timeouts = SCHED_TIMEOUTS_NEVER, .spurious = 1 }, \
-      { .mode = SCHED_PCT, .schedules = random_, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
-/* clang-format on */
-
-const struct sched_scenario scenario_survive_2x2         = { "survive_2x2", survive_2x2, SCHED_CLEAN, PLANS(2, 500) };
+const struct sched_scenario scenario_survive_2x2 = { "survive_2x2", survive_2x2, SCHED_CLEAN, RIG_PLANS(2, 500) };
 const struct sched_scenario scenario_survive_acknowledge = { "survive_acknowledge", survive_acknowledge, SCHED_CLEAN,
-                                                             PLANS(1, 200) };
+                                                             RIG_PLANS(1, 200) };
 const struct sched_scenario scenario_survive_acknowledge_late = { "survive_acknowledge_late", survive_acknowledge_late,
-                                                                  SCHED_CLEAN, PLANS(1, 200) };
+                                                                  SCHED_CLEAN, RIG_PLANS(1, 200) };
 const struct sched_scenario scenario_survive_full_of_small    = { "survive_full_of_small", survive_full_of_small,
-                                                                  SCHED_CLEAN, PLANS(1, 200) };
-const struct sched_scenario scenario_survive_full = { "survive_full", survive_full, SCHED_CLEAN, PLANS(1, 200) };
+                                                                  SCHED_CLEAN, RIG_PLANS(1, 200) };
+const struct sched_scenario scenario_survive_full = { "survive_full", survive_full, SCHED_CLEAN, RIG_PLANS(1, 200) };
