@@ -31,6 +31,12 @@ static inline uint64_t hpr_max_u64(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
+static inline bool hpr_is_zero(const void *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (((const unsigned char *)bytes)[i] != 0) return false;
+    return true;
+}
 static inline size_t hpr_min_size(size_t a, size_t b)
 {
     return a < b ? a : b;

@@ -23,13 +23,6 @@
 
 /* ---- whose it is ---- */
 
-static bool is_zero(const unsigned char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] != 0) return false;
-    return true;
-}
-
 static int open_file(const struct hpr_dir *dir, uint64_t number, int flags)
 {
     char name[HPR_QUEUE_FILE_NAME_BYTES];
@@ -68,8 +61,8 @@ hopper_status hpr_file_scan_look(const struct hpr_dir *dir, uint64_t number, str
     if (look->verdict == HPR_FILE_NEWER)
         return file_error(dir, number, 0, "use a queue file of a newer format version", err);
     look->is_cut_short =
-        st.bytes < HPR_FILE_HEADER_BYTES && (hpr_frame_is_beginning(bytes, got) || is_zero(bytes, got));
-    if (look->verdict == HPR_FILE_FOREIGN && got == sizeof bytes && is_zero(bytes, got))
+        st.bytes < HPR_FILE_HEADER_BYTES && (hpr_frame_is_beginning(bytes, got) || hpr_is_zero(bytes, got));
+    if (look->verdict == HPR_FILE_FOREIGN && got == sizeof bytes && hpr_is_zero(bytes, got))
         look->verdict = HPR_FILE_DAMAGED; /* its header never reached the device */
     if (look->verdict == HPR_FILE_OURS && look->header.number != number)
         *look = (struct hpr_file_look){ .verdict = HPR_FILE_FOREIGN, .bytes = st.bytes };

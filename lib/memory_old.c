@@ -23,16 +23,9 @@ static bool is_shape_sensible(const struct hpr_memory_shape *s, uint64_t file_by
            fits(s->blocks_offset, s->blocks * s->block_stride, file_bytes);
 }
 
-static bool is_zero(const unsigned char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] != 0) return false;
-    return true;
-}
-
 static enum hpr_file_verdict judge_shape(const struct hpr_memory_shape *s, size_t got, uint64_t file_bytes)
 {
-    if (got < sizeof magic || is_zero((const unsigned char *)s, sizeof *s)) return HPR_FILE_DAMAGED;
+    if (got < sizeof magic || hpr_is_zero(s, sizeof *s)) return HPR_FILE_DAMAGED;
     if (memcmp(s->magic, magic, sizeof magic) != 0) return HPR_FILE_FOREIGN;
     if (got < HPR_MEMORY_HEADER_BYTES || s->byte_order != 0x01020304) return HPR_FILE_DAMAGED;
     if (s->version > HPR_MEMORY_VERSION) return HPR_FILE_NEWER;

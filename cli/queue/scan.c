@@ -122,13 +122,6 @@ static enum fault fault_of_open(int res)
     return res == -ENOENT ? FAULT_GONE : res == -ENOTSUP || res == -ELOOP ? FAULT_NO_FILE : FAULT_UNREADABLE;
 }
 
-static bool is_zero(const unsigned char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] != 0) return false;
-    return true;
-}
-
 /* Whether anything in the file proves to be of this channel. */
 static bool has_own_header(const struct scan_file *file)
 {
@@ -142,7 +135,7 @@ static bool has_own_header(const struct scan_file *file)
 /* What a writer that was stopped may have left of a header: the beginning of one, or zeros. */
 static enum fault judge_beginning(const struct scan_file *file, const unsigned char *bytes, size_t got)
 {
-    if (!hpr_frame_is_beginning(bytes, got) && !is_zero(bytes, got))
+    if (!hpr_frame_is_beginning(bytes, got) && !hpr_is_zero(bytes, got))
         return has_own_header(file) ? FAULT_HEADER : FAULT_MAGIC;
     return file->bytes < HPR_FILE_HEADER_BYTES ? FAULT_NONE : FAULT_HEADER;
 }
