@@ -265,7 +265,7 @@ static void check_records(const uint8_t *bytes, size_t len, uint32_t count)
 /* Deflate RAW of LEN bytes, whole or in pieces; 0: did not get smaller. */
 static size_t deflate_raw(struct fuzz_input *in, size_t len)
 {
-    struct hpr_codec_params params = hpr_codec_params(1 + fuzz_u8(in) % 9, (size_t)1024 << fuzz_u8(in) % 7);
+    struct hpr_codec_params params = hpr_codec_params(1 + fuzz_u8(in) % 9, (size_t)1024 << fuzz_u8(in) % 7, SIZE_MAX);
     uint8_t how                    = fuzz_u8(in);
     size_t bytes                   = (how & 2) != 0 ? hpr_deflater_bytes(&params) : sizeof slab;
     static struct hpr_deflater deflater;

@@ -90,7 +90,7 @@ static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receive
     rp->raw          = hpr_arena_take(&ch->arena, rp->raw_bytes);
     rp->big          = ch->big;
     rp->big_bytes    = ch->plan.big_raw_bytes;
-    rp->stored_bytes = ch->plan.block_bytes;
+    rp->stored_bytes = ch->plan.read_piece_bytes;
     rp->stored       = hpr_arena_take(&ch->arena, rp->stored_bytes);
     slab             = hpr_arena_take(&ch->arena, inflater_bytes);
     if (!rp->raw || !rp->stored || !slab) return HOPPER_ENOMEM;
@@ -256,8 +256,9 @@ static struct hopper_sender *make_sender(const struct hopper_options *options)
  * top. */
 static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found, uint64_t memory_bytes)
 {
-    const size_t count = found->old.block_count, share = (size_t)(memory_bytes / 8);
-    size_t largest = 0;
+    const size_t count = found->old.block_count, most = hpr_options_block_bytes_max(memory_bytes);
+    const size_t share = hpr_max_size((size_t)(memory_bytes / 8), plan->blocks * plan->block_bytes);
+    size_t largest     = 0;
 
     if (found->raw_max > hpr_max_size(plan->read_raw_bytes, plan->big_raw_bytes))
         plan->big_raw_bytes = (size_t)found->raw_max;
@@ -266,11 +267,11 @@ static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found,
     if (count > plan->blocks)
         plan->block_bytes = hpr_min_size(plan->block_bytes, share / count & ~(size_t)(HPR_CACHE_LINE - 1));
     plan->block_bytes    = hpr_max_size(plan->block_bytes, hpr_round_up(largest, HPR_CACHE_LINE));
-    plan->read_raw_bytes = hpr_max_size(plan->read_raw_bytes, plan->block_bytes);
+    plan->read_raw_bytes = hpr_max_size(plan->read_raw_bytes, hpr_options_read_bytes(plan->block_bytes));
     plan->raw_max        = hpr_max_u64(plan->raw_max, plan->block_bytes);
-    plan->codec          = hpr_codec_params(plan->codec.level, plan->block_bytes);
+    plan->codec          = hpr_codec_params(plan->codec.level, plan->block_bytes, (size_t)(memory_bytes / 64));
     plan->blocks         = hpr_max_size(hpr_min_size(plan->blocks, share / plan->block_bytes), count);
-    if (plan->block_bytes > memory_bytes / 32 || plan->blocks * plan->block_bytes > share) {
+    if (plan->block_bytes > most || plan->blocks * plan->block_bytes > share) {
         plan->blocks      = hpr_max_size(plan->blocks, 3);
         plan->extra_bytes = (plan->lanes + 3) * (plan->block_bytes + HPR_DEFLATER_BYTES_MAX);
     }

@@ -44,13 +44,14 @@ static void counting_free(voidpf opaque, voidpf ptr)
     free(ptr);
 }
 
-struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes)
+struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes, size_t window_max)
 {
     struct hpr_codec_params params = { HPR_ENGINE_ZLIB, level, 15, 8 };
+    size_t window                  = block_bytes / 2;
 
     if (level <= ISAL_LEVEL_MAX) params.engine = hpr_codec_inflate_engine(block_bytes);
-
-    while (params.window_bits > 10 && (size_t)1 << params.window_bits >= block_bytes) {
+    if (params.engine == HPR_ENGINE_ZLIB) window = hpr_min_size(window, window_max);
+    while (params.window_bits > 10 && (size_t)1 << params.window_bits > window) {
         params.window_bits--;
         params.memory_level--;
     }

@@ -61,8 +61,9 @@ struct hpr_inflater {
 /* More than any deflater needs. */
 #define HPR_DEFLATER_BYTES_MAX ((size_t)400 << 10)
 
-/* Parameters for blocks of BLOCK_BYTES at LEVEL 1 to 9: a window of half a block, 32 KiB at the most. */
-struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes);
+/* Parameters for blocks of BLOCK_BYTES at LEVEL 1 to 9: a window of half a block, 32 KiB at the most; and with zlib,
+ * whose state is eight times its window, WINDOW_MAX at the most. */
+struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes, size_t window_max);
 
 /* The engine to inflate with where blocks are of BLOCK_BYTES, whichever engine deflated. */
 enum hpr_engine hpr_codec_inflate_engine(size_t block_bytes);

@@ -13,7 +13,9 @@
 #define FILE_BYTES_MIN   4096
 #define BLOCK_BYTES_MIN  1024
 #define BLOCK_BYTES_MAX  65536
-#define BLOCKS_MIN       3 /* one open, one on its way to disk, one in the receiver's hands */
+#define PIECE_BYTES_MAX  16384
+#define MEMORY_IS_AMPLE  (UINT64_C(1) << 20) /* from here on blocks of a sixteenth leave enough for the ring */
+#define BLOCKS_MIN       3                   /* one open, one on its way to disk, one in the receiver's hands */
 #define BLOCKS_MAX       16
 #define NAME_CHARS_MAX   200
 #define WINDOW_BITS_MAX  15
@@ -152,10 +154,23 @@ static uint64_t disk_overhead(const struct hopper_options *o)
     return DISK_OVERHEAD_BYTES + (o->survive == HOPPER_SURVIVE_NOTHING ? 0 : HPR_TABLE_BYTES_MAX);
 }
 
+size_t hpr_options_block_bytes_max(uint64_t memory_bytes)
+{
+    const uint64_t share = memory_bytes >= MEMORY_IS_AMPLE ? memory_bytes / 16 : memory_bytes / 32;
+
+    return clamp_size(hpr_floor_pow2(share), BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
+}
+
+size_t hpr_options_read_bytes(size_t block_bytes)
+{
+    return hpr_round_up(2 * block_bytes + HPR_FRAME_HEADER_BYTES, HPR_CACHE_LINE);
+}
+
 void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
 {
     const uint64_t disk = o->disk_bytes - kept_bytes(o);
-    uint64_t block      = hpr_min_u64(hpr_min_u64(o->memory_bytes / 32, disk / 16), o->file_bytes / 4);
+    uint64_t block =
+        hpr_min_u64(hpr_min_u64(hpr_options_block_bytes_max(o->memory_bytes), disk / 16), o->file_bytes / 4);
     uint64_t packed_max;
 
     memset(plan, 0, sizeof *plan);
@@ -168,14 +183,16 @@ void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
                                                                   : hpr_record_numbered_bytes(plan->record_bytes_max);
     plan->raw_max          = hpr_max_u64(plan->block_bytes, packed_max);
     if (plan->record_bytes_max > o->memory_bytes / 4) {
-        plan->read_raw_bytes = plan->block_bytes;
+        plan->read_raw_bytes = hpr_options_read_bytes(plan->block_bytes);
         plan->big_raw_bytes  = packed_max > plan->block_bytes ? (size_t)packed_max : 0;
     } else {
-        plan->read_raw_bytes = hpr_max_size(plan->block_bytes, (size_t)packed_max);
+        plan->read_raw_bytes = hpr_max_size(hpr_options_read_bytes(plan->block_bytes), (size_t)packed_max);
     }
-    plan->handle_bytes        = hpr_max_size((size_t)(o->memory_bytes / 32), HANDLE_BYTES_MIN);
-    plan->has_codec           = o->compression != HOPPER_COMPRESSION_NONE;
-    plan->codec               = hpr_codec_params(plan->has_codec ? (int)o->compression : 1, plan->block_bytes);
+    plan->read_piece_bytes = clamp_size(plan->block_bytes / 4, BLOCK_BYTES_MIN, PIECE_BYTES_MAX);
+    plan->handle_bytes     = hpr_max_size((size_t)(o->memory_bytes / 32), HANDLE_BYTES_MIN);
+    plan->has_codec        = o->compression != HOPPER_COMPRESSION_NONE;
+    plan->codec =
+        hpr_codec_params(plan->has_codec ? (int)o->compression : 1, plan->block_bytes, (size_t)(o->memory_bytes / 64));
     /* files of an earlier run may have been written with a larger budget, and so with a larger window */
     plan->inflate_engine      = hpr_codec_inflate_engine(plan->block_bytes);
     plan->inflate_window_bits = o->survive == HOPPER_SURVIVE_NOTHING ? plan->codec.window_bits : WINDOW_BITS_MAX;

@@ -15,10 +15,11 @@ hopper_status hpr_options_check_name(const char *name, struct hopper_error *err)
 
 /* How the budgets are divided. Everything but the ring has a fixed size; the ring gets the rest of memory_bytes. */
 struct hpr_plan {
-    size_t block_bytes;        /* raw bytes of a block */
-    size_t blocks;             /* block buffers */
-    size_t lanes;              /* blocks that can be compressed at once */
-    size_t read_raw_bytes;     /* buffer for a frame that was read, inflated, inside the arena */
+    size_t block_bytes;    /* raw bytes of a block */
+    size_t blocks;         /* block buffers */
+    size_t lanes;          /* blocks that can be compressed at once */
+    size_t read_raw_bytes; /* buffer for a frame that was read, inside the arena: inflated, and before if it is small */
+    size_t read_piece_bytes;   /* buffer for pieces of others */
     size_t handle_bytes;       /* for senders' handles, which come from the allocator */
     size_t big_raw_bytes;      /* the same outside the arena, when record_bytes_max asks for it; else 0 */
     uint64_t file_bytes;       /* limit of a queue file */
@@ -30,6 +31,12 @@ struct hpr_plan {
     enum hpr_engine inflate_engine;
     int inflate_window_bits;
 };
+
+/* The most that one block takes of a budget of MEMORY_BYTES. */
+size_t hpr_options_block_bytes_max(uint64_t memory_bytes);
+
+/* What reads frames of blocks of BLOCK_BYTES: a block inflated, and behind it as it was stored with one more header. */
+size_t hpr_options_read_bytes(size_t block_bytes);
 
 void hpr_options_plan(const struct hopper_options *options, struct hpr_plan *plan);
 

@@ -66,6 +66,34 @@ static void put_from_frame(hopper_receiver *rcv, struct hopper_record *rec)
     put_packed(rcv, rec, data, bytes);
 }
 
+/* As many short records as stand in the frame at hand one after the other, up to MAX: what a record from disk costs.
+ * All are of an earlier run, or none is. */
+static size_t put_frame_run(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
+{
+    const uint32_t record_flags = flags(rcv);
+    const unsigned char *at     = rcv->frame;
+    size_t left = rcv->frame_bytes, n = 0;
+
+    if (rcv->channel->options.item_type) return 0; /* items are unpacked one by one */
+    max = hpr_min_size(max, rcv->frame_records);
+    if (record_flags) max = (size_t)hpr_min_u64(max, rcv->recovered_end - rcv->next_seq);
+    for (; n < max; n++) {
+        const unsigned char *data = NULL;
+        size_t bytes = 0, taken = hpr_record_get_short(at, left, &data, &bytes);
+
+        if (taken == 0) break;
+        recs[n] = (struct hopper_record){ .data = data, .len = bytes, .seq = rcv->next_seq + n, .flags = record_flags };
+        at += taken;
+        left -= taken;
+    }
+    rcv->frame       = at;
+    rcv->frame_bytes = left;
+    rcv->frame_records -= (uint32_t)n;
+    rcv->next_seq += n;
+    rcv->handed_out += n;
+    return n;
+}
+
 /* The next entry of the ring, which is a plain record. */
 static inline void put_plain(hopper_receiver *rcv, struct hopper_record *rec)
 {
@@ -136,7 +164,10 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
 
             put_gap(rcv, &recs[n++], gap->lost, gap->reason);
         } else if (rcv->frame_records > 0) {
-            put_from_frame(rcv, &recs[n++]);
+            size_t run = put_frame_run(rcv, recs + n, max - n);
+
+            if (run == 0) put_from_frame(rcv, &recs[n]);
+            n += run > 0 ? run : 1;
         } else if (rcv->due > 0) {
             if (n > 0) break; /* loading would replace the buffer or block that views point into */
             assert(!rcv->block);

@@ -58,4 +58,23 @@ bool hpr_record_get_number(const unsigned char *in, size_t len, uint64_t *idp, u
  * with its header and number; 0 when there is no whole record. */
 size_t hpr_record_get(const unsigned char *in, size_t len, const unsigned char **datap, size_t *bytesp);
 
+/* The same for bin 8 and bin 16, and without a jump between the two, as lengths around 256 would have it guessed wrong.
+ * 0: hpr_record_get() has to tell. */
+static inline size_t hpr_record_get_short(const unsigned char *in, size_t len, const unsigned char **datap,
+                                          size_t *bytesp)
+{
+    unsigned is_16;
+    size_t header, bytes;
+
+    if (HPR_UNLIKELY(len < 3)) return 0;
+    is_16  = (unsigned)in[0] - HPR_RECORD_BIN_8;
+    header = 2 + (size_t)is_16;
+    if (HPR_UNLIKELY(is_16 > 1)) return 0;
+    bytes = hpr_get_u16(in + 1) >> (8 & (is_16 - 1));
+    if (HPR_UNLIKELY(bytes > len - header)) return 0;
+    *datap  = in + header;
+    *bytesp = bytes;
+    return header + bytes;
+}
+
 #endif

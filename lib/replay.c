@@ -32,12 +32,19 @@ static void note(struct hpr_replay *rp, uint32_t reason)
     if (rp->reason == HOPPER_GAP_NONE) rp->reason = reason;
 }
 
+void hpr_replay_pause(struct hpr_replay *rp)
+{
+    hpr_io_close(rp->io, rp->fd);
+    rp->fd    = -1;
+    rp->limit = 0;
+    rp->next  = NULL;
+}
+
 static void leave_file(struct hpr_replay *rp)
 {
     rp->void_seq         = UINT64_MAX;
     rp->has_looked_ahead = false;
-    hpr_io_close(rp->io, rp->fd);
-    rp->fd     = -1;
+    hpr_replay_pause(rp);
     rp->offset = 0;
     rp->start  = 0;
 }
@@ -46,12 +53,6 @@ static void go_to_file(struct hpr_replay *rp, uint64_t number)
 {
     leave_file(rp);
     rp->number = number;
-}
-
-void hpr_replay_pause(struct hpr_replay *rp)
-{
-    hpr_io_close(rp->io, rp->fd);
-    rp->fd = -1;
 }
 
 void hpr_replay_close(struct hpr_replay *rp)
@@ -230,34 +231,70 @@ static bool find_header(struct hpr_replay *rp, uint64_t limit)
 
 enum load_result { LOAD_OK, LOAD_BAD, LOAD_SHORT, LOAD_UNREADABLE, LOAD_PASSING };
 
-/* Stored bytes come straight to where they are wanted; deflated ones through the buffer, in pieces. */
-static enum load_result load_payload(struct hpr_replay *rp, const struct hpr_frame_header *h, unsigned char *raw,
-                                     int *resp)
+/* Where LEN stored bytes and one more header can be read to behind the frame's raw bytes; NULL: there is no room. */
+static unsigned char *room_behind_raw(const struct hpr_replay *rp, const struct hpr_frame_header *h, uint64_t len)
 {
-    const bool is_stored = h->codec == HPR_CODEC_STORED;
-    uint64_t at          = rp->offset + HPR_FRAME_HEADER_BYTES;
-    size_t left          = h->stored_bytes;
-    uint32_t crc         = 0;
+    if (h->raw_bytes + len + HPR_FRAME_HEADER_BYTES > rp->raw_bytes) return NULL;
+    return rp->raw + rp->raw_bytes - HPR_FRAME_HEADER_BYTES - (size_t)len;
+}
 
-    if (!is_stored) hpr_inflate_begin(&rp->inflater, raw, h->raw_bytes);
+/* Read all stored bytes to BUF, and with them the next frame's header if it stands before LIMIT: what is behind that may
+ * still change. */
+static enum load_result read_whole(struct hpr_replay *rp, const struct hpr_frame_header *h, unsigned char *buf,
+                                   uint64_t limit, int *resp)
+{
+    const uint64_t at = rp->offset + HPR_FRAME_HEADER_BYTES;
+    const size_t len  = h->stored_bytes;
+    const size_t more = limit >= at + len + HPR_FRAME_HEADER_BYTES ? HPR_FRAME_HEADER_BYTES : 0;
+    size_t got;
+
+    *resp = read_at(rp, buf, len + more, at, &got);
+    if (*resp < 0 && more > 0) *resp = read_at(rp, buf, len, at, &got); /* for what is asked it may be readable */
+    if (*resp < 0) return is_passing(*resp) ? LOAD_PASSING : LOAD_UNREADABLE;
+    if (got < len) return LOAD_SHORT;
+    if (hpr_crc32(0, buf, len) != h->payload_crc) return LOAD_BAD;
+    if (got == len + HPR_FRAME_HEADER_BYTES) rp->next = buf + len;
+    return LOAD_OK;
+}
+
+/* Through the buffer, in pieces. */
+static enum load_result inflate_pieces(struct hpr_replay *rp, const struct hpr_frame_header *h, unsigned char *raw,
+                                       int *resp)
+{
+    uint64_t at  = rp->offset + HPR_FRAME_HEADER_BYTES;
+    size_t left  = h->stored_bytes;
+    uint32_t crc = 0;
+
+    hpr_inflate_begin(&rp->inflater, raw, h->raw_bytes);
     while (left > 0) {
-        size_t piece       = is_stored ? left : hpr_min_size(left, rp->stored_bytes);
-        unsigned char *buf = is_stored ? raw : rp->stored;
+        const size_t piece = hpr_min_size(left, rp->stored_bytes);
+        enum hpr_inflate_result res;
         size_t got;
 
-        *resp = read_at(rp, buf, piece, at, &got);
+        *resp = read_at(rp, rp->stored, piece, at, &got);
         if (*resp < 0) return is_passing(*resp) ? LOAD_PASSING : LOAD_UNREADABLE;
         if (got < piece) return LOAD_SHORT;
-        crc = hpr_crc32(crc, buf, piece);
+        crc = hpr_crc32(crc, rp->stored, piece);
         at += piece;
         left -= piece;
-        if (!is_stored) {
-            enum hpr_inflate_result res = hpr_inflate_step(&rp->inflater, buf, piece, left == 0);
-
-            if (res != (left == 0 ? HPR_INFLATE_DONE : HPR_INFLATE_MORE)) return LOAD_BAD;
-        }
+        res = hpr_inflate_step(&rp->inflater, rp->stored, piece, left == 0);
+        if (res != (left == 0 ? HPR_INFLATE_DONE : HPR_INFLATE_MORE)) return LOAD_BAD;
     }
     return crc == h->payload_crc ? LOAD_OK : LOAD_BAD;
+}
+
+/* Stored bytes come straight to where they are wanted; those of a block, which are not many, in one piece behind it. */
+static enum load_result load_payload(struct hpr_replay *rp, const struct hpr_frame_header *h, unsigned char *raw,
+                                     uint64_t limit, int *resp)
+{
+    unsigned char *behind = room_behind_raw(rp, h, h->codec == HPR_CODEC_STORED ? 0 : h->stored_bytes);
+    enum load_result res;
+
+    if (h->codec == HPR_CODEC_STORED) return read_whole(rp, h, raw, behind ? limit : 0, resp);
+    if (!behind) return inflate_pieces(rp, h, raw, resp);
+    if ((res = read_whole(rp, h, behind, limit, resp)) != LOAD_OK) return res;
+    hpr_inflate_begin(&rp->inflater, raw, h->raw_bytes);
+    return hpr_inflate_step(&rp->inflater, behind, h->stored_bytes, true) == HPR_INFLATE_DONE ? LOAD_OK : LOAD_BAD;
 }
 
 static unsigned char *raw_buffer(const struct hpr_replay *rp, uint32_t raw_bytes)
@@ -271,17 +308,14 @@ static unsigned char *raw_buffer(const struct hpr_replay *rp, uint32_t raw_bytes
 enum step { STEP_FRAME, STEP_ON, STEP_FILE_DONE, STEP_PASSING, STEP_END };
 
 static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *end, const struct hpr_frame_header *h,
-                            uint64_t seq, struct hpr_replay_frame *frame, int *resp)
+                            uint64_t limit, uint64_t seq, struct hpr_replay_frame *frame, int *resp)
 {
     const uint64_t next = rp->offset + HPR_FRAME_HEADER_BYTES + h->stored_bytes;
     unsigned char *raw  = raw_buffer(rp, h->raw_bytes);
     const bool is_kept  = rp->dir->survive != HOPPER_SURVIVE_NOTHING; /* memory may have parts of a frame as well */
 
-    if (h->first_seq < seq && (!is_kept || h->first_seq + h->records <= seq)) { /* delivered or dropped already */
-        rp->offset = next;
-        return STEP_ON;
-    }
-    if (h->first_seq >= rp->void_seq) { /* written again in a later file */
+    if ((h->first_seq < seq && (!is_kept || h->first_seq + h->records <= seq)) || /* delivered or dropped already */
+        h->first_seq >= rp->void_seq) {                                           /* written again in a later file */
         rp->offset = next;
         return STEP_ON;
     }
@@ -291,7 +325,8 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
         rp->offset = next;
         return STEP_ON;
     }
-    switch (load_payload(rp, h, raw, resp)) {
+    if (is_kept && rp->number == end->file.number) limit = 0; /* a sync that fails may cut it back */
+    switch (load_payload(rp, h, raw, limit, resp)) {
     case LOAD_OK: break;
     case LOAD_BAD:
         note(rp, HOPPER_GAP_CORRUPT);
@@ -304,7 +339,8 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
     case LOAD_SHORT: note(rp, HOPPER_GAP_TRUNCATED); return STEP_FILE_DONE;
     case LOAD_PASSING: return STEP_PASSING;
     }
-    if (h->first_seq + h->records <= end->due_seq) rp->offset = next; /* else the rest of it may be due later */
+    if (h->first_seq + h->records <= end->due_seq) rp->offset = next;
+    else rp->next = NULL; /* the rest of it may be due later */
     *frame     = (struct hpr_replay_frame){ raw, h->raw_bytes, h->first_seq, h->records, h->dropped_total, rp->reason };
     rp->reason = HOPPER_GAP_NONE;
     return STEP_FRAME;
@@ -316,19 +352,21 @@ static enum step step_in_file(struct hpr_replay *rp, const struct hpr_replay_end
 {
     const struct hpr_frame_place place = { rp->dir->channel_id, rp->number, rp->offset };
     unsigned char bytes[HPR_FRAME_HEADER_BYTES];
+    const unsigned char *in = rp->next;
     struct hpr_frame_header header;
     struct hpr_footer footer;
-    size_t got;
+    size_t got = sizeof bytes;
 
     if (rp->offset >= limit) return STEP_FILE_DONE;
-    *resp = read_at(rp, bytes, sizeof bytes, rp->offset, &got);
+    rp->next = NULL;
+    *resp    = in ? 0 : read_at(rp, bytes, sizeof bytes, rp->offset, &got);
     if (is_passing(*resp)) return STEP_PASSING;
     if (*resp < 0) {
         note(rp, HOPPER_GAP_UNREADABLE);
         return find_header(rp, limit) ? STEP_ON : STEP_FILE_DONE;
     }
-    switch (hpr_frame_get(bytes, got, &place, &header, &footer)) {
-    case HPR_VERDICT_FRAME: return step_frame(rp, end, &header, seq, frame, resp);
+    switch (hpr_frame_get(in ? in : bytes, got, &place, &header, &footer)) {
+    case HPR_VERDICT_FRAME: return step_frame(rp, end, &header, limit, seq, frame, resp);
     case HPR_VERDICT_FOOTER: return STEP_FILE_DONE;
     case HPR_VERDICT_TABLE: rp->offset += HPR_TABLE_HEAD_BYTES + header.stored_bytes; return STEP_ON;
     case HPR_VERDICT_BAD: break;
@@ -350,8 +388,11 @@ static uint64_t file_limit(struct hpr_replay *rp, const struct hpr_replay_end *e
     uint64_t bytes = rp->dir->file_bytes;
 
     if (rp->number == end->file.number) return end->file.bytes;
-    if (rp->io->stat(rp->io->ctx, rp->fd, &st) == 0) bytes = hpr_min_u64(st.bytes, rp->dir->disk_bytes);
-    return hpr_max_u64(bytes, rp->offset + 1); /* reading at the end says that it is the end */
+    if (rp->limit == 0) {
+        if (rp->io->stat(rp->io->ctx, rp->fd, &st) == 0) bytes = hpr_min_u64(st.bytes, rp->dir->disk_bytes);
+        rp->limit = bytes;
+    }
+    return hpr_max_u64(rp->limit, rp->offset + 1); /* reading at the end says that it is the end */
 }
 
 hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end *end, uint64_t seq,

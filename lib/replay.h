@@ -12,21 +12,25 @@ struct hpr_replay {
     const struct hpr_dir *dir;  /* [const after open]; its constant fields only */
     const struct hopper_io *io; /* [const after open] */
 
-    unsigned char *raw; /* [const after open] inflated payload of the frame at hand, for frames up to raw_bytes */
+    unsigned char *raw; /* [const after open] inflated payload of the frame at hand, for frames up to raw_bytes; behind
+                           it, where there is room, its stored bytes and the next frame's header */
     size_t raw_bytes;
     unsigned char *big; /* the same for larger ones, NULL: there are none */
     size_t big_bytes;
-    unsigned char *stored; /* stored bytes on their way through the inflater, and a window when looking for a header */
+    unsigned char *stored; /* pieces of stored bytes that find no room behind `raw`, and a window when looking for a
+                              header */
     size_t stored_bytes;
     struct hpr_inflater inflater;
 
-    int fd;                /* -1: none open */
-    uint64_t number;       /* of the file in which the next frame is looked for */
-    uint64_t start;        /* stream offset of its first byte, 0: not known */
-    uint64_t offset;       /* of the next frame, 0: the file was not opened yet */
-    uint32_t reason;       /* enum hopper_gap: why something since the last good frame was passed over */
-    uint64_t void_seq;     /* frames of this file from here on do not count */
-    bool has_looked_ahead; /* void_seq is known */
+    int fd;                    /* -1: none open */
+    uint64_t number;           /* of the file in which the next frame is looked for */
+    uint64_t start;            /* stream offset of its first byte, 0: not known */
+    uint64_t offset;           /* of the next frame, 0: the file was not opened yet */
+    uint64_t limit;            /* where its frames end, 0: not known, or the file still grows */
+    const unsigned char *next; /* header of the frame at `offset`, read with the one before; NULL: it was not */
+    uint32_t reason;           /* enum hopper_gap: why something since the last good frame was passed over */
+    uint64_t void_seq;         /* frames of this file from here on do not count */
+    bool has_looked_ahead;     /* void_seq is known */
     uint64_t read_errors;
     struct hpr_numbers numbers;
 };

@@ -2,7 +2,7 @@
 /*
  * The hot path asks the system for nothing: once open, sending and receiving through memory make no allocation, look at
  * no clock and make no system call unless somebody must be woken. One thread exchanges records with itself, so nobody
- * ever must. Judged twice:
+ * ever must. What comes from disk makes no allocation either, and one call for each block. The first is judged twice:
  *
  *   by tables   every function of the platform is counted, none may be called
  *   by kernel   a child on the real platform gives up all system calls but write and exit (seccomp), goes on exchanging,
@@ -185,6 +185,44 @@ START_TEST(memory_needs_no_function_of_the_platform)
 }
 END_TEST
 
+/* ---- on the way from disk ---- */
+
+#define LARGE_BYTES  1000
+#define BLOCK_OF_MIN 4096 /* bytes of a block where memory_bytes is HOPPER_MEMORY_BYTES_MIN */
+
+/* A block comes back by one read, in which the next one's header comes as well. Besides, a file is opened, looked at
+ * and removed. */
+START_TEST(a_block_from_disk_costs_one_call)
+{
+    const uint64_t count = 8000, blocks = count / (BLOCK_OF_MIN / LARGE_BYTES);
+    static const unsigned char bytes[LARGE_BYTES];
+    struct mem_usage before, after;
+    struct hopper_record recs[BATCH];
+    uint64_t left = count;
+    size_t done;
+    struct chan c;
+
+    chan_init_flags(&c, MEM_SINGLE_THREAD);
+    c.options.memory_bytes = HOPPER_MEMORY_BYTES_MIN;
+    c.options.disk_bytes   = 64 << 20;
+    c.options.file_bytes   = 16 << 20;
+    c.options.compression  = _i == 0 ? HOPPER_COMPRESSION_NONE : 1;
+    chan_open(&c);
+    for (uint64_t i = 0; i < count; i++)
+        ck_assert_int_eq(hopper_send_until(c.snd, bytes, sizeof bytes, HOPPER_NOW), HOPPER_OK);
+    ck_assert_int_eq(hopper_flush(c.snd), HOPPER_OK);
+    mem_usage(c.mem, &before);
+    for (; left > 0; left -= done)
+        ck_assert_int_eq(hopper_receive_batch(c.rcv, recs, BATCH, HOPPER_NOW, &done), HOPPER_OK);
+    mem_usage(c.mem, &after);
+    ck_assert_uint_eq(after.allocs_total, before.allocs_total);
+    ck_assert_msg(after.calls_total - before.calls_total <= blocks + 50, "%llu calls for %llu blocks at the most",
+                  (unsigned long long)(after.calls_total - before.calls_total), (unsigned long long)blocks);
+    chan_close(&c);
+    chan_free(&c);
+}
+END_TEST
+
 /* ---- by kernel ---- */
 
 #if defined __linux__ && defined PR_SET_NO_NEW_PRIVS && defined SECCOMP_MODE_FILTER && defined SYS_exit_group
@@ -305,6 +343,7 @@ int main(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, memory_needs_no_function_of_the_platform, 0, WAYS);
+    tcase_add_loop_test(tc, a_block_from_disk_costs_one_call, 0, 2);
 #ifdef HAS_FILTER
     if (filter_is_there()) {
         tcase_add_test(tc, the_filter_ends_who_makes_a_system_call);

@@ -49,7 +49,7 @@ struct pair {
 /* LEVEL is zlib's; ISA-L has three. Whatever hpr_codec_params() would take: each engine does blocks of all sizes. */
 static void pair_open(struct pair *p, int engine, int level, size_t block_bytes)
 {
-    p->params = hpr_codec_params(engine == HPR_ENGINE_ISAL ? 1 + level % 3 : level, block_bytes);
+    p->params = hpr_codec_params(engine == HPR_ENGINE_ISAL ? 1 + level % 3 : level, block_bytes, SIZE_MAX);
     p->params.engine = (enum hpr_engine)engine;
     p->d_bytes = hpr_deflater_bytes(&p->params);
     p->i_bytes = hpr_inflater_bytes(p->params.engine, p->params.window_bits);
@@ -105,12 +105,16 @@ START_TEST(the_window_is_half_a_block_and_a_deflater_fits_small_budgets)
     static const int bits[BLOCK_SIZES] = {10, 10, 11, 12, 13, 14, 15};
 
     for (size_t i = 0; i < BLOCK_SIZES; i++) {
-        struct hpr_codec_params p = hpr_codec_params(6, block_sizes[i]);
+        struct hpr_codec_params p = hpr_codec_params(6, block_sizes[i], SIZE_MAX);
 
         ck_assert_int_eq(p.level, 6);
         ck_assert_int_eq(p.window_bits, bits[i]);
         ck_assert(p.memory_level >= 1 && p.memory_level <= 9);
         ck_assert_uint_le(hpr_deflater_bytes(&p), 16 * block_sizes[i] + 16384);
+        p = hpr_codec_params(6, block_sizes[i], 4096);
+        ck_assert_int_eq(p.window_bits, bits[i] < 12 ? bits[i] : 12);
+        ck_assert_uint_le(hpr_deflater_bytes(&p), 16 * 4096);
+        ck_assert_int_eq(hpr_codec_params(6, block_sizes[i], 0).window_bits, 10);
     }
 }
 END_TEST
@@ -384,7 +388,7 @@ START_TEST(isal_is_taken_for_large_blocks_and_its_own_levels_where_it_is_built_i
         for (size_t i = 0; i < BLOCK_SIZES; i++) {
             bool is_isal = HPR_HAS_ISAL && level <= 3 && block_sizes[i] >= 32768;
 
-            ck_assert_int_eq(hpr_codec_params(level, block_sizes[i]).engine == HPR_ENGINE_ISAL, is_isal);
+            ck_assert_int_eq(hpr_codec_params(level, block_sizes[i], SIZE_MAX).engine == HPR_ENGINE_ISAL, is_isal);
         }
     }
     ck_assert_int_eq(strstr(hopper_version(), "isa-l") != NULL, HPR_HAS_ISAL);

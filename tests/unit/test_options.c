@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "frame.h"
 #include "record.h"
 #include "rng.h"
 #include "suite.h"
@@ -286,7 +287,8 @@ static void check_plan(const struct hopper_options *o)
     ck_assert(p.file_bytes <= o->file_bytes && p.file_bytes <= o->disk_bytes / 4);
     ck_assert(p.record_bytes_max <= o->record_bytes_max && p.record_bytes_max < o->disk_bytes);
     /* a block, and the largest record, can be read back */
-    ck_assert(p.read_raw_bytes >= p.block_bytes);
+    ck_assert(p.block_bytes <= hpr_options_block_bytes_max(o->memory_bytes));
+    ck_assert(p.read_raw_bytes >= 2 * p.block_bytes + HPR_FRAME_HEADER_BYTES);
     ck_assert(hpr_max_size(p.read_raw_bytes, p.big_raw_bytes) >= hpr_record_packed_bytes(p.record_bytes_max));
     /* within the arena, and what is outside of it as the header says */
     ck_assert(p.read_raw_bytes <= o->memory_bytes / 4 + 5);
@@ -320,7 +322,8 @@ START_TEST(plans_for_well_known_budgets_stay_as_documented)
         size_t block_bytes, blocks, lanes;
     } known[] = {
         {HOPPER_MEMORY_BYTES_MIN, 4096, 4, 1},
-        {HOPPER_MEMORY_BYTES_DEFAULT, 32768, 4, 1},
+        {MIB - 1, 16384, 7, 1},
+        {HOPPER_MEMORY_BYTES_DEFAULT, 65536, 3, 1},
         {16 * MIB, 65536, 16, 4},
     };
 

@@ -161,6 +161,31 @@ START_TEST(what_follows_a_record_is_not_touched)
 }
 END_TEST
 
+/* All heads of three bytes, with as many bytes behind them as they say, with one less and with one more; each in a
+ * buffer of exactly its size. */
+START_TEST(the_short_way_reads_the_same_or_leaves_it)
+{
+    for (unsigned head = 0; head < 1U << 24; head += head < 0xc40000 || head >= 0xc60000 ? 9973 : 251) {
+        const unsigned char bytes[] = {(unsigned char)(head >> 16), (unsigned char)(head >> 8), (unsigned char)head};
+        const size_t whole = bytes[0] == 0xc4 ? 2U + bytes[1] : 3 + (head & 0xffff);
+
+        for (size_t len = whole - 1; len <= whole + 1; len++) {
+            const unsigned char *data = NULL, *short_data = NULL;
+            size_t got = 0, short_got = 0, taken, short_taken;
+            unsigned char *in = calloc(1, len);
+
+            memcpy(in, bytes, hpr_min_size(len, sizeof bytes));
+            taken = hpr_record_get(in, len, &data, &got);
+            short_taken = hpr_record_get_short(in, len, &short_data, &short_got);
+            if (len >= 3 && (bytes[0] == 0xc4 || bytes[0] == 0xc5)) ck_assert_uint_eq(short_taken, taken);
+            else ck_assert_uint_eq(short_taken, 0);
+            ck_assert(short_taken == 0 || (short_data == data && short_got == got));
+            free(in);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("record");
@@ -174,6 +199,7 @@ int main(void)
     tcase_add_test(tc, anything_but_bin_is_no_record);
     tcase_add_test(tc, a_length_of_4_gib_in_a_few_bytes_is_none);
     tcase_add_test(tc, what_follows_a_record_is_not_touched);
+    tcase_add_test(tc, the_short_way_reads_the_same_or_leaves_it);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }
