@@ -20,6 +20,8 @@
 #define RECORD_OVERHEAD  32
 #define CHANNEL_OVERHEAD (UINT64_C(4) << 20)
 
+#define SPIN_US 5000 /* longer than between two messages of the wake work */
+
 static struct {
     hopper_sender   *sender[BENCH_SENDERS_MAX];
     hopper_receiver *receiver;
@@ -38,6 +40,11 @@ static const char *deflating_name(void)
     return "libhopper-unknown-engine";
 }
 
+static bool is_spinning(const struct bench_work *work)
+{
+    return strcmp(work->variant, "spinning") == 0;
+}
+
 static const char *peer_name(const struct bench_work *work)
 {
     if (work->kind == BENCH_OVERFLOW) return work->level == 0 ? "libhopper-stored" : deflating_name();
@@ -45,6 +52,7 @@ static const char *peer_name(const struct bench_work *work)
     if (work->survive == HOPPER_SURVIVE_CRASH) return "libhopper-crash";
     if (work->kind == BENCH_BURST && work->memory != 0) return "libhopper-large-memory";
     if (work->kind == BENCH_BURST && work->level == 0) return "libhopper-stored";
+    if (work->kind == BENCH_WAKE && is_spinning(work)) return "libhopper-spinning";
     return work->memory != 0 ? "libhopper-swapping" : "libhopper";
 }
 
@@ -100,6 +108,7 @@ static void peer_open(const struct bench_work *work)
     options.memory_bytes = memory_choose(work);
     options.disk_bytes = (UINT64_C(1) << 30) + 2 * work->bytes + 2 * options.memory_bytes;
     options.survive = work->kind == BENCH_DURABLE ? HOPPER_SURVIVE_POWER_LOSS : (uint32_t)work->survive;
+    options.spin_us = is_spinning(work) ? SPIN_US : 0;
     options.compression = work->level == 0 ? HOPPER_COMPRESSION_NONE : (uint32_t)work->level;
     directory_make(work->dir);
     if (hopper_open(channel.dir, "bench", &options, &channel.sender[0], &channel.receiver, &err) != HOPPER_OK) {

@@ -109,8 +109,9 @@ static const struct plan_peer swapping[] = {{"hopper", "--memory 131072", true},
                                             {"pipe", "", false},
                                             END};
 
-/* Those whose receiver can sleep, between the limit and a receiver that never does. */
+/* Those whose receiver can sleep, and two that do not. */
 static const struct plan_peer waking[] = {HOPPER,
+                                          {"hopper", "--variant spinning", true},
                                           {"futex", "", true},
                                           {"std", "--variant channel", true},
                                           {"crossbeam", "--variant bounded", true},

@@ -104,6 +104,17 @@ def disk_row(found):
             f"{targets.ORIGINAL_DISK} (as known)", f"{ratio:.2f}x", "at most 0.30x", "at most 0.25x", word)
 
 
+def spin_row(found):
+    """A receiver that does not sleep: less is better."""
+    ours = found.find("libhopper-spinning", "latency", {"--work": "wake"})
+    title, aim = "a receiver that spins, p50", f"at most {targets.SPINNING_US} us"
+    if not ours:
+        return (title, "-", "", "-", "", "", aim, "not in this run")
+    took = results.spread([s.seconds * 1e6 for s in ours])[0]
+    word = "aim met" if took <= targets.SPINNING_US else "short of the aim"
+    return (title, f"{took:.2f} us (libhopper-spinning)", "", "-", "", "", aim, word)
+
+
 def count_rows(path):
     """Allocations and system calls for each record, from the accepted counts."""
     with open(path, encoding="utf-8") as lines:
@@ -246,7 +257,7 @@ def main():
     else:
         made = plots.write_all(found, re.sub(r"\.tsv$", ".series.tsv", path), folder)
         pictures = "\n".join(f"![{title}]({os.path.basename(folder)}/{name}.svg)" for name, title in made)
-    rows = target_rows(found) + [disk_row(found)] + burst_rows(found) + count_rows(counts)
+    rows = target_rows(found) + [spin_row(found), disk_row(found)] + burst_rows(found) + count_rows(counts)
     text = part_replace(text, "run", run_text(found))
     text = part_replace(text, "targets", targets_text(rows))
     text = part_replace(text, "plots", pictures)

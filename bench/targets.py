@@ -8,6 +8,7 @@ ORIGINAL.
 """
 
 ORIGINAL = "hopper-rs"
+SPINNING_US = 0.5  # from a send to the return of a receive that spins, p50: the aim
 ORIGINAL_DISK = 0.86  # bytes on disk for each byte of log lines that the original was measured to need
 
 

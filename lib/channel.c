@@ -166,7 +166,7 @@ static hopper_status make_deque(struct hpr_channel *ch, uint64_t limit)
     ch->fixed_bytes =
         (size_t)(ch->options.memory_bytes + ch->plan.extra_bytes - hpr_min_u64(limit, ch->options.memory_bytes));
     ch->fixed_bytes -= hpr_min_size(ch->fixed_bytes, ch->plan.handle_bytes + ch->plan.blocks * ch->plan.block_bytes);
-    return hpr_deque_init(&ch->deque, &ring, limit, ch->options.platform);
+    return hpr_deque_init(&ch->deque, &ring, limit, &ch->options);
 }
 
 /* What only channels that survive need. */

@@ -3,14 +3,15 @@
 #include "deque.h"
 
 hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, uint64_t limit,
-                             const struct hopper_platform *platform)
+                             const struct hopper_options *options)
 {
     hopper_status st;
 
     dq->ring     = *ring;
     dq->limit    = limit;
-    dq->io       = &platform->io;
-    dq->clock    = &platform->clock;
+    dq->io       = &options->platform->io;
+    dq->clock    = &options->platform->clock;
+    dq->spin_ns  = (uint64_t)options->spin_us * 1000;
     dq->event_fd = -1;
     atomic_init(&dq->published, 0);
     atomic_init(&dq->aside, 0);
@@ -207,11 +208,25 @@ static bool poll_a_little(struct hpr_deque *dq)
     return false;
 }
 
+/* Where it was told to, it looks on: the caller pays a CPU for it. */
+static bool spin(struct hpr_deque *dq, uint64_t deadline_ns)
+{
+    uint64_t until;
+
+    if (dq->spin_ns == 0) return false;
+    until = hpr_min_u64(dq->clock->monotonic_ns(dq->clock->ctx) + dq->spin_ns, deadline_ns);
+    do {
+        pause_for(HPR_SPIN_PAUSES);
+        if (is_ready(dq)) return true;
+    } while (dq->clock->monotonic_ns(dq->clock->ctx) < until);
+    return false;
+}
+
 bool hpr_deque_sleep(struct hpr_deque *dq, uint64_t deadline_ns)
 {
     bool ready;
 
-    if (deadline_ns != HOPPER_NOW && poll_a_little(dq)) return true;
+    if (deadline_ns != HOPPER_NOW && (poll_a_little(dq) || spin(dq, deadline_ns))) return true;
     hpr_mutex_lock(&dq->front);
     for (;;) {
         uint64_t wait_ns;

@@ -19,12 +19,13 @@
 #include "ring.h"
 #include "sync.h"
 
-/* How often the receiver looks before it sleeps, and for how long it pauses before each look. Tests that walk through
- * schedules set the first to 0. */
+/* How often the receiver looks before it sleeps, and for how long it pauses before each look; and how long between two
+ * looks when it was told to look on (options.spin_us). Tests that walk through schedules set the first to 0. */
 #ifndef HPR_POLL_ROUNDS
 #define HPR_POLL_ROUNDS 10
 #endif
 #define HPR_POLL_PAUSES 20
+#define HPR_SPIN_PAUSES 4
 
 /* A look that brought fewer bytes than this, and less than a sixteenth of the ring, brought little;
  * hpr_deque_let_come(). */
@@ -38,6 +39,7 @@ struct hpr_deque {
     struct hpr_ring ring;             /* [const after open] */
     const struct hopper_io *io;       /* [const after open] */
     const struct hopper_clock *clock; /* [const after open] */
+    uint64_t spin_ns;                 /* [const after open] how long the receiver looks on before it sleeps */
 
     /* senders */
     alignas(HPR_CACHE_LINE) struct hpr_mutex back; /* rank 1 */
@@ -69,7 +71,7 @@ struct hpr_deque {
 
 /* LIMIT: the most that entries and weights together may come to; the ring's bytes where there are no weights. */
 hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, uint64_t limit,
-                             const struct hopper_platform *platform);
+                             const struct hopper_options *options);
 void hpr_deque_fini(struct hpr_deque *dq);
 
 /* ---- senders: with `back` held ---- */

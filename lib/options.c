@@ -20,6 +20,7 @@
 #define NAME_CHARS_MAX   200
 #define WINDOW_BITS_MAX  15
 #define SYNC_MS_MAX      86400000U /* a day */
+#define SPIN_US_MAX      1000000U
 #define HANDLE_BYTES_MIN 8192      /* some 27 senders */
 
 /* Room on disk that no record can use: LOCK, a file header, a footer, a frame header, a record's own header; and in a
@@ -120,7 +121,8 @@ hopper_status hpr_options_import(struct hopper_options *out, const struct hopper
     if (out->when_full > HOPPER_FULL_DROP_OLDEST) return bad(err, "use options.when_full (unknown value)");
     if (out->compression > HOPPER_COMPRESSION_NONE)
         return bad(err, "use options.compression (1 to 9 or HOPPER_COMPRESSION_NONE)");
-    if (out->reserved != 0 || out->reserved2 != 0) return bad(err, "use options.reserved (must be 0)");
+    if (out->spin_us > SPIN_US_MAX) return bad(err, "use options.spin_us (at most 1000000)");
+    if (out->reserved2 != 0) return bad(err, "use options.reserved2 (must be 0)");
     if ((st = check_survive(out, err)) != HOPPER_OK) return st;
     if ((st = check_platform(out->platform, err)) != HOPPER_OK) return st;
     return check_item_type(out->item_type, err);

@@ -99,7 +99,9 @@ struct hopper_options {
     uint32_t survive;     /* enum hopper_survive */
     uint32_t when_full;   /* enum hopper_when_full */
     uint32_t compression; /* 0 default, 1 to 9, or HOPPER_COMPRESSION_NONE */
-    uint32_t reserved;    /* 0 */
+    uint32_t spin_us;     /* microseconds, at most 1,000,000: how long a receiver that finds nothing looks on before it
+                             sleeps. 0: a few. Waking it takes some 25; while it looks on it has a record in less than
+                             one, and its CPU does nothing else */
 
     const struct hopper_item_type *item_type; /* NULL: records are bytes. Copied at open */
     const struct hopper_platform  *platform;  /* NULL: the system's files, clock and allocator. Used until the channel

@@ -132,7 +132,7 @@ END_TEST
 static const struct {
     const char *what;
     uint64_t memory, disk, file, record;
-    uint32_t survive, when_full, compression, reserved;
+    uint32_t survive, when_full, compression, spin_us;
 } bad_options[] = {
     { "memory", HOPPER_MEMORY_BYTES_MIN - 1, 0, 0, 0, 0, 0, 0, 0 },
     { "memory", 1, 0, 0, 0, 0, 0, 0, 0 },
@@ -145,7 +145,7 @@ static const struct {
     { "when_full", 0, 0, 0, 0, 0, UINT32_MAX, 0, 0 },
     { "compression", 0, 0, 0, 0, 0, 0, 11, 0 },
     { "compression", 0, 0, 0, 0, 0, 0, UINT32_MAX, 0 },
-    { "reserved", 0, 0, 0, 0, 0, 0, 0, 1 },
+    { "spin_us", 0, 0, 0, 0, 0, 0, 0, 1000001 },
 };
 
 START_TEST(an_option_out_of_range_is_refused_by_name)
@@ -157,7 +157,7 @@ START_TEST(an_option_out_of_range_is_refused_by_name)
     c.options.survive          = bad_options[_i].survive;
     c.options.when_full        = bad_options[_i].when_full;
     c.options.compression      = bad_options[_i].compression;
-    c.options.reserved         = bad_options[_i].reserved;
+    c.options.spin_us          = bad_options[_i].spin_us;
     /* memory that cannot exist may be refused by the option check or by the map */
     if (bad_options[_i].memory == UINT64_MAX && chan_try_open(&c) == HOPPER_ENOMEM) {
         ck_assert_ptr_null(mem_platform_leaks(c.mem));

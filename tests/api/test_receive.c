@@ -74,6 +74,65 @@ START_TEST(an_empty_channel_is_eagain_at_once_and_at_any_past_deadline)
 }
 END_TEST
 
+/* ---- a receiver that looks on before it sleeps ---- */
+
+#define SENDS_AT 20
+
+/* A clock that goes on by a microsecond each time it is looked at, and sends at the SENDS_AT-th look. */
+static struct {
+    uint64_t ns;
+    int looks;
+} spun;
+
+static uint64_t look_and_send(void *ctx)
+{
+    (void)ctx;
+    if (++spun.looks == SENDS_AT) ck_assert_int_eq(hopper_send(c.snd, "spun", 4), HOPPER_OK);
+    return spun.ns += 1000;
+}
+
+static void open_spinning(struct hopper_platform *platform, uint32_t spin_us)
+{
+    *platform                    = *c.options.platform;
+    platform->clock.monotonic_ns = look_and_send;
+    c.options.platform           = platform;
+    c.options.spin_us            = spin_us;
+    chan_open(&c);
+    spun.ns    = 1000000;
+    spun.looks = 0;
+}
+
+START_TEST(a_receiver_that_spins_sees_what_comes_meanwhile_without_sleeping)
+{
+    struct hopper_platform platform;
+    struct hopper_record rec;
+
+    open_spinning(&platform, 50);
+    ck_assert_int_eq(hopper_receive(c.rcv, &rec, HOPPER_NOW), HOPPER_EAGAIN);
+    ck_assert_int_lt(spun.looks, 2);
+    spun.looks = 0;
+    ck_assert_int_eq(hopper_receive(c.rcv, &rec, spun.ns + 60000), HOPPER_OK);
+    ck_assert_int_eq(spun.looks, SENDS_AT);
+    ck_assert_uint_eq(rec.len, 4);
+    chan_close(&c);
+    chan_free(&c);
+}
+END_TEST
+
+START_TEST(a_receiver_spins_no_longer_than_its_deadline)
+{
+    struct hopper_platform platform;
+    struct hopper_record rec;
+
+    open_spinning(&platform, 1000000);
+    ck_assert_int_eq(hopper_receive(c.rcv, &rec, spun.ns + 10000), HOPPER_EAGAIN);
+    ck_assert_int_ge(spun.looks, 10);
+    ck_assert_int_le(spun.looks, 12);
+    chan_close(&c);
+    chan_free(&c);
+}
+END_TEST
+
 START_TEST(a_batch_is_views_that_stay_valid_together)
 {
     static const size_t maxes[] = { 1, 2, 7, 100, 4096 };
@@ -440,6 +499,8 @@ int main(void)
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, null_arguments_are_the_callers_mistake);
     tcase_add_test(tc, an_empty_channel_is_eagain_at_once_and_at_any_past_deadline);
+    tcase_add_test(tc, a_receiver_that_spins_sees_what_comes_meanwhile_without_sleeping);
+    tcase_add_test(tc, a_receiver_spins_no_longer_than_its_deadline);
     tcase_add_test(tc, a_batch_is_views_that_stay_valid_together);
     tcase_add_test(tc, a_view_is_not_overwritten_by_sends_that_follow);
     tcase_add_test(tc, coming_back_acknowledges_what_was_handed_out_before);

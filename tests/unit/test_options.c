@@ -189,7 +189,9 @@ static const struct attempt attempts[] = {
     {NULL, WITH(.compression = HOPPER_COMPRESSION_NONE)},
     {NULL, WITH(.compression = 9)},
     {"compression", WITH(.compression = UINT32_MAX)},
-    {"reserved", WITH(.reserved = 1)},
+    {"spin_us", WITH(.spin_us = 1000001)},
+    {NULL, WITH(.spin_us = 1000000)},
+    {"reserved", WITH(.reserved2 = 1)},
 };
 
 START_TEST(each_value_out_of_range_is_refused_by_name_and_the_ones_at_its_edge_are_taken)
