@@ -42,29 +42,31 @@ struct hpr_channel {
     struct hpr_commit commit; /* HOPPER_SURVIVE_POWER_LOSS */
     struct hpr_state state;   /* [receiver], and whoever closes the last handle */
 
-    uint64_t next_seq;         /* [back] of the next record accepted */
-    uint64_t overflow;         /* [back] sequence numbers gone to the spill since the last Disk(n) */
-    uint64_t overflow_dropped; /* [back] of them: dropped by policy */
-    uint64_t tail_gap;         /* [back] dropped by policy behind the last accepted record, not placed yet */
-    uint64_t dropped_total;    /* [back] dropped by HOPPER_FULL_DROP_NEWEST since open */
+    /* on a line of their own: each send writes or reads here */
+    alignas(HPR_CACHE_LINE) uint64_t next_seq; /* [back] of the next record accepted */
+    uint64_t accepted_bytes;                   /* [back] */
+    uint64_t overflow;                         /* [back] sequence numbers gone to the spill since the last Disk(n) */
+    uint64_t overflowed;                       /* [back] */
+    uint64_t tail_gap; /* [back] dropped by policy behind the last accepted record, not placed yet */
+    /* [back] where memory survives: sequence numbers that the receiver took from beside the ring since its last entry,
+     * which the next one is to tell */
+    uint64_t aside_taken;
+    bool is_refusing;      /* [back] the receiver is closing or closed: nothing is accepted any more */
+    bool receiver_is_open; /* [back] its handle holds the channel */
+
+    uint64_t overflow_dropped;    /* [back] of `overflow`: dropped by policy */
+    uint64_t aside_taken_dropped; /* [back] of `aside_taken`: dropped by policy */
+    uint64_t dropped_total;       /* [back] dropped by HOPPER_FULL_DROP_NEWEST since open */
 
     unsigned char *scratch; /* [const after open] block_bytes to pack an item into; NULL for bytes */
     bool scratch_is_busy;   /* [back] */
 
     uint64_t gap_records[HOPPER_GAP_SLOTS]; /* [back] */
     uint64_t refused;                       /* [back] */
-    uint64_t overflowed;                    /* [back] */
-    uint64_t accepted_bytes;                /* [back] */
     uint64_t senders;                       /* [back] open sender handles; as many as plan.handle_bytes allows */
     struct hpr_producers *producers;        /* [back] NULL where nothing survives */
     uint64_t duplicates;                    /* [back] */
     uint32_t missing_reason; /* [const after open] enum hopper_gap: for what is missing and nothing else tells why */
-    uint64_t
-        aside_taken; /* [back] where memory survives: sequence numbers that the receiver took from beside the ring since
-                             its last entry, which the next one is to tell */
-    uint64_t aside_taken_dropped; /* [back] of them: dropped by policy */
-    bool is_refusing;             /* [back] the receiver is closing or closed: nothing is accepted any more */
-    bool receiver_is_open;        /* [back] its handle holds the channel */
 
     /* on a line of their own: each receive writes here, each send above */
     alignas(HPR_CACHE_LINE) _Atomic uint64_t acknowledged; /* [atomic: written by the receiver] records */
@@ -75,9 +77,9 @@ struct hpr_channel {
 
 struct hopper_sender {
     struct hpr_channel *channel;
-    struct hopper_error error; /* [this sender's thread] */
     uint64_t last_seq;         /* [this sender's thread] of the last record accepted */
     uint64_t producer;         /* [this sender's thread] id, 0: none */
+    struct hopper_error error; /* [this sender's thread]; last, as the next one's handle may begin in the same line */
 };
 
 struct hpr_gap {

@@ -41,14 +41,16 @@ struct hpr_deque {
     const struct hopper_clock *clock; /* [const after open] */
     uint64_t spin_ns;                 /* [const after open] how long the receiver looks on before it sleeps */
 
-    /* senders */
+    uint64_t limit;                   /* [const after open] the most that bytes and weights may come to */
+    _Atomic uint64_t *kept_published; /* [const after open] a copy of `published` that survives, or NULL */
+
+    /* senders: what each send writes is one line, that goes from CPU to CPU with the lock */
     alignas(HPR_CACHE_LINE) struct hpr_mutex back; /* rank 1 */
-    struct hpr_cond room;                          /* [back] something that a sender may wait for has changed */
     struct hpr_cursor tail;                        /* [back] */
     uint64_t put;                                  /* [back] bytes and weights ever put */
-    uint64_t freed_seen;                           /* [back] last known value of freed */
-    uint64_t limit;                                /* [const after open] the most that bytes and weights may come to */
-    _Atomic uint64_t *kept_published;              /* [const after open] a copy of `published` that survives, or NULL */
+
+    alignas(HPR_CACHE_LINE) uint64_t freed_seen; /* [back] last known value of freed */
+    struct hpr_cond room;                        /* [back] something that a sender may wait for has changed */
 
     alignas(
         HPR_CACHE_LINE) _Atomic uint64_t published; /* tail.pos that the receiver may read up to; written under back */
