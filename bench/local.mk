@@ -25,8 +25,13 @@ EXTRA_PROGRAMS = \
 	%D%/bench-through %D%/bench-zmq %D%/bench-urcu %D%/bench-ck
 
 %C%_bench_run_SOURCES = \
-	%D%/run.c %D%/run.h %D%/plan.c %D%/plan_disk.c %D%/plan_disk.h %D%/child.c %D%/load.c %D%/report.c
+	%D%/added.c %D%/run.c %D%/run.h %D%/plan.c %D%/plan_disk.c %D%/plan_disk.h %D%/child.c %D%/load.c %D%/report.c
 %C%_bench_run_LDADD =
+
+# The one test here: it measures nothing, and needs no other program than the runner.
+dist_check_SCRIPTS += %D%/added.sh
+TESTS += %D%/added.sh
+%D%/added.log: %D%/bench-run$(EXEEXT)
 
 %C%_bench_hopper_SOURCES = %D%/bench_hopper.c
 %C%_bench_hopper_CPPFLAGS = $(BENCH_CPPFLAGS)

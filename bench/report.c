@@ -315,7 +315,8 @@ static void load_print(FILE *out, double *value)
 
 void report_tables(FILE *out)
 {
-    double *value = calloc(all.count + 1, sizeof *value);
+    const struct plan_peer *peer;
+    double                 *value = calloc(all.count + 1, sizeof *value);
 
     if (value == NULL || all.count == 0) {
         free(value);
@@ -329,8 +330,7 @@ void report_tables(FILE *out)
         if (any_sample(group, NULL, NULL) == NULL) continue;
         fprintf(out, "\n### %s\n\n", group->title);
         head_print(out, group);
-        for (const struct plan_peer *peer = group->peers; peer->program != NULL; peer++)
-            row_print(out, group, peer, value);
+        for (size_t i = 0; (peer = group_peer(group, i)) != NULL; i++) row_print(out, group, peer, value);
     }
     free(value);
 }

@@ -7,7 +7,7 @@
  * output at the end. Time series go to a second file, FILE.series.tsv for FILE.tsv, once for each peer and work.
  *
  *   bench-run [--quick] [--rounds N] [--budget SECONDS] [--run-ms N] [--mib N] [--pipe-mib N] [--bin DIR] [--dir DIR]
- *             [--out FILE] [--only TEXT]
+ *             [--out FILE] [--only TEXT] [--peer NAME=PROGRAM]...
  *
  * Ends with 1 when a peer failed or one of its checks did: then its numbers mean nothing.
  */
@@ -68,12 +68,18 @@ static int job_run(const struct settings *set, const struct job *job, unsigned c
     char        own[PATH_MAX + 128];
     const char *args[] = {own, job->column->args, job->peer->args, NULL};
     unsigned    mib = job->group->kind == PLAN_PIPE ? set->pipe_mib : set->mib;
+    const char *name = added_name(job->peer);
+    int         status;
 
-    snprintf(path, sizeof path, "%s/bench-%s", set->bin, job->peer->program);
+    if (name != NULL) snprintf(path, sizeof path, "%s", job->peer->program);
+    else snprintf(path, sizeof path, "%s/bench-%s", set->bin, job->peer->program);
     snprintf(own, sizeof own, "--passes %u --bytes %llu --dir %s ", count, (unsigned long long)mib << 20, set->dir);
     *got = 0;
     if (access(path, X_OK) != 0) return UNSUPPORTED;
-    return child_run(path, args, series, results, got);
+    status = child_run(path, args, series, results, got);
+    for (size_t i = 0; name != NULL && i < *got; i++)
+        snprintf(results[i].peer, sizeof results[i].peer, "%s", name);
+    return status;
 }
 
 static bool job_failed(const struct job *job, int status, const struct child_result *results, size_t count)
@@ -82,8 +88,8 @@ static bool job_failed(const struct job *job, int status, const struct child_res
 
     for (size_t i = 0; i < count; i++) failed = failed || !results[i].ok;
     if (failed)
-        fprintf(stderr, "bench-run: FAILED (status %d): bench-%s %s %s\n", status, job->peer->program,
-                job->column->args, job->peer->args);
+        fprintf(stderr, "bench-run: FAILED (status %d): %s%s %s %s\n", status,
+                added_name(job->peer) != NULL ? "" : "bench-", job->peer->program, job->column->args, job->peer->args);
     return failed;
 }
 
@@ -202,9 +208,11 @@ static unsigned round_run(const struct settings *set, unsigned round, const stru
         if (round > rounds_max(set, plan[g].kind)) continue;
         for (size_t c = 0; plan[g].columns[c].title != NULL; c++) {
             if (set->quick && !plan[g].columns[c].quick) continue;
-            for (size_t p = 0; plan[g].peers[p].program != NULL; p++) {
-                if (set->quick && !plan[g].peers[p].quick) continue;
-                struct job job = {&plan[g], &plan[g].columns[c], &plan[g].peers[p], &passes[g][c][p]};
+            const struct plan_peer *peer;
+
+            for (size_t p = 0; (peer = group_peer(&plan[g], p)) != NULL; p++) {
+                if (set->quick && !peer->quick) continue;
+                struct job job = {&plan[g], &plan[g].columns[c], peer, &passes[g][c][p]};
 
                 failed += !(round == 0 ? job_try(set, &job) : job_measure(set, &job, round, files));
             }
@@ -262,6 +270,7 @@ static bool option_take(struct settings *set, const char *name, const char *text
     if (strcmp(name, "--mib") == 0) return number_take(text, &set->mib);
     if (strcmp(name, "--pipe-mib") == 0) return number_take(text, &set->pipe_mib);
     if (strcmp(name, "--budget") == 0) return number_take(text, &set->budget_s);
+    if (strcmp(name, "--peer") == 0) return added_take(text);
     if (strcmp(name, "--bin") == 0) set->bin = text;
     else if (strcmp(name, "--dir") == 0) set->dir = text;
     else if (strcmp(name, "--out") == 0) set->out = text;

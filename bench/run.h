@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The runner's parts: plan.c says what is measured, child.c runs one program, load.c watches the machine, report.c
+/* The runner's parts: plan.c says what is measured, added.c what besides, child.c runs one program, load.c watches the machine, report.c
  * keeps the samples and prints the tables, run.c goes through the rounds. */
 #ifndef HOPPER_BENCH_RUN_H
 #define HOPPER_BENCH_RUN_H
@@ -45,6 +45,21 @@ struct plan_group {
 };
 
 extern const struct plan_group plan[];
+
+/* ---- added.c ---- */
+
+#define PLAN_ADDED_MAX 8
+
+/* Take TEXT, "NAME=PROGRAM ARGUMENTS", as a peer of every table but that of the pipe. Returns false, and has said why,
+ * when it is not that or there is no such program. */
+bool added_take(const char *text);
+
+/* What the row of PEER is called, or NULL when it is the plan's, which is called what its program calls itself. PROGRAM
+ * of an added peer is the path of a file. */
+const char *added_name(const struct plan_peer *peer);
+
+/* The peers of GROUP, the plan's and then the added ones; NULL beyond the last. */
+const struct plan_peer *group_peer(const struct plan_group *group, size_t number);
 
 /* ---- child.c ---- */
 

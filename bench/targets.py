@@ -3,8 +3,8 @@
 
 A target is a piece of work (arguments of the programs, see args.c), our row, and what it is held against: a peer's row
 of the same work, phase and round, with the ratio ours / theirs (of speed: more is better). The original is the Rust
-crate hopper; it is not among the peers that Debian has, so that rows against it are filled only in a run that has one called
-ORIGINAL.
+crate hopper; it is not among the peers that Debian has, so that rows against it are filled only in a run that was given
+one called ORIGINAL, by bench-run's --peer.
 """
 
 ORIGINAL = "hopper-rs"
