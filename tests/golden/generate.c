@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Write the golden files below a directory: `generate DIR` makes DIR/CASE/NUMBER.hq and DIR/CASE/expect for each case,
  * and DIR/README.md. What is there already is written anew. Run it after a change of the format, and look at the
- * difference; tests/unit/test_golden.c compares what it would write with what is in the tree. */
+ * difference; tests/unit/test_golden.c compares what it would write with what is in the tree. It writes all or nothing,
+ * and so wants a build with ISA-L and libdeflate. */
 #include "golden.h"
 
 #include <inttypes.h>
@@ -13,12 +14,15 @@ static const char head[] =
     "\n"
     "Queue files of format version 1 (docs/format.md), each case a channel's directory. `expect` says what a reader\n"
     "has to report, in the words of reader.h; reader.c is such a reader, written from docs/format.md alone. `valid-*`\n"
-    "are written by the library through its public API; `broken-*` and `future-*` are these with bytes changed. A\n"
+    "are written by the library through its public API (`valid-deflate-*`: by its modules, or by another encoder as\n"
+    "the name says); `broken-*` and `future-*` are these with bytes changed. A\n"
     "reader in another language is right when it says the same of all of them.\n"
     "\n"
     "All of it, this file included, is written by `tests/golden/generate tests/golden` (`make tests/golden/generate`\n"
-    "builds it). `make check` makes all cases anew and compares: byte for byte, and where zlib's version has a say\n"
-    "(\"deflated\" below) by what a reader reports.\n"
+    "builds it), in a build with ISA-L and with libdeflate (Debian: libisal-dev, libdeflate-dev). `make check` makes\n"
+    "all cases anew that the build has the encoders for and compares: byte for byte, and where the encoder's version\n"
+    "has a say (\"deflated\" below) by what a reader reports. Every build reads all of them, whoever wrote them, with\n"
+    "each engine that it has.\n"
     "\n"
     "| case | proves |\n"
     "|---|---|\n";
@@ -58,6 +62,13 @@ static void write_readme(const char *dir, const struct golden_set *set)
     golden_check(fclose(out) == 0, path);
 }
 
+static bool has_case(const struct golden_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->cases[i].name, name) == 0) return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct golden_set *set;
@@ -67,6 +78,7 @@ int main(int argc, char **argv)
         return 2;
     }
     set = golden_make();
+    golden_check(has_case(set, GOLDEN_ISAL) && has_case(set, GOLDEN_LIBDEFLATE_CASE), "a build with all encoders");
     for (size_t i = 0; i < set->count; i++)
         write_case(argv[1], &set->cases[i]);
     write_readme(argv[1], set);

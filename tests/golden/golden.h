@@ -3,9 +3,10 @@
  * The golden files in the making: each case is a channel's directory with its queue files, and what a reader has to say
  * about it (reader.h explains the lines).
  *
- * make.c makes the valid ones through the public API, on a simulated platform whose random bytes and clock stand still.
- * break.c makes the others from them by changing bytes, checksums put right where somebody means harm. generate.c
- * writes all of it to a directory; tests/unit/test_golden.c compares it with what is in the tree.
+ * make.c makes the valid ones through the public API, on a simulated platform whose random bytes and clock stand still,
+ * and engines.c those that show who deflated them. break.c makes the others from them by changing bytes, checksums put
+ * right where somebody means harm. generate.c writes all of it to a directory; tests/unit/test_golden.c compares it
+ * with what is in the tree.
  */
 #ifndef GOLDEN_H
 #define GOLDEN_H
@@ -60,10 +61,16 @@ struct golden_set {
     size_t             count;
 };
 
+/* Cases that are made only by a build with this engine, or where this library is; the others are the same in number. */
+#define GOLDEN_ISAL            "valid-deflate-isal"
+#define GOLDEN_LIBDEFLATE_CASE "valid-deflate-libdeflate"
+
 struct golden_set *golden_make(void); /* all cases; ends the program when something does not go as planned */
 void               golden_free(struct golden_set *set);
 
-/* ---- between make.c and break.c ---- */
+/* ---- between make.c, engines.c and break.c ---- */
+void golden_engines(struct golden_set *set); /* add those by engine */
+void golden_describe(struct golden_case *c); /* its files are there: find the frames, and what a reader says */
 void golden_break(struct golden_set *set); /* add the broken ones; the valid ones are there */
 struct golden_case *golden_find(struct golden_set *set, const char *name);
 struct golden_case *golden_add(struct golden_set *set, const char *name, const char *proves, bool is_exact);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The valid golden files. A channel writes to disk only what finds no room in memory, and how much room there is
- * depends on the machine; so each channel of bytes first fills its memory to the last byte, always with six records,
- * and what is sent after them overflows, from sequence number 7 on. Items say that they weigh more than memory holds,
- * and overflow from the first on. Files are taken from the simulated disk before the channel is closed, as closing
- * removes them. */
+/* The valid golden files but those of engines.c. A channel writes to disk only what finds no room in memory, and how
+ * much room there is depends on the machine; so each channel of bytes first fills its memory to the last byte, always
+ * with six records, and what is sent after them overflows, from sequence number 7 on. Items say that they weigh more
+ * than memory holds, and overflow from the first on. Files are taken from the simulated disk before the channel is
+ * closed, as closing removes them. */
 #include "golden.h"
 
 #include <errno.h>
@@ -268,21 +268,25 @@ void golden_tell(const struct golden_case *c, int lost, const char *damage, FILE
     }
 }
 
-static void finish(struct rig *rig)
+void golden_describe(struct golden_case *c)
 {
-    struct golden_case *c = rig->c;
     size_t len;
     FILE *out;
 
-    end_frame(rig);
-    take_files(rig);
-    rig_close(rig);
     for (size_t i = 0; i < c->file_count; i++)
         find_frames(c, i);
     golden_check(c->frame_count > 0 && c->frames[0].first_seq == golden_get(c->files[0].data + 40, 8), "frames");
     golden_check((out = open_memstream(&c->expect, &len)) != NULL, "memory");
     golden_tell(c, -1, NULL, out);
     fclose(out);
+}
+
+static void finish(struct rig *rig)
+{
+    end_frame(rig);
+    take_files(rig);
+    rig_close(rig);
+    golden_describe(rig->c);
 }
 
 /* ---- the cases ---- */
@@ -515,6 +519,7 @@ struct golden_set *golden_make(void)
     make_rotated(set);
     make_big_record(set);
     make_dropped_newest(set);
+    golden_engines(set);
     golden_break(set);
     return set;
 }

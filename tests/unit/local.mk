@@ -3,11 +3,11 @@
 # Unit tests of the pure modules of lib/, and the golden files of the format.
 
 # The golden files are written by tests/golden/generate when the format changes; test_golden makes them anew and compares.
-golden_sources = tests/golden/break.c tests/golden/golden.h tests/golden/make.c
+golden_sources = tests/golden/break.c tests/golden/engines.c tests/golden/golden.h tests/golden/make.c
 check_PROGRAMS += tests/golden/generate
 tests_golden_generate_SOURCES = tests/golden/generate.c $(golden_sources)
-tests_golden_generate_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/support
-tests_golden_generate_LDADD = tests/support/libtestplatform.la $(HOPPER_CORE)
+tests_golden_generate_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/support $(LIBDEFLATE_CFLAGS)
+tests_golden_generate_LDADD = tests/support/libtestplatform.la $(HOPPER_CORE) $(LIBDEFLATE_LIBS)
 # One by one: programs are built beside them.
 EXTRA_DIST += tests/golden/README.md tests/golden/broken-codec-unknown tests/golden/broken-copied-file \
 	tests/golden/broken-cut-header tests/golden/broken-cut-inside tests/golden/broken-cut-tail \
@@ -18,8 +18,9 @@ EXTRA_DIST += tests/golden/README.md tests/golden/broken-codec-unknown tests/gol
 	tests/golden/broken-raw-length tests/golden/broken-record-count tests/golden/broken-record-short \
 	tests/golden/broken-repeated-frame tests/golden/broken-stored-length tests/golden/broken-zero-tail \
 	tests/golden/future-version tests/golden/valid-big-record tests/golden/valid-bytes-deflate \
-	tests/golden/valid-bytes-stored tests/golden/valid-dropped-newest tests/golden/valid-items \
-	tests/golden/valid-rotated
+	tests/golden/valid-bytes-stored tests/golden/valid-deflate-isal tests/golden/valid-deflate-libdeflate \
+	tests/golden/valid-deflate-odd tests/golden/valid-deflate-zlib tests/golden/valid-dropped-newest \
+	tests/golden/valid-items tests/golden/valid-rotated
 
 # Who includes whom in lib/; what libhopper(3) says.
 dist_check_SCRIPTS += %D%/layers.sh %D%/manpage.sh
@@ -55,6 +56,6 @@ TESTS += $(core_unit_tests)
 %C%_test_ring_LDADD = $(UNIT_LIBS)
 
 %C%_test_golden_SOURCES = %D%/test_golden.c tests/golden/reader.c tests/golden/reader.h $(golden_sources)
-%C%_test_golden_CPPFLAGS = $(UNIT_CPPFLAGS)
-%C%_test_golden_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
+%C%_test_golden_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBDEFLATE_CFLAGS)
+%C%_test_golden_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS) $(LIBDEFLATE_LIBS)
 endif
