@@ -2,7 +2,7 @@
 /*
  * The command line of a benchmark program, the same for every peer (the Rust one has its own copy of it):
  *
- *   bench-PEER [--work mem|overflow|durable|wake|burst] [--variant NAME] [--senders N] [--size BYTES|mix] [--batch N]
+ *   bench-PEER [--work mem|overflow|durable|wake|burst|part] [--variant NAME] [--senders N] [--size BYTES|mix] [--batch N]
  *              [--slots N] [--messages N] [--passes N] [--data log|int|json|packed] [--bytes N] [--memory N] [--level 0..9]
  *              [--dir DIR] [--seed N] [--pin 0|1] [--survive 0|1] [--cpus N]
  *
@@ -86,14 +86,15 @@ static int kind_parse(const char *text, enum bench_kind *kindp)
                  {"overflow", BENCH_OVERFLOW},
                  {"durable", BENCH_DURABLE},
                  {"wake", BENCH_WAKE},
-                 {"burst", BENCH_BURST}};
+                 {"burst", BENCH_BURST},
+                 {"part", BENCH_PART}};
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(text, kinds[i].name) == 0) {
             *kindp = kinds[i].kind;
             return 0;
         }
-    fprintf(stderr, "bench: --work is mem, overflow, durable, wake or burst, not '%s'\n", text);
+    fprintf(stderr, "bench: --work is mem, overflow, durable, wake, burst or part, not '%s'\n", text);
     return -1;
 }
 

@@ -13,6 +13,7 @@
  *   durable   senders at once, messages of one size; no send returns before its message would survive a power loss
  *   wake      one message at a time to a receiver that has gone to sleep meanwhile: how long until it has it
  *   burst     one sender sends more than usual while the receiver stands still, which then comes back
+ *   part      one part of the library alone (parts.c)
  *
  * A program ends with 0 (measured, every check passed), 1 (it failed), 2 (usage) or 77 (it does not do this work).
  */
@@ -36,7 +37,7 @@ extern "C" {
 #define BENCH_BATCH_MAX   1024
 #define BENCH_SIZE_MAX    65536
 
-enum bench_kind { BENCH_MEM, BENCH_OVERFLOW, BENCH_DURABLE, BENCH_WAKE, BENCH_BURST };
+enum bench_kind { BENCH_MEM, BENCH_OVERFLOW, BENCH_DURABLE, BENCH_WAKE, BENCH_BURST, BENCH_PART };
 enum bench_status { BENCH_OK = 0, BENCH_FAILED = 1, BENCH_USAGE = 2, BENCH_UNSUPPORTED = 77 };
 
 struct bench_work {

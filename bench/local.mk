@@ -18,14 +18,17 @@ BENCH_OURS = \
 	%D%/bench-codec$(EXEEXT) \
 	%D%/bench-file$(EXEEXT) \
 	%D%/bench-futex$(EXEEXT) \
+	%D%/bench-lines$(EXEEXT) \
+	%D%/bench-parts$(EXEEXT) \
 	%D%/bench-through$(EXEEXT)
 BENCH_MAYBE =
 EXTRA_PROGRAMS = \
 	%D%/bench-run %D%/bench-hopper %D%/bench-pipe %D%/bench-spsc %D%/bench-codec %D%/bench-file %D%/bench-futex \
-	%D%/bench-through %D%/bench-zmq %D%/bench-urcu %D%/bench-ck
+	%D%/bench-lines %D%/bench-parts %D%/bench-through %D%/bench-zmq %D%/bench-urcu %D%/bench-ck
 
 %C%_bench_run_SOURCES = \
-	%D%/added.c %D%/run.c %D%/run.h %D%/plan.c %D%/plan_disk.c %D%/plan_disk.h %D%/child.c %D%/load.c %D%/report.c
+	%D%/added.c %D%/run.c %D%/run.h %D%/plan.c %D%/plan_disk.c %D%/plan_disk.h %D%/plan_parts.c %D%/plan_parts.h \
+	%D%/child.c %D%/load.c %D%/report.c
 %C%_bench_run_LDADD =
 
 # The one test here: it measures nothing, and needs no other program than the runner.
@@ -57,6 +60,15 @@ TESTS += %D%/added.sh
 %C%_bench_futex_SOURCES = %D%/peers/futex.c
 %C%_bench_futex_CPPFLAGS = $(BENCH_CPPFLAGS)
 %C%_bench_futex_LDADD = $(BENCH_LIB)
+
+# Parts of the library and of hopper-cat, from inside.
+%C%_bench_parts_SOURCES = %D%/parts.c
+%C%_bench_parts_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/%D%
+%C%_bench_parts_LDADD = $(BENCH_LIB) $(HOPPER_CORE)
+
+%C%_bench_lines_SOURCES = %D%/line_ends.c cli/lines.c cli/lines.h
+%C%_bench_lines_CPPFLAGS = $(BENCH_CPPFLAGS) -I$(top_srcdir)
+%C%_bench_lines_LDADD = $(BENCH_LIB)
 
 # hopper-cat is run from where libtool linked it, not through libtool's shell script, which takes milliseconds to start.
 %C%_bench_through_SOURCES = %D%/peers/through.c

@@ -5,6 +5,7 @@
  * the processor's caches as well as it does in use.
  */
 #include "plan_disk.h"
+#include "plan_parts.h"
 
 #define HOPPER {"hopper", "", true}
 #define CRASH  {"hopper", "--survive 1", true}
@@ -222,4 +223,8 @@ const struct plan_group plan[] = {
     {"Overflow, all in and then all out, stored", "MB/s", plan_storing, plan_overflow, PLAN_OVERFLOW},
     {"Overflow of log lines, by level", "MB/s", plan_levels, plan_level_columns, PLAN_OVERFLOW},
     {"Durable sends", "k/s", plan_durable, plan_durable_columns, PLAN_DURABLE},
+    {"The deque alone, groups of 64", "M/s", plan_deque, plan_part_columns, PLAN_OVERFLOW},
+    {"Packing of records alone", "M/s", plan_packing, plan_part_columns, PLAN_OVERFLOW},
+    {"Frames alone, blocks of 64 KiB", "MB/s", plan_framing, plan_framing_columns, PLAN_OVERFLOW},
+    {"Line ends alone", "MB/s", plan_splitting, plan_splitting_columns, PLAN_MEM},
     {NULL, NULL, NULL, NULL, PLAN_MEM}};
