@@ -8,9 +8,9 @@
  *   bad header                      damage, where a good header comes behind it; else the end
  *   footer, or nothing more         the end
  *
- * What is behind the end of a file that was not sealed is a write that nobody was told had succeeded: the tail. Every
- * length is checked against what the file holds before it is used. What cannot be read does not end the file: it fails
- * the scan. */
+ * What is behind the end of a file that was not sealed is a write that nobody was told had succeeded: the tail. Zeros
+ * are no part of it: a file that is written may have them ahead of its frames. Every length is checked against what the
+ * file holds before it is used. What cannot be read does not end the file: it fails the scan. */
 #include "file_scan.h"
 
 #include <errno.h>
@@ -280,21 +280,45 @@ hopper_status hpr_file_scan_frames(struct hpr_file_scan *s, struct hopper_error 
     return res < 0 ? file_error(s->dir, s->number, res, "read queue file", err) : HOPPER_OK;
 }
 
-hopper_status hpr_file_scan_cut_tail(struct hpr_file_scan *s, uint64_t *cut_bytesp, struct hopper_error *err)
+/* Behind the last byte that is not zero; s->end when there is none behind that. */
+static int find_last_byte(struct hpr_file_scan *s, uint64_t *endp)
+{
+    uint64_t end = s->bytes;
+
+    while (end > s->end) {
+        const size_t piece = (size_t)hpr_min_u64(end - s->end, sizeof s->buf);
+        size_t got;
+        int res = hpr_io_read(s->dir->io, s->fd, s->buf, piece, end - piece, &got);
+
+        if (res < 0) return res;
+        if (!hpr_is_zero(s->buf, got)) {
+            while (s->buf[got - 1] == 0) got--;
+            *endp = end - piece + got;
+            return 0;
+        }
+        end -= piece;
+    }
+    *endp = s->end;
+    return 0;
+}
+
+hopper_status hpr_file_scan_cut_tail(struct hpr_file_scan *s, uint64_t *torn_bytesp, struct hopper_error *err)
 {
     const struct hopper_io *io = s->dir->io;
+    uint64_t torn_end          = s->end;
     int fd, res;
 
-    *cut_bytesp = 0;
+    *torn_bytesp = 0;
     if (s->is_sealed || s->end >= s->bytes) return HOPPER_OK;
+    if ((res = find_last_byte(s, &torn_end)) < 0) return file_error(s->dir, s->number, res, "read queue file", err);
     (void)io->chmod(io->ctx, s->fd, 0600); /* it may have been sealed, and its footer not have reached the device */
     if ((fd = open_file(s->dir, s->number, O_RDWR)) < 0)
         return file_error(s->dir, s->number, fd, "open queue file to cut off an incomplete tail", err);
     res = io->truncate(io->ctx, fd, s->end);
     hpr_io_close(io, fd);
     if (res < 0) return file_error(s->dir, s->number, res, "cut off the incomplete tail of queue file", err);
-    *cut_bytesp = s->bytes - s->end;
-    s->bytes    = s->end;
+    *torn_bytesp = torn_end - s->end;
+    s->bytes     = s->end;
     return HOPPER_OK;
 }
 

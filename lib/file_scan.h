@@ -60,8 +60,9 @@ void hpr_file_scan_close(struct hpr_file_scan *s);
 /* All frames, from the file's header to the end of what is good. */
 hopper_status hpr_file_scan_frames(struct hpr_file_scan *s, struct hopper_error *err);
 
-/* Then: what is behind the last frame goes, *CUT_BYTESP of it. The file stays without a footer. */
-hopper_status hpr_file_scan_cut_tail(struct hpr_file_scan *s, uint64_t *cut_bytesp, struct hopper_error *err);
+/* Then: what is behind the last frame goes. *TORN_BYTESP of it were a write that did not end; the rest, or all of it,
+ * are zeros that the file was given ahead of its frames. The file stays without a footer. */
+hopper_status hpr_file_scan_cut_tail(struct hpr_file_scan *s, uint64_t *torn_bytesp, struct hopper_error *err);
 
 /* And where a power loss is to be survived: what is in the page cache only is about to be called durable. */
 hopper_status hpr_file_scan_sync(struct hpr_file_scan *s, struct hopper_error *err);

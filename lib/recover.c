@@ -263,15 +263,16 @@ static void set_offsets(struct hpr_dir *dir, const struct hpr_found *found, cons
 /* S, which is open, to where the records end; what is behind goes. */
 static hopper_status scan_open_file(struct hpr_file_scan *s, struct hpr_found *found, struct hopper_error *err)
 {
-    uint64_t cut_bytes = 0;
-    hopper_status st   = hpr_file_scan_frames(s, err);
+    const uint64_t bytes = s->bytes;
+    uint64_t torn_bytes  = 0;
+    hopper_status st     = hpr_file_scan_frames(s, err);
 
     if (st == HOPPER_OK && found->end_seq == 0) /* newer files say nothing */
-        st = hpr_file_scan_cut_tail(s, &cut_bytes, err);
-    if (cut_bytes > 0) {
+        st = hpr_file_scan_cut_tail(s, &torn_bytes, err);
+    found->report.file_bytes -= bytes - s->bytes;
+    if (torn_bytes > 0) {
         found->report.torn_file  = s->number;
-        found->report.torn_bytes = cut_bytes;
-        found->report.file_bytes -= cut_bytes;
+        found->report.torn_bytes = torn_bytes;
     }
     return st == HOPPER_OK ? hpr_file_scan_sync(s, err) : st;
 }

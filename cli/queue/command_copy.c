@@ -89,8 +89,9 @@ static void find_ending(const struct place *place, struct payload *payload, uint
     while (scan_file_next(&file, &ev)) {
         if (ev.kind == SCAN_DAMAGE || (ev.kind == SCAN_FRAME && ev.fault != FAULT_NONE)) ending->is_damaged = true;
         if (ev.kind == SCAN_FOOTER) ending->is_sealed = true;
-        if (ev.kind == SCAN_TAIL) ending->tail_bytes = ev.bytes;
-        if (ev.kind == SCAN_TAIL) ending->end = ev.offset;
+        if (ev.kind != SCAN_TAIL && ev.kind != SCAN_ZEROS) continue;
+        ending->tail_bytes = ev.bytes;
+        ending->end        = ev.offset;
     }
     scan_file_close(&file);
 }

@@ -176,6 +176,7 @@ static void take_event(struct listing *ls, const struct scan_event *ev)
         ls->line.tail_bytes = ev->bytes;
         put_frame(ls, ev, "incomplete tail");
         break;
+    case SCAN_ZEROS: put_frame(ls, ev, "zeros"); break;
     case SCAN_FOOTER:
         ls->line.is_sealed = true;
         put_frame(ls, ev, "footer");

@@ -192,6 +192,7 @@ static void take_event(struct repair *r, const struct scan_event *ev)
         r->tail_bytes = ev->bytes;
         break;
     case SCAN_FOOTER: r->records = hpr_max_u64(r->records, ev->footer.records); break;
+    case SCAN_ZEROS:      /* the library cuts them off, or leaves them */
     case SCAN_END: break; /* its file is still open: see repair_files() */
     case SCAN_REFUSED: break;
     }

@@ -273,6 +273,7 @@ static void take_event(struct look *l, const struct scan_event *ev)
                                   .text = "incomplete tail: a write that was cut short, no record was complete" });
         break;
     case SCAN_FOOTER: take_footer(l, ev); break;
+    case SCAN_ZEROS: /* were records there, the files behind tell */
     case SCAN_END: break;
     case SCAN_REFUSED: take_refused(l, ev); break;
     }

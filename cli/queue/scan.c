@@ -5,6 +5,7 @@
  *   good frame header, less payload than that    the file is at its end: SCAN_TAIL in the last file, else SCAN_DAMAGE
  *   good footer                                  SCAN_FOOTER, then SCAN_END
  *   nothing                                      SCAN_END
+ *   zeros up to the end                          SCAN_ZEROS: the file was to go on there
  *   anything else                                look for the next good header: SCAN_DAMAGE up to there; none: as above
  *
  * Whose file it is, its header says; where that is damaged, its frames do: one header that is good in this channel,
@@ -188,18 +189,42 @@ void scan_file_close(struct scan_file *file)
     file->fd = -1;
 }
 
-/* Nothing good from file->offset on up to UNTIL. */
+/* Whether zeros stand from file->offset to the end of the file, and nothing else. */
+static bool has_zeros_to_end(const struct scan_file *file)
+{
+    unsigned char window[WINDOW_BYTES];
+    uint64_t at = file->offset;
+
+    while ((at = place_next_data(file->fd, at, file->bytes)) < file->bytes) {
+        size_t want = (size_t)hpr_min_u64(sizeof window, file->bytes - at), got;
+
+        if (hpr_io_read(file->place->io, file->fd, window, want, at, &got) < 0 || !hpr_is_zero(window, got))
+            return false;
+        if (got == 0) break;
+        at += got;
+    }
+    return true;
+}
+
+/* What there is from file->offset on up to UNTIL, where nothing is good. */
+static enum scan_kind judge_bad(const struct scan_file *file, uint64_t until, enum fault fault)
+{
+    if (until < file->bytes || fault == FAULT_UNREADABLE) return SCAN_DAMAGE;
+    if (has_zeros_to_end(file)) return SCAN_ZEROS;
+    return file->is_last ? SCAN_TAIL : SCAN_DAMAGE;
+}
+
 static void tell_damage(struct scan_file *file, uint64_t until, struct scan_event *ev)
 {
-    enum fault fault = ev->fault == FAULT_UNREADABLE ? FAULT_UNREADABLE : FAULT_HEADER;
-    int res          = ev->res;
-    bool is_tail     = file->is_last && until >= file->bytes && fault != FAULT_UNREADABLE;
+    enum fault fault    = ev->fault == FAULT_UNREADABLE ? FAULT_UNREADABLE : FAULT_HEADER;
+    enum scan_kind kind = judge_bad(file, until, fault);
+    int res             = ev->res;
 
-    *ev       = event_at(file, is_tail ? SCAN_TAIL : SCAN_DAMAGE, until - file->offset);
-    ev->fault = is_tail ? FAULT_NONE : fault;
+    *ev       = event_at(file, kind, until - file->offset);
+    ev->fault = kind == SCAN_DAMAGE ? fault : FAULT_NONE;
     ev->res   = res;
-    if (is_tail) file->is_done = true;
-    else file->offset = until;
+    if (kind == SCAN_DAMAGE) file->offset = until;
+    else file->is_done = true;
 }
 
 static void tell_frame(struct scan_file *file, struct scan_event *ev)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Walks through queue files and tells what stands where, as "Reading" in docs/format.md has it: one event for each
- * file, frame, damaged place, incomplete tail and footer. Memory is the same for any directory; every length is checked
+ * file, frame, damaged place, incomplete tail, zeros at the end and footer. Memory is the same for any directory; every length is checked
  * against the file before it is used; and each step moves forward, so that it ends.
  *
  *     scan_init(&scan, &place, payload);
@@ -21,6 +21,7 @@ enum scan_kind {
     SCAN_FRAME,  /* a frame with a good header; the fault is its payload's */
     SCAN_DAMAGE, /* from `offset` on there are `bytes` bytes of nothing good */
     SCAN_TAIL,   /* the same at the end of the last file: an incomplete write */
+    SCAN_ZEROS,  /* nothing but zeros from `offset` to the end of a file: room for frames, which is nothing wrong */
     SCAN_FOOTER, /* the file is sealed */
     SCAN_END,    /* the file is at its end */
     SCAN_REFUSED /* a file that is not read at all; the fault says why */
@@ -71,7 +72,7 @@ void scan_file_open(struct scan_file *file, const struct place *place, struct pa
                     bool is_last, struct scan_event *ev);
 void scan_file_close(struct scan_file *file);
 
-/* What stands at file->offset; moves on behind it, but not behind a tail. False: SCAN_END was told before. */
+/* What stands at file->offset; moves on behind it, but not behind a tail or zeros. False: SCAN_END was told before. */
 bool scan_file_next(struct scan_file *file, struct scan_event *ev);
 
 /* After SCAN_END: see whether there is more by now, from the same place on. A negated errno or 0. */

@@ -97,6 +97,7 @@ static void count_event(struct counting *c, const struct scan_event *ev)
         t->tail_bytes = ev->bytes;
         break;
     case SCAN_FOOTER: t->sealed++; break;
+    case SCAN_ZEROS:
     case SCAN_END: break;
     case SCAN_REFUSED:
         if (ev->fault == FAULT_VERSION) t->is_newer = true;

@@ -10,6 +10,7 @@
 
 #define HEADER_BYTES 52
 #define FOOTER_BYTES 40
+#define ZEROS_BYTES  3000
 
 static uint32_t crc_of(uint32_t crc, const void *data, size_t len)
 {
@@ -175,6 +176,23 @@ static void break_tails(struct golden_set *set)
     memset(frame_at(c, last), 0, HEADER_BYTES);
     expect(c, (int)last, "x", "");
     expect_instead(c, "damage", "end 1", text);
+}
+
+static void put_zeros_behind(struct golden_file *file)
+{
+    memset(file->data + file->len, 0, ZEROS_BYTES);
+    file->len += ZEROS_BYTES;
+}
+
+static void put_zeros(struct golden_set *set)
+{
+    struct golden_case *c = copy(set, "valid-rotated", "broken-zeros-behind",
+        "zeros behind the last frame, of the last file and of one before it that has no footer: nothing is wrong", true);
+
+    c->files[0].len -= FOOTER_BYTES;
+    expect(c, -1, NULL, "");
+    put_zeros_behind(&c->files[0]);
+    put_zeros_behind(&c->files[c->file_count - 1]);
 }
 
 static void break_footers(struct golden_set *set)
@@ -368,6 +386,7 @@ void golden_break(struct golden_set *set)
     break_bytes(set);
     break_file_headers(set);
     break_tails(set);
+    put_zeros(set);
     break_footers(set);
     break_files(set);
     break_rotation(set);

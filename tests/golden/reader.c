@@ -109,6 +109,14 @@ static uint64_t find_header(const struct reader *r, uint64_t damaged)
     return r->len;
 }
 
+/* "The end of a file": whether it is zeros from OFFSET on. */
+static bool is_zero(const struct reader *r, uint64_t offset)
+{
+    while (offset < r->len && r->data[offset] == 0)
+        offset++;
+    return offset == r->len;
+}
+
 /* "Counting what is missing": all before sequence number B, where the dropped total is DROPPED. */
 static void tell_gap(struct reader *r, uint64_t b, uint64_t dropped)
 {
@@ -229,6 +237,8 @@ static uint64_t read_at(struct reader *r, uint64_t offset, bool *is_sealedp)
     } else {
         next = find_header(r, offset);
     }
+    if (next == r->len && is_zero(r, offset))
+        return next;
     if (next == r->len && r->is_last)
         fprintf(r->out, "tail %" PRIu64 " %" PRIu64 "\n", r->number, offset);
     else

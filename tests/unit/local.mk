@@ -17,6 +17,7 @@ EXTRA_DIST += tests/golden/README.md tests/golden/broken-codec-unknown tests/gol
 	tests/golden/broken-not-a-queue-file tests/golden/broken-only-file-header tests/golden/broken-payload-byte \
 	tests/golden/broken-raw-length tests/golden/broken-record-count tests/golden/broken-record-short \
 	tests/golden/broken-repeated-frame tests/golden/broken-stored-length tests/golden/broken-zero-tail \
+	tests/golden/broken-zeros-behind \
 	tests/golden/future-version tests/golden/valid-big-record tests/golden/valid-bytes-deflate \
 	tests/golden/valid-bytes-stored tests/golden/valid-deflate-isal tests/golden/valid-deflate-libdeflate \
 	tests/golden/valid-deflate-odd tests/golden/valid-deflate-zlib tests/golden/valid-dropped-newest \
