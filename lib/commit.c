@@ -111,6 +111,22 @@ static void forget_staged(struct hpr_channel *ch, hopper_status st, const struct
 
 /* ---- syncing ---- */
 
+/* As the writer, the lock dropped around it. Where each group is synced the next ones are to find the file as long as it
+ * will be, see dir_sync.c. */
+static hopper_status sync_active(struct hpr_channel *ch, struct hopper_error *err)
+{
+    struct hpr_dir *dir = &ch->dir;
+    uint64_t zeros_end  = syncs_groups(ch) ? hpr_dir_plan_zeros_locked(dir) : 0;
+    hopper_status st;
+
+    hpr_mutex_unlock(ch->spill.back);
+    if (zeros_end > 0) hpr_dir_put_zeros(dir, zeros_end);
+    st = hpr_dir_sync(dir, err);
+    hpr_mutex_lock(ch->spill.back);
+    (void)hpr_dir_publish_locked(dir);
+    return st;
+}
+
 /* As the writer, the lock dropped. Where syncing fails, what it was about is written again elsewhere, if the budget
  * lets it. */
 static hopper_status sync_locked(struct hpr_channel *ch, struct hopper_error *err)
@@ -123,11 +139,7 @@ static hopper_status sync_locked(struct hpr_channel *ch, struct hopper_error *er
     while (sp->is_writing) hpr_cond_wait(sp->room, sp->back, UINT64_MAX);
     sp->is_writing = true;
     hpr_dir_enter_writer_locked(dir);
-    if (!dir->active_is_spent) {
-        hpr_mutex_unlock(sp->back);
-        st = hpr_dir_sync(dir, err);
-        hpr_mutex_lock(sp->back);
-    }
+    if (!dir->active_is_spent) st = sync_active(ch, err);
     if (st != HOPPER_OK && (promise = hpr_dir_unsynced_bytes(dir)) == 0) st = HOPPER_OK; /* it was given up before */
     if (st != HOPPER_OK) {
         sp->write_errors++;

@@ -45,15 +45,20 @@ int hpr_dir_read_header(const struct hpr_dir *dir, uint64_t number, struct hpr_f
 uint64_t hpr_dir_used_locked(const struct hpr_dir *dir)
 {
     /* the footer of the active file is owed from the moment the file is there */
-    return HPR_LOCK_FILE_BYTES + dir->kept_bytes + dir->written - dir->removed + dir->promised +
-           (dir->end.number ? HPR_FOOTER_BYTES : 0);
+    return HPR_LOCK_FILE_BYTES + dir->kept_bytes + dir->written - dir->removed +
+           hpr_max_u64(dir->promised, dir->zeros) + (dir->end.number ? HPR_FOOTER_BYTES : 0);
 }
 
 bool hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes)
 {
-    if (bytes > dir->disk_bytes || hpr_dir_used_locked(dir) > dir->disk_bytes - bytes) return false;
+    uint64_t used;
+
+    if (bytes > dir->disk_bytes) return false;
     dir->promised += bytes;
-    return true;
+    used = hpr_dir_used_locked(dir);
+    if (used <= dir->disk_bytes) return true;
+    dir->promised -= bytes;
+    return false;
 }
 
 uint64_t hpr_dir_files_locked(const struct hpr_dir *dir)
@@ -148,6 +153,7 @@ int hpr_dir_create_fresh(struct hpr_dir *dir, uint64_t first_seq, bool is_hidden
     header.stream_offset = dir->writer_written + (dir->active.fd >= 0 ? HPR_FOOTER_BYTES : 0);
     if ((res = hpr_dir_remove_cut_short(dir)) < 0) return res;
     if ((res = cut_off_waste(dir)) < 0) return res;
+    if ((res = hpr_queue_file_cut_zeros(&dir->active, dir->io)) < 0) return res; /* their room is needed here */
     for (;;) {
         header.number = dir->next_number;
         if (header.number >= HPR_NUMBER_END) return -EOVERFLOW;
@@ -171,6 +177,7 @@ static int mend_active(struct hpr_dir *dir)
     if (dir->active.fd < 0 || !dir->active.is_broken || dir->active_is_abandoned) return 0;
     res                   = dir->io->truncate(dir->io->ctx, dir->active.fd, dir->active.bytes);
     dir->active.is_broken = res < 0;
+    if (res == 0) dir->active.zeros_end = 0;
     return res;
 }
 
@@ -219,6 +226,16 @@ hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, ui
     if (res == 0) return HOPPER_OK;
     hpr_queue_file_name(name, file->number);
     return hpr_dir_error(dir, name, HOPPER_EIO, res, "write queue file", err);
+}
+
+hopper_status hpr_dir_write_frame(struct hpr_dir *dir, const unsigned char *frame, size_t len, struct hopper_error *err)
+{
+    const size_t head = HPR_FRAME_HEADER_BYTES;
+    hopper_status st;
+
+    if (hpr_queue_file_zeros(frame_file(dir)) == 0) return hpr_dir_write(dir, frame, len, 0, err);
+    st = hpr_dir_write(dir, frame + head, len - head, head, err);
+    return st == HOPPER_OK ? hpr_dir_write(dir, frame, head, 0, err) : st;
 }
 
 void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t records, uint64_t last_seq,
@@ -290,9 +307,11 @@ void hpr_dir_enter_writer_locked(struct hpr_dir *dir)
         dir->active.is_broken = dir->active_is_abandoned = true;
 }
 
+/* Where it lies on zeros, these do not count a second time. */
 void hpr_dir_count_waste(struct hpr_dir *dir, uint64_t bytes)
 {
     dir->writer_written += bytes;
+    dir->active.zeros_end -= hpr_min_u64(bytes, hpr_queue_file_zeros(&dir->active));
 }
 
 uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
@@ -300,6 +319,7 @@ uint64_t hpr_dir_publish_locked(struct hpr_dir *dir)
     uint64_t bytes = dir->writer_written > dir->written ? dir->writer_written - dir->written : 0;
 
     dir->written        = dir->writer_written;
+    dir->zeros          = hpr_queue_file_zeros(&dir->active);
     dir->squatters_seen = dir->squatter_count;
     dir->numbers_seen   = dir->next_number;
     dir->has_cut_short  = dir->fresh.fd < 0 && dir->fresh.number != 0;

@@ -6,7 +6,9 @@
  * it begins; each file's header says where in it the file stands, so that the disk in use is known without a table.
  *
  * Budget: a block gets a promise of its worst case before its first record. What is used and what is promised never
- * exceed disk_bytes, and a write only turns a promise into use. */
+ * exceed disk_bytes, and a write only turns a promise into use. Zeros that the active file has behind its last frame
+ * are room for what is promised, so of the two only the larger one counts: they never make a promise fail that there
+ * would be room for without them. They are cut off before anything is written elsewhere. */
 #ifndef HPR_DIR_H
 #define HPR_DIR_H
 
@@ -46,6 +48,7 @@ struct hpr_dir {
     uint64_t written;    /* [back] end of the stream */
     uint64_t removed;    /* [back] beginning of the stream: all before it is off the disk */
     uint64_t promised;   /* [back] to blocks in memory */
+    uint64_t zeros;      /* [back] behind the last frame of the active file, or about to be written there */
     uint64_t oldest;     /* [back] number of the first file that may exist */
     bool wants_room;     /* [back] a sender found none: the last file of a channel that survives goes as well, however
                             short, when all in it is acknowledged */
@@ -82,6 +85,7 @@ struct hpr_dir {
     uint64_t synced_bytes;                  /* [writer] of the active file: up to here it is on the device */
     uint64_t synced_records;                /* [writer] records in them */
     uint64_t synced_last_seq;               /* [writer] of the last of these */
+    uint64_t zeros_from;                    /* [writer] no zeros in files with lower numbers: writing them has failed */
     bool active_is_spent;    /* [writer] syncing the active file failed once: nothing more is written to it */
     uint64_t synced_seq;     /* [writer] of the last record on the device, in whatever file */
     bool has_unsynced_names; /* [writer] files were made since the directory was last synced */
@@ -136,6 +140,11 @@ struct hpr_frame_place hpr_dir_frame_place(struct hpr_dir *dir);
 hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, uint64_t offset,
                             struct hopper_error *err);
 
+/* Write the frame of LEN bytes that was begun, with its header. Where it lies on zeros the header comes last: whoever
+ * reads meanwhile, or after a kill, finds it with all of its payload or not at all. */
+hopper_status hpr_dir_write_frame(struct hpr_dir *dir, const unsigned char *frame, size_t len,
+                                  struct hopper_error *err);
+
 /* The frame is whole. Cannot fail; a new file becomes the active one and the old one is sealed. *SEAL_ERRORP: a negated
  * errno when that went wrong, which costs nothing but the footer. */
 void hpr_dir_commit_frame(struct hpr_dir *dir, uint64_t frame_bytes, uint64_t records, uint64_t last_seq,
@@ -172,6 +181,15 @@ void hpr_dir_note_removable_locked(struct hpr_dir *dir, uint64_t end_seq);
 
 /* The same; and there is no room for what is to be written. */
 void hpr_dir_want_room_locked(struct hpr_dir *dir, uint64_t end_seq);
+
+/* ---- zeros ahead of the frames; by the writer ---- */
+
+/* With `back` held, before a sync: how far the active file is to have zeros, and count them. 0: it needs none now, or
+ * there is no room for them in the budget or in the file. */
+uint64_t hpr_dir_plan_zeros_locked(struct hpr_dir *dir);
+
+/* `back` not held: write them, up to END. What fails costs nothing but the zeros. Then publish. */
+void hpr_dir_put_zeros(struct hpr_dir *dir, uint64_t end);
 
 /* ---- syncing; by the writer, `back` not held ---- */
 

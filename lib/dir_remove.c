@@ -121,7 +121,8 @@ bool hpr_dir_discard_all_locked(struct hpr_dir *dir)
 
     if (dir->is_removing) return false;
     hpr_queue_file_close(&dir->active, dir->io);
-    dir->end = (struct hpr_dir_end){ 0 };
+    dir->end   = (struct hpr_dir_end){ 0 };
+    dir->zeros = 0;
     (void)hpr_dir_remove_below_locked(dir, NULL, dir->next_number, dir->written);
     return dir->removed > before;
 }

@@ -2,7 +2,11 @@
 /* See dir.h. What is on the device, of a channel that survives a power loss: the active file up to synced_bytes, and
  * all files before it. A sync that fails says that what it was about may be gone for ever, even if a later one
  * succeeds: the file is not written to any more, and what was not on the device yet is written again to a fresh
- * file. */
+ * file.
+ *
+ * A sync of bytes behind the end of the file, or in blocks that were never written, also has the file system bring its
+ * own notes to the device, which takes about as long again. So where every group is synced the active file gets zeros
+ * ahead of its frames: with the sync that found none left, enough for many groups, which then lie on them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -44,6 +48,42 @@ static int sync_names(struct hpr_dir *dir)
     return res;
 }
 
+static uint64_t first_unsynced(const struct hpr_dir *dir)
+{
+    return hpr_max_u64(dir->synced_bytes, dir->active.begin);
+}
+
+/* ---- zeros ahead of the frames ---- */
+
+#define PAGE_BYTES   4096
+#define ZEROS_SHARE  8 /* they take at most one part in so many of what the budget has left */
+#define ZEROS_GROUPS 4 /* and are written when so many groups like the present one fit: each byte is written twice */
+
+uint64_t hpr_dir_plan_zeros_locked(struct hpr_dir *dir)
+{
+    const struct hpr_queue_file *file = &dir->active;
+    const uint64_t group              = file->bytes - hpr_min_u64(first_unsynced(dir), file->bytes);
+    uint64_t used, end;
+
+    if (file->fd < 0 || file->is_broken || dir->active_is_spent || file->number < dir->zeros_from) return 0;
+    if (group == 0 || hpr_queue_file_zeros(file) > 0) return 0;
+    used = hpr_dir_used_locked(dir) - dir->promised;
+    if (used >= dir->disk_bytes) return 0;
+    end = file->bytes + hpr_min_u64((dir->disk_bytes - used) / ZEROS_SHARE, HPR_ZEROS_BYTES);
+    end = hpr_min_u64(end, dir->file_bytes - HPR_FOOTER_BYTES);
+    end -= end % PAGE_BYTES;
+    if (end <= file->bytes || (end - file->bytes) / ZEROS_GROUPS < group) return 0;
+    dir->zeros = end - file->bytes;
+    return end;
+}
+
+void hpr_dir_put_zeros(struct hpr_dir *dir, uint64_t end)
+{
+    if (hpr_queue_file_put_zeros(&dir->active, dir->io, end) < 0) dir->zeros_from = dir->active.number + 1;
+}
+
+/* ---- the sync ---- */
+
 hopper_status hpr_dir_sync(struct hpr_dir *dir, struct hopper_error *err)
 {
     int res;
@@ -53,6 +93,7 @@ hopper_status hpr_dir_sync(struct hpr_dir *dir, struct hopper_error *err)
     if (res == 0 && dir->has_unsynced_names) res = sync_names(dir);
     if (res < 0) {
         dir->active_is_spent = true;
+        if (hpr_queue_file_zeros(&dir->active) > 0) dir->zeros_from = dir->next_number + 1; /* had they no room? */
         return hpr_error_io(err, res, "sync the queue file being written in", dir->path);
     }
     note_synced(dir);
@@ -60,11 +101,6 @@ hopper_status hpr_dir_sync(struct hpr_dir *dir, struct hopper_error *err)
 }
 
 /* ---- writing again ---- */
-
-static uint64_t first_unsynced(const struct hpr_dir *dir)
-{
-    return hpr_max_u64(dir->synced_bytes, dir->active.begin);
-}
 
 uint64_t hpr_dir_unsynced_bytes(const struct hpr_dir *dir)
 {
@@ -163,12 +199,13 @@ static void give_up_fresh(struct hpr_dir *dir)
 /* Cut off what is not on the device; when that fails too, it is tried again before anything is written. */
 static void cut_active(struct hpr_dir *dir)
 {
-    uint64_t end = first_unsynced(dir);
+    uint64_t end = first_unsynced(dir), zeros = hpr_queue_file_zeros(&dir->active);
 
     dir->writer_records -= dir->active.records - dir->synced_records;
-    dir->active.bytes    = end;
-    dir->active.records  = dir->synced_records;
-    dir->active.last_seq = dir->synced_last_seq;
+    dir->active.bytes     = end;
+    dir->active.records   = dir->synced_records;
+    dir->active.last_seq  = dir->synced_last_seq;
+    dir->active.zeros_end = end + zeros; /* as many as before are counted, should they stay */
     hpr_queue_file_roll_back(&dir->active, dir->io);
 }
 
@@ -244,8 +281,9 @@ static int sync_files(struct hpr_dir *dir)
 int hpr_dir_sync_all(struct hpr_dir *dir)
 {
     struct hopper_error error;
-    int first;
+    int first = hpr_queue_file_cut_zeros(&dir->active, dir->io);
 
+    (void)first; /* what stays, the next run cuts off */
     if (dir->survive == HOPPER_SURVIVE_POWER_LOSS && hpr_dir_sync(dir, &error) != HOPPER_OK &&
         hpr_dir_rewrite_unsynced(dir, &error) != HOPPER_OK)
         return -error.sys_errno;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See queue_file.h. A failed write leaves nothing behind: the file is cut back to its last good frame, and when even
- * that fails the file is called broken and the next frame goes to another. */
+ * that fails the file is called broken and the next frame goes to another. Zeros behind the last good frame are there
+ * for frames to be written over; they are nothing that a reader would take for one. */
 #include "queue_file.h"
 
 #include <errno.h>
@@ -88,16 +89,37 @@ static void forget_frame(struct hpr_queue_file *file, const struct hopper_io *io
     (void)res;
 }
 
-void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_io *io)
+static int cut(struct hpr_queue_file *file, const struct hopper_io *io)
 {
     int res;
 
     do res = io->truncate(io->ctx, file->fd, file->bytes);
     while (res == -EINTR);
-    if (res < 0) {
+    if (res == 0) file->zeros_end = 0;
+    return res;
+}
+
+void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_io *io)
+{
+    if (cut(file, io) < 0) {
         file->is_broken = true;
         forget_frame(file, io);
     }
+}
+
+int hpr_queue_file_put_zeros(struct hpr_queue_file *file, const struct hopper_io *io, uint64_t end)
+{
+    static unsigned char zeros[HPR_ZEROS_BYTES]; /* never written to, so it takes no memory */
+    int res = hpr_io_write(io, file->fd, zeros, (size_t)(end - file->bytes), file->bytes);
+
+    file->zeros_end = end; /* some of them may be there in any case */
+    if (res < 0) (void)cut(file, io);
+    return res;
+}
+
+int hpr_queue_file_cut_zeros(struct hpr_queue_file *file, const struct hopper_io *io)
+{
+    return hpr_queue_file_zeros(file) > 0 ? cut(file, io) : 0;
 }
 
 int hpr_queue_file_seal(struct hpr_queue_file *file, const struct hopper_io *io, const uint8_t *channel_id)

@@ -14,13 +14,18 @@
 struct hpr_queue_file {
     int fd; /* -1: no file */
     uint64_t number;
-    uint64_t start; /* stream offset of its first byte */
-    uint64_t begin; /* of its first frame */
-    uint64_t bytes; /* end of the last good frame */
+    uint64_t start;     /* stream offset of its first byte */
+    uint64_t begin;     /* of its first frame */
+    uint64_t bytes;     /* end of the last good frame */
+    uint64_t zeros_end; /* when above `bytes`: the file has zeros from there to here, for the next frames to lie on */
     uint64_t records;
     uint64_t last_seq;
     bool is_broken; /* bytes behind the last good frame could not be cut off: nothing more is written here */
 };
+
+/* Zeros that are written at once, at most. A sync is as fast with a quarter of it and no faster with more; with four
+ * times as many the one sync that brings them to the device is noticed. */
+#define HPR_ZEROS_BYTES (UINT64_C(256) << 10)
 
 #define HPR_QUEUE_FILE_NONE ((struct hpr_queue_file){ .fd = -1 })
 
@@ -46,7 +51,20 @@ HPR_MUST_CHECK int hpr_queue_file_write(struct hpr_queue_file *file, const struc
 /* Make the FRAME_BYTES behind the last good frame the last good frame. */
 void hpr_queue_file_commit(struct hpr_queue_file *file, uint64_t frame_bytes, uint64_t records, uint64_t last_seq);
 
-/* Cut off what is behind the last good frame. */
+/* Zeros behind the last good frame. */
+static inline uint64_t hpr_queue_file_zeros(const struct hpr_queue_file *file)
+{
+    return file->zeros_end > file->bytes ? file->zeros_end - file->bytes : 0;
+}
+
+/* Write zeros behind the last good frame, up to END: at most HPR_ZEROS_BYTES. On failure they are cut off again, if
+ * that can be done. A negated errno or 0. */
+HPR_MUST_CHECK int hpr_queue_file_put_zeros(struct hpr_queue_file *file, const struct hopper_io *io, uint64_t end);
+
+/* Cut them off. A negated errno or 0. */
+HPR_MUST_CHECK int hpr_queue_file_cut_zeros(struct hpr_queue_file *file, const struct hopper_io *io);
+
+/* Cut off what is behind the last good frame, zeros as well. */
 void hpr_queue_file_roll_back(struct hpr_queue_file *file, const struct hopper_io *io);
 
 /* Write the footer, mark the file read-only and close it. Closed in any case; a negated errno when no footer was

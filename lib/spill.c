@@ -238,7 +238,7 @@ static hopper_status write_frame(struct hpr_dir *dir, struct hpr_lane *lane, int
     if ((st = hpr_dir_begin_frame(dir, bytes, h->first_seq, err)) != HOPPER_OK) return st;
     place = hpr_dir_frame_place(dir);
     hpr_frame_put_header((unsigned char *)(uintptr_t)lane->out, h, &place);
-    if ((st = hpr_dir_write(dir, lane->out, (size_t)bytes, 0, err)) != HOPPER_OK) return st;
+    if ((st = hpr_dir_write_frame(dir, lane->out, (size_t)bytes, err)) != HOPPER_OK) return st;
     hpr_dir_commit_frame(dir, bytes, h->records, h->first_seq + h->records - 1, seal_errorp);
     return HOPPER_OK;
 }

@@ -87,6 +87,7 @@ api_tests = \
 	%D%/api/test_send \
 	%D%/api/test_survive \
 	%D%/api/test_survive_hostile \
+	%D%/api/test_zeros \
 	%D%/api/test_words \
 	%D%/fault/test_damage \
 	%D%/fault/test_sweep \
@@ -133,6 +134,9 @@ surviving = %D%/api/survive.c %D%/api/survive.h
 %C%_api_test_survive_hostile_SOURCES = %D%/api/test_survive_hostile.c $(surviving)
 %C%_api_test_survive_hostile_CPPFLAGS = $(API_CPPFLAGS) $(MSGPACK_CFLAGS)
 %C%_api_test_survive_hostile_LDADD = $(API_LIBS) $(MSGPACK_LIBS)
+%C%_api_test_zeros_SOURCES = %D%/api/test_zeros.c $(surviving)
+%C%_api_test_zeros_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_zeros_LDADD = $(API_LIBS)
 %C%_stress_test_model_survive_SOURCES = %D%/stress/test_model_survive.c $(surviving)
 %C%_stress_test_model_survive_CPPFLAGS = $(API_CPPFLAGS) -I$(top_srcdir)/tests/api
 %C%_stress_test_model_survive_LDADD = $(API_LIBS)

@@ -81,7 +81,9 @@ struct hopper_item_type {
 /* Budgets are exact. `memory_bytes` bounds everything that a channel holds in memory: waiting records, bookkeeping,
  * codec state, blocks on their way to and from disk, and the weight of items. It is taken as one piece of address
  * space at open; pages are used as records come. `disk_bytes` bounds the sum of the sizes of all files that the channel
- * makes in its directory; files of others are not counted. A value of 0 means the default. Start from
+ * makes in its directory; files of others are not counted. (With HOPPER_SURVIVE_POWER_LOSS and HOPPER_SYNC_GROUP a
+ * file may have up to 256 KiB of zeros ahead of its records, which make syncs faster. They count, take no more than an
+ * eighth of what is left, and cost no record its room.) A value of 0 means the default. Start from
  * HOPPER_OPTIONS_INIT. */
 struct hopper_options {
     size_t size; /* set by the initialiser; do not touch */

@@ -42,7 +42,8 @@ struct hopper_stats {
     uint64_t memory_bytes;      /* the budget in force */
     uint64_t memory_bytes_used; /* of it: taken by waiting records and blocks, and by what is always there */
     uint64_t disk_bytes;        /* the budget in force */
-    uint64_t disk_bytes_used;   /* of it: sizes of the channel's files, and room promised to blocks in memory */
+    uint64_t disk_bytes_used;   /* of it: sizes of the channel's files, and room promised to blocks in memory
+                                 that is not in them as zeros already */
     uint64_t file_bytes;        /* the limit of a queue file in force */
     uint64_t record_bytes_max;  /* the largest record that is accepted */
     uint64_t accepted_bytes;    /* payload of accepted records; for items the packed size of those that overflowed */
@@ -82,7 +83,7 @@ struct hopper_recovery {
     uint64_t file_bytes;     /* sum of their sizes */
     uint64_t files_foreign;  /* files under names of queue files that are not of this channel, left alone */
     uint64_t torn_file;      /* number of the file with an incomplete tail that was cut off, 0: none */
-    uint64_t torn_bytes;     /* bytes cut off: writes that no send had returned for */
+    uint64_t torn_bytes;     /* bytes cut off: writes that no send had returned for; without zeros behind them */
     uint64_t state_was_lost; /* 1: no good STATE though there were files: acknowledged records may come again */
     uint64_t scanned_bytes;  /* read to find the end */
 };

@@ -88,6 +88,7 @@ mutant data-not-synced 'states:power: few' dir_sync.c 'int res = dir->io->fdatas
 mutant sync-tried-again 'states:power: a sync' dir_sync.c 'if \(res == 0\) count_sync' 'if (res < 0) res = dir->io->fdatasync(dir->io->ctx, fd);\n    if (res == 0) count_sync'
 mutant state-not-synced 'states:power: files removed' settle.c 'if \(res == 0 && is_synced\) res = [^;]*;' ''
 mutant state-in-one-slot 'states:power: acknowledged' state.c 'state->generation % HPR_STATE_SLOTS \* SLOT_STEP' '(uint64_t)0'
+mutant zeros-on-frames 'states:power: zeros' queue_file.c '\(size_t\)\(end - file->bytes\), file->bytes\);' '(size_t)(end - file->bytes), file->bytes - 1);'
 mutant tail-not-synced 'states:power: ' file_scan.c '\(res = io->fdatasync\(io->ctx, s->fd\)\) < 0 \|\|' ''
 mutant tail-name-not-synced 'states:power: ' file_scan.c '\|\| \(res = io->fsync\(io->ctx, s->dir->fd\)\) < 0' ''
 mutant boot-not-compared 'states:crash: cut' memory_old.c 'memcmp\(boot_id, old->shape.boot_id, sizeof boot_id\) == 0' '1'

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of the table of scenarios that stand in scenarios_more.c: producers' numbers, items, and syncs at
+/* The parts of the table of scenarios that stand in scenarios_more.c: zeros ahead, producers' numbers, items, and syncs at
  * intervals. */
 #ifndef TESTS_SCENARIOS_MORE_H
 #define TESTS_SCENARIOS_MORE_H
 
 #include "crash_run.h"
 
+void set_zeros(struct hopper_options *options);
 void set_interval(struct hopper_options *options);
 void set_power_items(struct hopper_options *options);
 void set_crash_items(struct hopper_options *options);
 
+void run_zeros(struct crash_run *run);
+void run_zeros_ends(struct crash_run *run);
+void run_zeros_fail(struct crash_run *run);
 void run_interval(struct crash_run *run);
 void run_interval_fails(struct crash_run *run);
 void run_demand_batches(struct crash_run *run);

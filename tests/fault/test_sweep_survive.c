@@ -36,6 +36,7 @@ struct scenario {
     const char *name;
     uint32_t survive;
     void (*run)(struct life *life);
+    uint64_t file_bytes; /* 0: the least for POWER_LOSS, which has no room for zeros ahead of the frames */
 };
 
 struct fault_kind {
@@ -117,29 +118,32 @@ static void run_overflow(struct life *life)
 }
 
 static const struct scenario scenarios[] = {
-    { "power: few", HOPPER_SURVIVE_POWER_LOSS, run_small },
-    { "power: files", HOPPER_SURVIVE_POWER_LOSS, run_files },
-    { "power: batches", HOPPER_SURVIVE_POWER_LOSS, run_batches },
-    { "power: opened twice", HOPPER_SURVIVE_POWER_LOSS, run_twice },
-    { "crash: few", HOPPER_SURVIVE_CRASH, run_small },
-    { "crash: batches", HOPPER_SURVIVE_CRASH, run_batches },
-    { "crash: opened twice", HOPPER_SURVIVE_CRASH, run_twice },
-    { "crash: overflow", HOPPER_SURVIVE_CRASH, run_overflow },
+    { "power: few", HOPPER_SURVIVE_POWER_LOSS, run_small, 0 },
+    { "power: files", HOPPER_SURVIVE_POWER_LOSS, run_files, 0 },
+    { "power: batches", HOPPER_SURVIVE_POWER_LOSS, run_batches, 0 },
+    { "power: opened twice", HOPPER_SURVIVE_POWER_LOSS, run_twice, 0 },
+    { "power: zeros ahead", HOPPER_SURVIVE_POWER_LOSS, run_small, 64 << 10 },
+    { "power: zeros ahead, files", HOPPER_SURVIVE_POWER_LOSS, run_files, 12 << 10 },
+    { "power: zeros ahead, opened twice", HOPPER_SURVIVE_POWER_LOSS, run_twice, 64 << 10 },
+    { "crash: few", HOPPER_SURVIVE_CRASH, run_small, 64 << 10 },
+    { "crash: batches", HOPPER_SURVIVE_CRASH, run_batches, 64 << 10 },
+    { "crash: opened twice", HOPPER_SURVIVE_CRASH, run_twice, 64 << 10 },
+    { "crash: overflow", HOPPER_SURVIVE_CRASH, run_overflow, 64 << 10 },
 };
 #define SCENARIOS (sizeof scenarios / sizeof *scenarios)
 
 /* ---- one run ---- */
 
-static void set_options(struct hopper_options *options, uint32_t survive)
+static void set_options(struct hopper_options *options, const struct scenario *scenario)
 {
     *options              = (struct hopper_options)HOPPER_OPTIONS_INIT;
     options->memory_bytes = HOPPER_MEMORY_BYTES_MIN_SURVIVE;
     options->disk_bytes   = 1 << 20;
-    options->file_bytes   = survive == HOPPER_SURVIVE_CRASH ? 64 << 10 : 4096;
+    options->file_bytes   = scenario->file_bytes ? scenario->file_bytes : 4096;
     options->when_full    = HOPPER_FULL_REFUSE;
     options->compression  = HOPPER_COMPRESSION_NONE;
     options->acknowledge  = HOPPER_ACKNOWLEDGE_EXPLICIT;
-    options->survive      = survive;
+    options->survive      = scenario->survive;
 }
 
 static bool reads_may_fail(const struct fault_plan *plan)
@@ -152,7 +156,7 @@ static void rig_open(struct rig *rig, const struct scenario *scenario, const str
     const struct mem_platform_options mem_options = { .flags = MEM_SINGLE_THREAD, .random_seed = plan->at };
 
     *rig = (struct rig){ .scenario = scenario, .plan = *plan };
-    set_options(&rig->options, scenario->survive);
+    set_options(&rig->options, scenario);
     rig->mem   = mem_platform_new(&mem_options);
     rig->other = mem_platform_new(&mem_options);
     rig->disk  = crash_disk_new(rig->mem, NULL, plan->at % 2 ? CRASH_STRICT : CRASH_EXT4);
