@@ -118,6 +118,17 @@ static uint64_t zeros_of_last(void)
     return size - end;
 }
 
+/* With no block in memory: LOCK, and a footer that is owed. */
+static void require_true_use(void)
+{
+    struct hopper_stats stats;
+    uint64_t bytes;
+
+    surv_stats(&s, &stats);
+    (void)surv_queue_files(&s, &bytes);
+    require_eq(stats.disk_bytes_used, bytes + SURV_KEPT + 104);
+}
+
 static uint64_t send_until_refused(size_t len)
 {
     uint64_t count = 0;
@@ -143,6 +154,7 @@ START_TEST(many_groups_lie_on_zeros_that_were_written_once)
         surv_send_ok(&s, 100);
         size = look_last(&end);
         require_eq(size, first);
+        require_true_use();
     }
     require_eq(hand.zeros, 1);
     surv_send_ok(&s, 100); /* lies on the rest of them, and beyond */
@@ -213,6 +225,7 @@ START_TEST(a_file_that_is_left_keeps_none)
     surv_send_ok(&s, 100);
     require_that(surv_last_file(&s, path));
     require_le(20000, zeros_of_last());
+    require_le((uint64_t)mem_file_size(s.mem, path), 40000);
     for (int i = 0; i < 3; i++) surv_send_ok(&s, 15000); /* the third does not fit */
     require_eq(surv_queue_files(&s, NULL), 2);
     require_eq(look(path, &end), end);
@@ -291,6 +304,7 @@ START_TEST(a_send_does_not_fail_for_want_of_zeros)
     hand.is_half    = _i / 4 % 2;
     hand.cannot_cut = _i / 8 % 2;
     surv_send_ok(&s, 1000);
+    if (_i < 8) require_true_use();
     tries = hand.zeros;
     for (int i = 0; i < 10; i++) surv_send_ok(&s, 1000);
     require(tries > 0 && hand.zeros == tries, "it was tried again in the same file");
