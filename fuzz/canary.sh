@@ -68,6 +68,7 @@ plant disk-budget-exceeded ops lib/dir.c 's/hpr_dir_used_locked(dir) > dir->disk
 plant refusals-miscounted ops lib/admit.c 's/ch->refused += st == HOPPER_EFULL || /ch->refused += /'
 plant items-leak-at-close ops lib/receiver.c 's/type->free(type->ctx, entry.item);/;/'
 plant acknowledged-too-early ops lib/receiver.c 's/acknowledged + rcv->handed_out,/acknowledged + rcv->handed_out + (rcv->handed_out > 40),/'
+plant run-left-too-early ops lib/receiver.c 's/if (run->records == 0) hpr_deque_leave_run/hpr_deque_leave_run/'
 plant unpack-failure-not-counted ops lib/receiver.c 's/hpr_fetch_count_lost(.*);/;/'
 
 # the directory

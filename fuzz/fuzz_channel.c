@@ -409,7 +409,25 @@ hopper_status fuzz_channel_send(struct fuzz_channel *ch, size_t which, size_t le
     return st;
 }
 
-void fuzz_channel_send_batch(struct fuzz_channel *ch, size_t which, size_t count, size_t len, size_t step)
+/* RECORDS once more, side by side. */
+static hopper_status send_joined(hopper_sender *snd, const struct iovec *records, size_t count, size_t *acceptedp)
+{
+    size_t offsets[FUZZ_BATCH_MAX + 1] = { 0 };
+    unsigned char *data;
+    hopper_status st;
+
+    for (size_t i = 0; i < count; i++) offsets[i + 1] = offsets[i] + records[i].iov_len;
+    data = malloc(offsets[count] + 1); /* exactly: nothing behind it may be read */
+    FUZZ_REQUIRE(data != NULL, "no memory for a batch");
+    for (size_t i = 0; i < count; i++)
+        if (records[i].iov_len > 0) memcpy(data + 1 + offsets[i], records[i].iov_base, records[i].iov_len);
+    st = hopper_send_joined(snd, data + 1, offsets, count, HOPPER_NOW, acceptedp);
+    free(data);
+    return st;
+}
+
+void fuzz_channel_send_batch(struct fuzz_channel *ch, size_t which, size_t count, size_t len, size_t step,
+                             int is_joined)
 {
     struct iovec records[FUZZ_BATCH_MAX];
     size_t accepted = SIZE_MAX;
@@ -425,7 +443,8 @@ void fuzz_channel_send_batch(struct fuzz_channel *ch, size_t which, size_t count
         records[i].iov_len  = len + i * step;
         records[i].iov_base = (void *)(uintptr_t)fuzz_content(ch->next_id + i, records[i].iov_len);
     }
-    st = hopper_send_batch(ch->snd[which % ch->senders], records, count, HOPPER_NOW, &accepted);
+    if (is_joined) st = send_joined(ch->snd[which % ch->senders], records, count, &accepted);
+    else st = hopper_send_batch(ch->snd[which % ch->senders], records, count, HOPPER_NOW, &accepted);
     FUZZ_REQUIRE(accepted <= count && (st == HOPPER_OK) == (accepted == count), "%zu of %zu accepted with %s", accepted,
                  count, hopper_status_name(st));
     for (size_t i = 0; i < accepted; i++) model_accept(ch, ch->next_id + (uint32_t)i, records[i].iov_len, 0);

@@ -85,8 +85,9 @@ void fuzz_channel_close(struct fuzz_channel *ch, int receiver_first);
 /* Send one record of LEN bytes (FLAGS: for an item) through sender WHICH. Returns the status. */
 hopper_status fuzz_channel_send(struct fuzz_channel *ch, size_t which, size_t len, uint32_t flags);
 
-/* Send COUNT records of LEN, LEN + STEP, ... bytes as a batch. Items go one by one. */
-void fuzz_channel_send_batch(struct fuzz_channel *ch, size_t which, size_t count, size_t len, size_t step);
+/* Send COUNT records of LEN, LEN + STEP, ... bytes as a batch, of vectors or side by side. Items go one by one. */
+void fuzz_channel_send_batch(struct fuzz_channel *ch, size_t which, size_t count, size_t len, size_t step,
+                             int is_joined);
 
 hopper_status fuzz_channel_flush(struct fuzz_channel *ch, size_t which);
 void fuzz_channel_clone(struct fuzz_channel *ch, size_t which);

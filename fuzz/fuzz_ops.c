@@ -105,7 +105,7 @@ static void step_send(struct fuzz_channel *ch, struct fuzz_input *in, uint8_t op
         size_t step  = fuzz_u8(in);
 
         sent_bytes += count * (len + 64 + count * step / 2);
-        if (sent_bytes < SENT_BYTES_MAX) fuzz_channel_send_batch(ch, which, count, len, step);
+        if (sent_bytes < SENT_BYTES_MAX) fuzz_channel_send_batch(ch, which, count, len, step, op >= 128);
         break;
     }
     }

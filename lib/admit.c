@@ -395,6 +395,24 @@ static inline bool overflow_plain_locked(struct hpr_channel *ch, const struct io
     return true;
 }
 
+/* As many of BATCH from record FIRST on as can go into the ring at once, in one entry; the receiver sees them. Returns
+ * how many: 0 when the next one has to go by itself. */
+static size_t send_run_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
+{
+    const size_t *offsets = batch->offsets + first;
+    size_t n;
+
+    if ((ch->overflow | ch->tail_gap) != 0 || ch->is_refusing || ch->spill.is_exclusive || hpr_channel_survives(ch))
+        return 0;
+    n = hpr_deque_put_run_locked(&ch->deque, batch->joined, offsets, batch->count - first,
+                                 (size_t)hpr_min_u64(ch->plan.record_bytes_max, SIZE_MAX / 2));
+    if (n == 0) return 0;
+    ch->next_seq += n;
+    ch->accepted_bytes += offsets[n] - offsets[0];
+    hpr_deque_publish_locked(&ch->deque);
+    return n;
+}
+
 /* Any record of bytes. */
 static hopper_status send_record_locked(struct hpr_channel *ch, const struct iovec *record, uint64_t deadline_ns,
                                         struct hopper_error *err)
@@ -458,6 +476,39 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
     hpr_mutex_unlock(&ch->deque.back);
     hpr_deque_wake(&ch->deque);
     *acceptedp = i;
+    return st;
+}
+
+hopper_status hpr_admit_joined(struct hpr_channel *ch, const struct hpr_batch *batch, uint64_t deadline_ns,
+                               size_t *acceptedp, uint64_t *seqp, struct hopper_error *err)
+{
+    uint64_t last    = *seqp; /* as in hpr_admit_records() */
+    hopper_status st = HOPPER_OK;
+    size_t done      = 0;
+
+    if (HPR_UNLIKELY(ch->options.survive == HOPPER_SURVIVE_POWER_LOSS))
+        return hpr_commit_send(ch, batch, deadline_ns, acceptedp, seqp, err);
+    hpr_mutex_lock(&ch->deque.back);
+    while (done < batch->count) {
+        size_t n = send_run_locked(ch, batch, done);
+
+        if (n == 0) {
+            const struct iovec record = hpr_batch_joined(batch, done);
+
+            if (!send_plain_locked(ch, &record) && !overflow_plain_locked(ch, &record))
+                st = send_record_locked(ch, &record, deadline_ns, err);
+            if (st != HOPPER_OK) break;
+            n = 1;
+        }
+        done += n;
+        last = ch->next_seq - 1;
+    }
+    *seqp = last;
+    hpr_channel_publish_locked(ch);
+    hpr_channel_update_aside_locked(ch);
+    hpr_mutex_unlock(&ch->deque.back);
+    hpr_deque_wake(&ch->deque);
+    *acceptedp = done;
     return st;
 }
 

@@ -26,6 +26,10 @@ hopper_status hpr_admit_record(struct hpr_channel *ch, const struct iovec *recor
  * when there is none. Blocks, results: hopper_send_until(). */
 hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *records, size_t count, uint64_t deadline_ns,
                                 size_t *acceptedp, uint64_t *seqp, struct hopper_error *err);
+
+/* The same for a batch of records that stand side by side. Results: hopper_send_joined(). */
+hopper_status hpr_admit_joined(struct hpr_channel *ch, const struct hpr_batch *batch, uint64_t deadline_ns,
+                               size_t *acceptedp, uint64_t *seqp, struct hopper_error *err);
 hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns, uint64_t *seqp,
                              struct hopper_error *err);
 

@@ -111,6 +111,14 @@ struct hopper_receiver { /* [receiver] */
     uint32_t frame_records;
     struct hpr_block *block; /* the block that the frame is in, NULL when it is in replay's buffer */
 
+    struct hpr_run {               /* of the ring, that was not handed out to its end */
+        const unsigned char *ends; /* from the next record's on */
+        const unsigned char *data;
+        size_t at; /* the next record's beginning */
+        size_t records;
+        uint64_t bytes; /* of the ring, to be left with the last record */
+    } run;
+
     struct hpr_gap gaps[HPR_GAPS_MAX]; /* to be handed out before the frame's records */
     size_t gap_count;
     size_t gap_next;

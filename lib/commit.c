@@ -231,8 +231,11 @@ static hopper_status commit_until(struct hpr_channel *ch, uint64_t seq, uint64_t
 
 static struct hpr_source source_of(const struct hpr_batch *batch, size_t i)
 {
+    struct iovec record;
+
     if (batch->one) return *batch->one;
-    return (struct hpr_source){ .data = batch->records[i].iov_base, .len = batch->records[i].iov_len };
+    record = batch->joined ? hpr_batch_joined(batch, i) : batch->records[i];
+    return (struct hpr_source){ .data = record.iov_base, .len = record.iov_len };
 }
 
 static hopper_status check_source(const struct hpr_channel *ch, const struct hpr_source *source,

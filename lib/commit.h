@@ -39,12 +39,24 @@ struct hpr_commit {
 hopper_status hpr_commit_open(struct hpr_channel *ch, struct hopper_error *err);
 void hpr_commit_close(struct hpr_channel *ch);
 
-/* What is sent in one call: COUNT records of bytes, or ONE of any kind. */
+/* What is sent in one call: COUNT records of bytes, each somewhere or side by side, or ONE of any kind. */
 struct hpr_batch {
     const struct iovec *records;
     const struct hpr_source *one; /* NULL: `records` */
+    const unsigned char *joined;  /* not NULL: these instead; hopper_send_joined() */
+    const size_t *offsets;
     size_t count;
 };
+
+/* Record I of BATCH, which has JOINED ones. What ends before it begins is as a record of no address, that no send
+ * takes. */
+static inline struct iovec hpr_batch_joined(const struct hpr_batch *batch, size_t i)
+{
+    const size_t begin = batch->offsets[i], end = batch->offsets[i + 1];
+
+    if (end < begin) return (struct iovec){ NULL, 1 };
+    return (struct iovec){ (void *)(uintptr_t)(batch->joined + begin), end - begin };
+}
 
 /* Accept the records of BATCH one after the other; *ACCEPTEDP of them, *SEQP is the last one's sequence number
  * (unchanged when there is none). Blocks, results: hopper_send_until(). */

@@ -81,6 +81,22 @@ void hpr_deque_put_numbered_locked(struct hpr_deque *dq, const unsigned char *nu
     dq->put += dq->tail.pos - before;
 }
 
+#define RUNS_IN_RING 16 /* at least */
+
+size_t hpr_deque_put_run_locked(struct hpr_deque *dq, const unsigned char *data, const size_t *offsets, size_t count,
+                                size_t record_bytes_max)
+{
+    const uint64_t before = dq->tail.pos;
+    size_t room           = hpr_min_size(dq->ring.bytes - dq->tail.offset, dq->ring.bytes / RUNS_IN_RING);
+    size_t n;
+
+    if (!hpr_deque_has_room_locked(dq, room))
+        room = (size_t)(dq->limit - hpr_min_u64(dq->limit, dq->put - dq->freed_seen));
+    n = hpr_ring_put_run(&dq->ring, &dq->tail, room, data, offsets, count, record_bytes_max);
+    dq->put += dq->tail.pos - before;
+    return n;
+}
+
 void hpr_deque_set_aside_locked(struct hpr_deque *dq, bool is_waiting)
 {
     HPR_ASSERT_HELD(&dq->back);
@@ -140,19 +156,22 @@ uint64_t hpr_deque_used_locked(struct hpr_deque *dq)
 
 bool hpr_deque_look(struct hpr_deque *dq)
 {
-    dq->looked_from    = dq->head.pos;
     dq->published_seen = atomic_load(&dq->published);
     HPR_ORDERS_AFTER(&dq->published);
-    return dq->head.pos != dq->published_seen;
+    if (dq->head.pos == dq->published_seen) return false;
+    dq->looked_from = dq->head.pos;
+    return true;
 }
 
-void hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry)
+uint64_t hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry)
 {
     uint64_t before = dq->head.pos;
 
     assert(dq->head.pos != dq->published_seen);
     hpr_ring_get(&dq->ring, &dq->head, entry);
+    if (entry->kind == HPR_PLACE_RUN) return dq->head.pos - before;
     dq->taken += dq->head.pos - before + (entry->kind == HPR_PLACE_ITEM ? entry->value : 0);
+    return 0;
 }
 
 void hpr_deque_wake_senders(struct hpr_deque *dq)

@@ -60,7 +60,7 @@ struct hpr_deque {
     alignas(HPR_CACHE_LINE) struct hpr_cursor head; /* [receiver] */
     uint64_t published_seen;                        /* [receiver] last known value of published */
     uint64_t taken;                                 /* [receiver] bytes and weights passed, not yet given back */
-    uint64_t looked_from;                           /* [receiver] head.pos at the last look */
+    uint64_t looked_from;                           /* [receiver] head.pos at the last look that found some */
     int event_fd;                                   /* [front] -1: none */
 
     alignas(HPR_CACHE_LINE) _Atomic uint64_t freed; /* bytes and weights given back; written by the receiver only */
@@ -120,6 +120,11 @@ static inline bool hpr_deque_put_plain_locked(struct hpr_deque *dq, const void *
     return true;
 }
 
+/* As many as fit of COUNT records that stand side by side, as a run: hpr_ring_put_run(), with a limit that lets the
+ * receiver give room back often enough, and up to the ring's end. */
+size_t hpr_deque_put_run_locked(struct hpr_deque *dq, const unsigned char *data, const size_t *offsets, size_t count,
+                                size_t record_bytes_max);
+
 /* Let the receiver see all entries put so far. */
 static inline void hpr_deque_publish_locked(struct hpr_deque *dq)
 {
@@ -158,8 +163,9 @@ static inline bool hpr_deque_has_entry(struct hpr_deque *dq)
     return HPR_LIKELY(dq->head.pos != dq->published_seen) || hpr_deque_look(dq);
 }
 
-/* Take the next entry, which is there. Its bytes stay until hpr_deque_give_back(). */
-void hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry);
+/* Take the next entry, which is there. Its bytes stay until hpr_deque_give_back(). Those of a run stay beyond that:
+ * returned is how many bytes hpr_deque_leave_run() is to be told when all of it has been handed out; else 0. */
+uint64_t hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry);
 
 /* Whether the next entry, which is there, is a plain record. */
 static inline bool hpr_deque_is_plain(const struct hpr_deque *dq)
@@ -185,6 +191,12 @@ static inline const void *hpr_deque_take_plain(struct hpr_deque *dq, uint64_t *l
     if (dq->head.offset == dq->ring.bytes) dq->head.offset = 0;
     dq->taken += entry;
     return at + HPR_RING_HEAD_BYTES;
+}
+
+/* A run's last record is about to be handed out: from now on the run is as any entry taken. */
+static inline void hpr_deque_leave_run(struct hpr_deque *dq, uint64_t bytes)
+{
+    dq->taken += bytes;
 }
 
 /* Wake senders that wait for room. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The public verbs of the receiver, and the walk that they share: gaps first, then the frame at hand, then what is due
- * from the spill, then the ring, then what waits beside it. A batch ends where going on would end the life of its
- * views. */
+/* The public verbs of the receiver, and the walk that they share: gaps first, then the frame or run at hand, then what
+ * is due from the spill, then the ring, then what waits beside it. A batch ends where going on would end the life of
+ * its views. */
 #include <stdatomic.h>
 
 #include "bytes.h"
@@ -114,13 +114,43 @@ static size_t put_run(hopper_receiver *rcv, struct hopper_record *recs, size_t m
     return n;
 }
 
+/* The next records of the run at hand, up to MAX; it is not in a channel that survives. */
+static size_t put_joined(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
+{
+    struct hpr_run *run       = &rcv->run;
+    const size_t n            = hpr_min_size(max, run->records);
+    const unsigned char *ends = run->ends, *data = run->data;
+    const uint64_t seq = rcv->next_seq;
+    size_t at          = run->at;
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t end = hpr_ring_run_end(ends, i);
+
+        recs[i] = (struct hopper_record){ .data = data + at, .len = end - at, .seq = seq + i };
+        at      = end;
+    }
+    run->at = at;
+    run->ends += n * sizeof(uint16_t);
+    run->records -= n;
+    rcv->next_seq += n;
+    rcv->handed_out += n;
+    if (run->records == 0) hpr_deque_leave_run(&rcv->channel->deque, run->bytes);
+    return n;
+}
+
 /* One entry of the ring; false when it was one that hands out nothing itself. */
 static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
 {
     struct hpr_entry entry;
+    const uint64_t run_bytes = hpr_deque_take(&rcv->channel->deque, &entry);
 
-    hpr_deque_take(&rcv->channel->deque, &entry);
     switch (entry.kind) {
+    case HPR_PLACE_RUN:
+        rcv->run = (struct hpr_run){ .ends    = entry.data,
+                                     .data    = entry.data + entry.value * sizeof(uint16_t),
+                                     .records = (size_t)entry.value,
+                                     .bytes   = run_bytes };
+        return false;
     case HPR_PLACE_RECORD: put_packed(rcv, rec, entry.data, entry.value); return true;
     case HPR_PLACE_ITEM: put_record(rcv, rec, entry.item, 0); return true;
     case HPR_PLACE_GAP:
@@ -148,7 +178,7 @@ static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
 /* Whether there is something to hand out before the ring is looked at. */
 static bool has_more_at_hand(const hopper_receiver *rcv)
 {
-    return rcv->gap_next < rcv->gap_count || rcv->frame_records > 0 || rcv->due > 0;
+    return rcv->gap_next < rcv->gap_count || (rcv->frame_records | rcv->due | rcv->run.records) != 0;
 }
 
 /* HOPPER_EAGAIN: there is nothing now. */
@@ -168,6 +198,8 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
 
             if (run == 0) put_from_frame(rcv, &recs[n]);
             n += run > 0 ? run : 1;
+        } else if (rcv->run.records > 0) {
+            n += put_joined(rcv, recs + n, max - n);
         } else if (rcv->due > 0) {
             if (n > 0) break; /* loading would replace the buffer or block that views point into */
             assert(!rcv->block);
@@ -319,7 +351,7 @@ static void free_items(struct hpr_channel *ch)
     struct hpr_entry entry;
 
     while (type && !hpr_channel_survives(ch) && hpr_deque_has_entry(&ch->deque)) {
-        hpr_deque_take(&ch->deque, &entry);
+        (void)hpr_deque_take(&ch->deque, &entry);
         if (entry.kind == HPR_PLACE_ITEM) type->free(type->ctx, entry.item);
     }
 }

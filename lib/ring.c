@@ -56,9 +56,40 @@ void hpr_ring_put_numbered(const struct hpr_ring *ring, struct hpr_cursor *curso
     move_by(ring, cursor, entry_bytes);
 }
 
-static bool has_bytes(enum hpr_place kind)
+/* The ends are stored while they are counted; the bytes go behind the last of them. */
+size_t hpr_ring_put_run(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t room, const unsigned char *data,
+                        const size_t *offsets, size_t count, size_t record_bytes_max)
 {
-    return kind == HPR_PLACE_RECORD || kind == HPR_PLACE_NUMBERED;
+    unsigned char *const at   = ring->base + cursor->offset;
+    unsigned char *const ends = at + HPR_RING_HEAD_BYTES;
+    const size_t first        = offsets[0];
+    size_t last = first, n = 0;
+
+    room = hpr_min_size(room, HPR_RING_RUN_BYTES_MAX) & ~(size_t)7;
+    if (room <= HPR_RING_HEAD_BYTES) return 0;
+    for (room -= HPR_RING_HEAD_BYTES; n < count; n++) {
+        const size_t next  = offsets[n + 1];
+        const uint16_t end = (uint16_t)(next - first);
+
+        if (next - last > record_bytes_max || next - first + (n + 1) * sizeof end > room) break;
+        memcpy(ends + n * sizeof end, &end, sizeof end);
+        last = next;
+    }
+    if (n < 2) return 0;
+    memcpy(ends + n * sizeof(uint16_t), data + first, last - first);
+    put_head(at, HPR_PLACE_RUN, n);
+    move_by(ring, cursor, hpr_ring_run_bytes(ends, n));
+    return n;
+}
+
+static size_t entry_bytes_of(const struct hpr_entry *entry)
+{
+    switch (entry->kind) {
+    case HPR_PLACE_RUN: return hpr_ring_run_bytes(entry->data, (size_t)entry->value);
+    case HPR_PLACE_RECORD:
+    case HPR_PLACE_NUMBERED: return hpr_ring_entry_bytes(entry->kind, (size_t)entry->value);
+    default: return hpr_ring_entry_bytes(entry->kind, 0);
+    }
 }
 
 void hpr_ring_get(const struct hpr_ring *ring, struct hpr_cursor *cursor, struct hpr_entry *entry)
@@ -78,5 +109,5 @@ void hpr_ring_get(const struct hpr_ring *ring, struct hpr_cursor *cursor, struct
     if (entry->kind == HPR_PLACE_ITEM) memcpy(&entry->item, at + HPR_RING_HEAD_BYTES, sizeof entry->item);
     else if (entry->kind == HPR_PLACE_DISK || entry->kind == HPR_PLACE_SKIP)
         memcpy(&entry->dropped, at + HPR_RING_HEAD_BYTES, sizeof entry->dropped);
-    move_by(ring, cursor, hpr_ring_entry_bytes(entry->kind, has_bytes(entry->kind) ? (size_t)entry->value : 0));
+    move_by(ring, cursor, entry_bytes_of(entry));
 }

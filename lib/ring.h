@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A bounded ring of bytes with placements in order: a record itself, an item, or Disk(n). Pure: no locks, no waiting.
  *
+ * A run is many records in one entry, for senders that have them side by side: their ends as uint16_t, counted from the
+ * first one's beginning, and then all their bytes as they stood. So a short record costs two bytes beside its own, and
+ * all of them are one copy. Where the ring survives (docs/format.md) there are none.
+ *
  * An entry is a head of eight bytes (value and kind) and, for a record, its bytes, all padded to eight; an entry never
  * wraps: where it would, HPR_PLACE_PAD fills the ring's end. Cursors move only forward; POS is the total of bytes ever
  * passed. Who writes at which cursor when there is room is the deque's business. */
@@ -9,7 +13,8 @@
 
 #include "base.h"
 
-enum hpr_place { /* never 0: what was not written is no entry */
+enum hpr_place { /* of an entry that survives never 0: what was not written is no entry */
+    HPR_PLACE_RUN    = 0, /* value: how many records; see above */
     HPR_PLACE_RECORD = 7, /* value: its bytes */
     HPR_PLACE_ITEM   = 1, /* value: its weight; a pointer follows */
     HPR_PLACE_DISK = 2, /* value: so many sequence numbers are on disk or in blocks, next in order; the number of those
@@ -35,7 +40,7 @@ struct hpr_cursor {
 struct hpr_entry {
     enum hpr_place kind;
     uint64_t value;
-    const unsigned char *data; /* HPR_PLACE_RECORD: the bytes */
+    const unsigned char *data; /* HPR_PLACE_RECORD: the bytes; HPR_PLACE_RUN: the ends */
     void *item;                /* HPR_PLACE_ITEM */
     uint64_t dropped;          /* HPR_PLACE_DISK */
 };
@@ -44,6 +49,8 @@ struct hpr_entry {
 #define HPR_RING_VALUE_MAX  (UINT64_MAX >> 3)
 
 #define HPR_RING_NUMBER_BYTES 16
+
+#define HPR_RING_RUN_BYTES_MAX 32768 /* of an entry: an end has 16 bits */
 
 /* Bytes of an entry of KIND with LEN bytes of record. */
 static inline size_t hpr_ring_entry_bytes(enum hpr_place kind, size_t len)
@@ -68,6 +75,28 @@ void hpr_ring_put_numbered(const struct hpr_ring *ring, struct hpr_cursor *curso
  * or for HPR_PLACE_DISK a uint64_t. */
 void hpr_ring_put(const struct hpr_ring *ring, struct hpr_cursor *cursor, enum hpr_place kind, uint64_t value,
                   const void *data);
+
+/* Put as many as fit of COUNT records, of which number i is the bytes from OFFSETS[i] to OFFSETS[i + 1] of DATA, as one
+ * run into ROOM bytes, which are free and do not reach beyond the ring's end. Returns how many those are, 0 when they
+ * would be less than two: then nothing was put. A record longer than RECORD_BYTES_MAX, or which ends before it begins,
+ * and what follows it are left out. */
+size_t hpr_ring_put_run(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t room, const unsigned char *data,
+                        const size_t *offsets, size_t count, size_t record_bytes_max);
+
+/* End number I of a run's ENDS. */
+static inline size_t hpr_ring_run_end(const unsigned char *ends, size_t i)
+{
+    uint16_t end;
+
+    memcpy(&end, ends + i * sizeof end, sizeof end);
+    return end;
+}
+
+/* Bytes of the entry of a run of COUNT records with these ENDS. */
+static inline size_t hpr_ring_run_bytes(const unsigned char *ends, size_t count)
+{
+    return HPR_RING_HEAD_BYTES + hpr_round_up(count * sizeof(uint16_t) + hpr_ring_run_end(ends, count - 1), 8);
+}
 
 /* Read the entry at CURSOR, where there is one, and move behind it. Padding is passed over. */
 void hpr_ring_get(const struct hpr_ring *ring, struct hpr_cursor *cursor, struct hpr_entry *entry);

@@ -78,6 +78,7 @@ api_tests = \
 	%D%/api/test_gaps \
 	%D%/api/test_hostile \
 	%D%/api/test_items \
+	%D%/api/test_joined \
 	%D%/api/test_open \
 	%D%/api/test_original \
 	%D%/api/test_original_faults \
@@ -105,6 +106,8 @@ TESTS += $(api_tests)
 %C%_api_test_hostile_LDADD = $(API_LIBS)
 %C%_api_test_items_CPPFLAGS = $(API_CPPFLAGS) $(MSGPACK_CFLAGS)
 %C%_api_test_items_LDADD = $(API_LIBS) $(MSGPACK_LIBS)
+%C%_api_test_joined_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_joined_LDADD = $(API_LIBS)
 %C%_api_test_open_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_open_LDADD = $(API_LIBS)
 %C%_api_test_original_CPPFLAGS = $(API_CPPFLAGS)

@@ -127,6 +127,16 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_send_until(hopper_sender *snd,
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_send_batch(hopper_sender *snd, const struct iovec *records,
                                                              size_t count, uint64_t deadline_ns, size_t *acceptedp);
 
+/* As hopper_send_batch(), for records that stand side by side: number i is the bytes from OFFSETS[i] up to
+ * OFFSETS[i + 1] of DATA, so that there are COUNT + 1 offsets, of which none may be less than the one before it. (Arrow
+ * has arrays of bytes of any length in this form.) Where the channel's memory has room, many short records cost little
+ * more than one copy of all their bytes. After a part was accepted, go on with OFFSETS + *ACCEPTEDP. DATA and OFFSETS
+ * stay the caller's; they may be NULL when COUNT is 0. Blocks and results as there; HOPPER_EINVAL also for a record that
+ * ends before it begins. */
+HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_send_joined(hopper_sender *snd, const void *data,
+                                                              const size_t *offsets, size_t count,
+                                                              uint64_t deadline_ns, size_t *acceptedp);
+
 /* Add one item to a channel opened with an item_type. On HOPPER_OK the library owns ITEM (it may already have been
  * packed and freed); on any other result it is still the caller's. Blocks and results as hopper_send_until(); and
  *   HOPPER_EINVAL   also when the channel carries bytes

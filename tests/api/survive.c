@@ -362,20 +362,24 @@ void surv_send_ok(struct surv *s, size_t len)
     surv_require(s, st == HOPPER_OK, "send: %s: %s", hopper_status_name(st), text);
 }
 
-/* With HOPPER_FULL_DROP_NEWEST nothing may be dropped of a batch: which it was could not be told. */
+/* With HOPPER_FULL_DROP_NEWEST nothing may be dropped of a batch: which it was could not be told. Every other time the
+ * records are sent as what they are, side by side. */
 hopper_status surv_send_batch(struct surv *s, const size_t *lens, size_t count, size_t *acceptedp)
 {
+    size_t offsets[SURV_BATCH_MAX + 1] = { 0 };
     struct iovec vec[SURV_BATCH_MAX];
     hopper_status st;
     size_t at = 0;
 
     for (size_t i = 0; i < count; i++) {
         surv_require(s, i < SURV_BATCH_MAX && at + lens[i] <= RECORD_MAX, "too long for the test");
-        vec[i] = (struct iovec){ scratch + at, lens[i] };
+        offsets[i + 1] = at + lens[i];
+        vec[i]         = (struct iovec){ scratch + at, lens[i] };
         surv_fill_bytes(scratch + at, s->next + i, lens[i]);
         at += lens[i];
     }
-    st = hopper_send_batch(s->snd, vec, count, HOPPER_NOW, acceptedp);
+    st = s->next % 2 ? hopper_send_batch(s->snd, vec, count, HOPPER_NOW, acceptedp)
+                     : hopper_send_joined(s->snd, scratch, offsets, count, HOPPER_NOW, acceptedp);
     trace(s, "send %zu at once: %zu %s", count, *acceptedp, hopper_status_name(st));
     surv_require(s, *acceptedp <= count && (st == HOPPER_OK) == (*acceptedp == count),
                  "the batch was not counted right");

@@ -123,21 +123,35 @@ void rig_send_ok(struct rig_sender *s, size_t len)
     if (st != HOPPER_OK) sched_fail("send: %s", hopper_status_name(st));
 }
 
-hopper_status rig_send_batch(struct rig_sender *s, size_t len, size_t count, uint64_t deadline_ns, size_t *acceptedp)
+static hopper_status send_many(struct rig_sender *s, size_t len, size_t count, bool is_joined, uint64_t deadline_ns,
+                               size_t *acceptedp)
 {
+    size_t offsets[RIG_BATCH_MAX + 1];
     struct iovec vec[RIG_BATCH_MAX];
     unsigned index[RIG_BATCH_MAX];
     hopper_status st;
 
     SCHED_CHECK(count <= RIG_BATCH_MAX && count * len <= RIG_LEN_MAX);
+    for (size_t i = 0; i <= count; i++) offsets[i] = i * len;
     for (size_t i = 0; i < count; i++) {
         vec[i]   = (struct iovec){ s->message + i * len, len };
         index[i] = judge_send_begins(s, vec[i].iov_base, len);
     }
-    st = hopper_send_batch(s->snd, vec, count, deadline_ns, acceptedp);
+    st = is_joined ? hopper_send_joined(s->snd, s->message, offsets, count, deadline_ns, acceptedp)
+                   : hopper_send_batch(s->snd, vec, count, deadline_ns, acceptedp);
     SCHED_CHECK(*acceptedp <= count && (st == HOPPER_OK) == (*acceptedp == count));
     for (size_t i = 0; i < count; i++) judge_send_ends(index[i], i < *acceptedp ? HOPPER_OK : st);
     return st;
+}
+
+hopper_status rig_send_batch(struct rig_sender *s, size_t len, size_t count, uint64_t deadline_ns, size_t *acceptedp)
+{
+    return send_many(s, len, count, false, deadline_ns, acceptedp);
+}
+
+hopper_status rig_send_joined(struct rig_sender *s, size_t len, size_t count, uint64_t deadline_ns, size_t *acceptedp)
+{
+    return send_many(s, len, count, true, deadline_ns, acceptedp);
 }
 
 void rig_close_sender(struct rig_sender *s)

@@ -84,6 +84,7 @@ hopper_status rig_send(struct rig_sender *s, size_t len, uint64_t deadline_ns);
 void rig_send_ok(struct rig_sender *s, size_t len); /* waits; must be accepted */
 /* COUNT messages of LEN bytes at once. */
 hopper_status rig_send_batch(struct rig_sender *s, size_t len, size_t count, uint64_t deadline_ns, size_t *acceptedp);
+hopper_status rig_send_joined(struct rig_sender *s, size_t len, size_t count, uint64_t deadline_ns, size_t *acceptedp);
 void rig_close_sender(struct rig_sender *s);
 void rig_close_first(void);
 /* Fill the ring: messages of RIG_RING_LEN until one has overflowed to disk (that one is in the channel too). */

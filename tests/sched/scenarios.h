@@ -18,6 +18,8 @@
 extern const struct sched_scenario scenario_memory_2x2;
 extern const struct sched_scenario scenario_memory_3x1;
 extern const struct sched_scenario scenario_memory_batches;
+extern const struct sched_scenario scenario_memory_joined;
+extern const struct sched_scenario scenario_memory_joined_wakes;
 extern const struct sched_scenario scenario_memory_batch_wakes;
 extern const struct sched_scenario scenario_memory_clone;
 extern const struct sched_scenario scenario_memory_books;
@@ -30,6 +32,7 @@ extern const struct sched_scenario scenario_full_big;
 extern const struct sched_scenario scenario_full_ring;
 extern const struct sched_scenario scenario_full_block_three;
 extern const struct sched_scenario scenario_full_batches;
+extern const struct sched_scenario scenario_full_joined;
 extern const struct sched_scenario scenario_full_acknowledge;
 extern const struct sched_scenario scenario_full_refuse;
 extern const struct sched_scenario scenario_full_drop_newest;

@@ -113,6 +113,28 @@ static void full_batches(void)
     rig_finish();
 }
 
+/* The same side by side, small enough for runs: what there is room for is a run, the rest waits. */
+static void send_joined_and_close(struct rig_sender *s)
+{
+    size_t accepted;
+
+    SCHED_CHECK(rig_send_joined(s, 500, RIG_BATCH_MAX, HOPPER_FOREVER, &accepted) == HOPPER_OK);
+    rig_close_sender(s);
+}
+
+static void full_joined(void)
+{
+    hopper_status st;
+
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_fill_all(RIG_LEN_SMALL);
+    rig_start_all(send_joined_and_close);
+    rig_close_first();
+    while ((st = rig_receive_batch(3, HOPPER_FOREVER)) == HOPPER_OK) continue;
+    SCHED_CHECK(st == HOPPER_END);
+    rig_finish();
+}
+
 /* Room comes back by acknowledgement, without a further receive: senders that wait for it go on. */
 static void full_acknowledge(void)
 {
@@ -278,6 +300,7 @@ const struct sched_scenario scenario_full_deadline    = {
 };
 const struct sched_scenario scenario_full_block_three = { "full_block_three", full_block_three, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_batches     = { "full_batches", full_batches, SCHED_CLEAN, PLANS(1) };
+const struct sched_scenario scenario_full_joined      = { "full_joined", full_joined, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_acknowledge = { "full_acknowledge", full_acknowledge, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_drop_oldest_books = { "full_drop_oldest_books", full_drop_oldest_books,
                                                                 SCHED_CLEAN, PLANS(1) };

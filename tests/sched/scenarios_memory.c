@@ -58,6 +58,43 @@ static void memory_batches(void)
     rig_finish();
 }
 
+/* A run is received in parts, with another sender's before or behind it. */
+static void send_joined_and_close(struct rig_sender *s)
+{
+    size_t accepted;
+
+    SCHED_CHECK(rig_send_joined(s, 32, 3, HOPPER_FOREVER, &accepted) == HOPPER_OK);
+    rig_close_sender(s);
+}
+
+static void memory_joined(void)
+{
+    hopper_status st;
+
+    rig_open(&(struct rig_options){ .senders = 2 });
+    rig_start(1, send_joined_and_close);
+    rig_start(2, send_two_and_close);
+    rig_close_first();
+    while ((st = rig_receive_batch(2, HOPPER_FOREVER)) == HOPPER_OK) continue;
+    SCHED_CHECK(st == HOPPER_END);
+    rig_finish();
+}
+
+static void send_joined_and_stay(struct rig_sender *s)
+{
+    size_t accepted;
+
+    SCHED_CHECK(rig_send_joined(s, 32, 3, HOPPER_FOREVER, &accepted) == HOPPER_OK);
+}
+
+static void memory_joined_wakes(void)
+{
+    rig_open(&(struct rig_options){ .senders = 1 });
+    rig_start_all(send_joined_and_stay);
+    rig_receive_count(3);
+    rig_finish();
+}
+
 /* Nothing comes after the batch that would wake the receiver in its place. */
 static void send_batch_and_stay(struct rig_sender *s)
 {
@@ -210,6 +247,18 @@ const struct sched_scenario scenario_memory_batches = {
 const struct sched_scenario scenario_memory_batch_wakes = {
     "memory_batch_wakes",
     memory_batch_wakes,
+    SCHED_CLEAN,
+    { { .mode = SCHED_DFS, .bound = 3 } },
+};
+const struct sched_scenario scenario_memory_joined = {
+    "memory_joined",
+    memory_joined,
+    SCHED_CLEAN,
+    { { .mode = SCHED_DFS, .bound = 2 }, { .mode = SCHED_RANDOM, .schedules = 10000 } },
+};
+const struct sched_scenario scenario_memory_joined_wakes = {
+    "memory_joined_wakes",
+    memory_joined_wakes,
     SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 3 } },
 };

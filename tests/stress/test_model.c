@@ -177,19 +177,24 @@ static void step_send(void)
     if (st == HOPPER_OK) model_push((uint32_t)len);
 }
 
+/* As vectors or, what they are, side by side. */
 static void step_send_batch(void)
 {
     struct iovec vec[BATCH_MAX];
+    size_t offsets[BATCH_MAX + 1] = { 0 };
     size_t count = (size_t)rng_below(&w.rng, BATCH_MAX + 1), accepted, at = 0;
+    size_t most = rng_below(&w.rng, 2) ? 2000 : 60;
     hopper_status st;
 
     for (size_t i = 0; i < count; i++) {
         vec[i].iov_base = w.buf + at;
-        vec[i].iov_len  = (size_t)rng_below(&w.rng, 2000);
+        vec[i].iov_len  = (size_t)rng_below(&w.rng, most);
         fill(w.buf + at, w.model.next + i, vec[i].iov_len);
         at += vec[i].iov_len;
+        offsets[i + 1] = at;
     }
-    st = hopper_send_batch(some_sender(), vec, count, HOPPER_NOW, &accepted);
+    if (rng_below(&w.rng, 2)) st = hopper_send_batch(some_sender(), vec, count, HOPPER_NOW, &accepted);
+    else st = hopper_send_joined(some_sender(), w.buf, offsets, count, HOPPER_NOW, &accepted);
     if (accepted > count || (st == HOPPER_OK) != (accepted == count)) say_where("a batch was not counted right");
     for (size_t i = 0; i < accepted; i++) model_push((uint32_t)vec[i].iov_len);
     if (st != HOPPER_OK) judge_send(st, vec[accepted].iov_len, false);

@@ -15,19 +15,30 @@ static bool is_refusal(hopper_status st)
     return st == HOPPER_EFULL || st == HOPPER_ENOSPC || st == HOPPER_EIO;
 }
 
-/* Build up to BATCH messages in BUF, of LEN_MAX bytes each. */
+/* Build up to BATCH messages in BUF, one behind the other, each of at most LEN_MAX bytes. */
 static size_t build(const struct crowd_member *m, struct rng *rng, unsigned char *buf, struct iovec *vec, uint64_t left)
 {
-    size_t n = m->batch > 1 ? (size_t)rng_between(rng, 1, m->batch) : 1;
+    unsigned char *at = buf;
+    size_t n          = m->batch > 1 ? (size_t)rng_between(rng, 1, m->batch) : 1;
 
     if (n > left) n = (size_t)left;
     if (n > BATCH_MAX) n = BATCH_MAX;
     for (size_t i = 0; i < n; i++) {
-        vec[i].iov_base = buf + i * m->len_max;
+        vec[i].iov_base = at;
         vec[i].iov_len  = (size_t)rng_between(rng, m->len_min, m->len_max);
+        at += vec[i].iov_len;
         checker_fill(vec[i].iov_base, vec[i].iov_len, m->producer, m->accepted + i);
     }
     return n;
+}
+
+static hopper_status send_joined(struct crowd_member *m, const struct iovec *vec, size_t n, uint64_t deadline,
+                                 size_t *takenp)
+{
+    size_t offsets[BATCH_MAX + 1] = { 0 };
+
+    for (size_t i = 0; i < n; i++) offsets[i + 1] = offsets[i] + vec[i].iov_len;
+    return hopper_send_joined(m->snd, vec[0].iov_base, offsets, n, deadline, takenp);
 }
 
 static void *member_main(void *arg)
@@ -42,7 +53,9 @@ static void *member_main(void *arg)
         uint64_t deadline = m->never_waits ? HOPPER_NOW : HOPPER_FOREVER;
         size_t n = build(m, &rng, buf, vec, left), taken = 0;
 
-        if (m->batch > 1) {
+        if (m->batch > 1 && rng_below(&rng, 2)) {
+            m->last = send_joined(m, vec, n, deadline, &taken);
+        } else if (m->batch > 1) {
             m->last = hopper_send_batch(m->snd, vec, n, deadline, &taken);
         } else {
             m->last = hopper_send_until(m->snd, vec[0].iov_base, vec[0].iov_len, deadline);

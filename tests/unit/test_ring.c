@@ -3,6 +3,7 @@
  * for is the room that is taken, and nothing outside of the ring is written. */
 #include "ring.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "rng.h"
@@ -152,6 +153,84 @@ START_TEST(the_largest_values_come_back)
 }
 END_TEST
 
+/* ---- runs ---- */
+
+/* A run of the COUNT records that LENS make, put at OFFSET into ROOM bytes: how many went in, and they are what they
+ * were. */
+static size_t check_run(size_t offset, size_t room, const size_t *lens, size_t count, size_t record_bytes_max)
+{
+    struct hpr_cursor tail = { 5 * RING_BYTES + offset, offset }, head = tail;
+    size_t offsets[RING_BYTES + 1] = { 17 }, taken, at = 0;
+    struct hpr_entry entry;
+
+    for (size_t i = 0; i < count; i++) offsets[i + 1] = offsets[i] + lens[i];
+    reset();
+    taken = hpr_ring_put_run(&ring, &tail, room, content(3), offsets, count, record_bytes_max);
+    check_guards();
+    MUST(taken <= count && taken != 1 && tail.pos - head.pos <= room && (tail.pos - head.pos) % 8 == 0);
+    for (size_t i = offset + room; i < RING_BYTES; i++) MUST(ring.base[i] == GUARD);
+    if (taken == 0) return 0;
+    MUST(tail.offset == (offset + (size_t)(tail.pos - head.pos)) % RING_BYTES);
+    hpr_ring_get(&ring, &head, &entry);
+    MUST(entry.kind == HPR_PLACE_RUN && entry.value == taken && head.pos == tail.pos && head.offset == tail.offset);
+    for (size_t i = 0; i < taken; i++, at += lens[i - 1])
+        MUST(hpr_ring_run_end(entry.data, i) == at + lens[i] && lens[i] <= record_bytes_max);
+    MUST(memcmp(entry.data + 2 * taken, content(20), at) == 0);
+    return taken;
+}
+
+START_TEST(a_run_takes_as_many_as_fit_and_no_byte_more)
+{
+    struct rng rng = { rng_seed("a_run_takes_as_many_as_fit_and_no_byte_more") };
+
+    for (int round = 0; round < 20000; round++) {
+        size_t offset = 8 * (size_t)rng_below(&rng, RING_BYTES / 8);
+        size_t room = (size_t)rng_below(&rng, RING_BYTES - offset + 1);
+        size_t most = (size_t)rng_below(&rng, 60), count = (size_t)rng_between(&rng, 1, 60), lens[60];
+        size_t max = rng_below(&rng, 4) ? RING_BYTES : (size_t)rng_below(&rng, 60), wanted = 0, bytes = 8;
+
+        for (size_t i = 0; i < count; i++) lens[i] = (size_t)rng_below(&rng, most + 1);
+        while (wanted < count && lens[wanted] <= max && ((bytes + 2 + lens[wanted] + 7) & ~(size_t)7) <= room)
+            bytes += 2 + lens[wanted++];
+        MUST(check_run(offset, room, lens, count, max) == (wanted < 2 ? 0 : wanted));
+    }
+}
+END_TEST
+
+START_TEST(a_run_ends_before_a_record_that_ends_before_it_begins)
+{
+    static const size_t offsets[] = { 30, 33, 36, 35, 40 };
+    struct hpr_cursor tail        = { 0, 0 };
+
+    reset();
+    ck_assert_uint_eq(hpr_ring_put_run(&ring, &tail, RING_BYTES, content(0), offsets, 4, RING_BYTES), 2);
+    ck_assert_uint_eq(hpr_ring_put_run(&ring, &tail, RING_BYTES / 2, content(0), offsets + 2, 2, RING_BYTES), 0);
+    check_guards();
+}
+END_TEST
+
+START_TEST(the_longest_run_has_ends_of_sixteen_bits)
+{
+    static unsigned char base[4 * HPR_RING_RUN_BYTES_MAX] __attribute__((aligned(8))), data[2 * HPR_RING_RUN_BYTES_MAX];
+    static size_t offsets[2 * HPR_RING_RUN_BYTES_MAX + 1];
+    const struct hpr_ring large = { base, sizeof base };
+    struct hpr_cursor tail = { 0, 0 }, head = { 0, 0 };
+    struct hpr_entry entry;
+    size_t taken;
+
+    for (size_t i = 0; i < sizeof data; i++) data[i] = (unsigned char)(i % 253);
+    for (size_t len = 0; len < 16000; len += 1 + len) {
+        for (size_t i = 0; i <= sizeof data; i++) offsets[i] = i * len < sizeof data ? i * len : sizeof data;
+        head  = tail = (struct hpr_cursor){ 0, 0 };
+        taken = hpr_ring_put_run(&large, &tail, sizeof base, data, offsets, sizeof data, SIZE_MAX / 2);
+        MUST(tail.pos <= HPR_RING_RUN_BYTES_MAX && tail.pos > HPR_RING_RUN_BYTES_MAX - len - 16);
+        hpr_ring_get(&large, &head, &entry);
+        MUST(head.pos == tail.pos && entry.value == taken && hpr_ring_run_end(entry.data, taken - 1) == taken * len);
+        MUST(memcmp(entry.data + 2 * taken, data, taken * len) == 0);
+    }
+}
+END_TEST
+
 /* ---- against a plain array ---- */
 
 struct model {
@@ -163,7 +242,8 @@ struct model {
 static void step(struct rng *rng, struct model *m, struct hpr_cursor *tail, struct hpr_cursor *head)
 {
     if (rng_below(rng, 2) == 0) {
-        enum hpr_place kind = (enum hpr_place)rng_below(rng, 4);
+        enum hpr_place kind = (enum hpr_place[]){ HPR_PLACE_RECORD, HPR_PLACE_ITEM, HPR_PLACE_DISK,
+                                                  HPR_PLACE_GAP }[rng_below(rng, 4)];
         size_t len = (size_t)rng_below(rng, RING_BYTES / 4);
         size_t need = hpr_ring_need(&ring, tail, hpr_ring_entry_bytes(kind, len));
 
@@ -208,6 +288,9 @@ int main(void)
     tcase_add_test(tc, every_kind_and_length_comes_back_at_every_offset);
     tcase_add_test(tc, an_entry_that_ends_exactly_at_the_end_needs_no_padding);
     tcase_add_test(tc, the_largest_values_come_back);
+    tcase_add_test(tc, a_run_takes_as_many_as_fit_and_no_byte_more);
+    tcase_add_test(tc, a_run_ends_before_a_record_that_ends_before_it_begins);
+    tcase_add_test(tc, the_longest_run_has_ends_of_sixteen_bits);
     tcase_add_test(tc, a_million_random_steps_agree_with_a_plain_queue);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
