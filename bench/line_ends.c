@@ -52,7 +52,7 @@ static uint64_t lines_of_splitter(struct lines *ln, const char *text, size_t len
 
     lines_begin(ln);
     while (len > 0) {
-        struct iovec records[1024];
+        size_t offsets[1025];
         size_t room, some;
         void *to = lines_space(ln, &room);
 
@@ -62,7 +62,7 @@ static uint64_t lines_of_splitter(struct lines *ln, const char *text, size_t len
         lines_fill(ln, room);
         text += room;
         len -= room;
-        while ((some = lines_take(ln, records, 1024)) > 0) count += some;
+        while ((some = lines_take(ln, offsets, 1024)) > 0) count += some;
     }
     return count;
 }

@@ -50,6 +50,7 @@ static size_t count_gaps(struct consumer *cons, size_t count)
 {
     size_t gaps = 0;
 
+    if (!cons->output.has_gaps) return 0;
     for (size_t i = 0; i < count; i++) {
         const struct hopper_record *rec = &cons->batch[i];
         if (rec->gap == HOPPER_GAP_NONE) continue;

@@ -6,7 +6,8 @@
  *     |----------------|-------------------|----------------------|
  *     0              start   (scanned)    end                 capacity
  *
- * Normal path: lines_take() finds terminators from `scanned` on and gives out [start, terminator]. What stays at the
+ * Normal path: lines_take() finds terminators from `scanned` on, 64 bytes at a time, and gives out [start, terminator]
+ * for each. What stays at the
  * end of a read is the head of the next record; lines_space() moves it to the front of the buffer, so that the buffer
  * stays as small as the reads are, and doubles the buffer only for a record that does not fit. `scanned` keeps a long
  * record from being searched again after each read: the work is linear in the input.
@@ -23,8 +24,10 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined __SSE2__
+#if defined __SSE2__ && !defined LINES_PLAIN_C
 #include <emmintrin.h>
+#else
+#include <endian.h>
 #endif
 
 int lines_init(struct lines *ln, const struct lines_options *options)
@@ -102,113 +105,132 @@ size_t lines_held(const struct lines *ln)
     return ln->end - ln->start;
 }
 
-/* Give out LEN bytes and go on at NEXT, up to which (or up to SCANNED, if that is further) there is no terminator. */
-static bool give(struct lines *ln, struct iovec *record, size_t len, size_t next)
+/* Give out LEN bytes, up to *ENDP, and go on at NEXT, up to which (or up to SCANNED, if that is further) there is no
+ * terminator. */
+static bool give(struct lines *ln, size_t *endp, size_t len, size_t next)
 {
-    record->iov_base = ln->buf + ln->start;
-    record->iov_len  = len;
-    ln->start        = next;
+    *endp     = ln->start + len;
+    ln->start = next;
     if (ln->scanned < next) ln->scanned = next;
     ln->is_cut = false;
     return true;
 }
 
 /* A record of more than record_bytes_max bytes whose terminator is at `scanned`, or has not come when !HAS_END. */
-static bool take_long(struct lines *ln, struct iovec *record, bool has_end)
+static bool take_long(struct lines *ln, size_t *endp, bool has_end)
 {
     size_t max = ln->options.record_bytes_max;
 
     switch (ln->options.long_records) {
     case LINES_REFUSE: ln->is_refused = true; return false;
-    case LINES_SPLIT: return give(ln, record, max, ln->start + max);
+    case LINES_SPLIT: return give(ln, endp, max, ln->start + max);
     case LINES_TRUNCATE:
     default: break;
     }
     if (has_end) {
         ln->buf[ln->start + max] = ln->options.terminator;
         ln->truncated++;
-        return give(ln, record, max + 1, ln->scanned + 1);
+        return give(ln, endp, max + 1, ln->scanned + 1);
     }
     if (ln->is_ended) {
         ln->truncated++;
-        return give(ln, record, max, ln->end);
+        return give(ln, endp, max, ln->end);
     }
     ln->end = ln->scanned = ln->start + max; /* forget the rest; is_cut remembers that there was one */
     ln->is_cut            = true;
     return false;
 }
 
-static bool take_one(struct lines *ln, struct iovec *record)
+/* The record at `start`, of any length; *ENDP is where it ends. */
+static bool take_one(struct lines *ln, size_t *endp)
 {
     const char *found = memchr(ln->buf + ln->scanned, ln->options.terminator, ln->end - ln->scanned);
     size_t len;
 
     ln->scanned = found != NULL ? (size_t)(found - ln->buf) : ln->end;
     len         = ln->scanned - ln->start;
-    if (len > ln->options.record_bytes_max || ln->is_cut) return take_long(ln, record, found != NULL);
-    if (found != NULL) return give(ln, record, len + 1, ln->scanned + 1);
-    if (ln->is_ended && len > 0) return give(ln, record, len, ln->end);
+    if (len > ln->options.record_bytes_max || ln->is_cut) return take_long(ln, endp, found != NULL);
+    if (found != NULL) return give(ln, endp, len + 1, ln->scanned + 1);
+    if (ln->is_ended && len > 0) return give(ln, endp, len, ln->end);
     return false;
 }
 
-#if defined __SSE2__
+/* ---- many at a time ---- */
+
 #define WINDOW_BYTES 64
 
-/* Which of the next WINDOW_BYTES are terminators: bit i for the byte at P + i. */
-static uint64_t window_terminators(const char *p, __m128i terminator)
+/* Which of the WINDOW_BYTES from P on are TERMINATOR: bit i for the byte at P + i. */
+#if defined __SSE2__ && !defined LINES_PLAIN_C
+static inline __m128i compare(const char *p, __m128i wanted)
 {
+    return _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), wanted);
+}
+
+static inline uint64_t mask(__m128i found)
+{
+    return (unsigned)_mm_movemask_epi8(found);
+}
+
+static inline uint64_t find_terminators(const char *p, char terminator)
+{
+    const __m128i wanted = _mm_set1_epi8(terminator);
+    const __m128i a = compare(p, wanted), b = compare(p + 16, wanted);
+    const __m128i c = compare(p + 32, wanted), d = compare(p + 48, wanted);
+
+    if (mask(_mm_or_si128(_mm_or_si128(a, b), _mm_or_si128(c, d))) == 0) return 0; /* most often, in long records */
+    return mask(a) | mask(b) << 16 | mask(c) << 32 | mask(d) << 48;
+}
+#else
+/* Eight bytes at a time: the highest bit of each byte that is one, and these bits then side by side. */
+static inline uint64_t find_terminators(const char *p, char terminator)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), low = UINT64_C(0x7f7f7f7f7f7f7f7f);
     uint64_t found = 0;
 
-    for (int i = 0; i < WINDOW_BYTES / 16; i++) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
-        found |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, terminator)) << 16 * i;
+    for (int i = 0; i < WINDOW_BYTES / 8; i++) {
+        uint64_t bytes, others; /* others: the highest bit of each byte that is not one */
+
+        memcpy(&bytes, p + 8 * i, sizeof bytes);
+        bytes  = le64toh(bytes) ^ ones * (unsigned char)terminator;
+        others = ((bytes & low) + low) | bytes;
+        found |= (((~others & ~low) >> 7) * UINT64_C(0x0102040810204080) >> 56) << 8 * i;
     }
     return found;
 }
-
-/* The records whose end is in a whole window, for as long as they are not too long. For short records this is several
- * times as fast as a call of memchr() for each; take_one() does the rest. */
-static size_t take_windows(struct lines *ln, struct iovec *records, size_t max)
-{
-    const __m128i terminator = _mm_set1_epi8(ln->options.terminator);
-    const size_t longest     = ln->options.record_bytes_max;
-    size_t start = ln->start, at = ln->scanned, count = 0;
-
-    for (; ln->end - at >= WINDOW_BYTES && count < max && at - start <= longest; at += WINDOW_BYTES) {
-        uint64_t found = window_terminators(ln->buf + at, terminator);
-        for (; found != 0; found &= found - 1) {
-            size_t end = at + (size_t)__builtin_ctzll(found);
-            if (count == max || end - start > longest) {
-                at = end;
-                goto out;
-            }
-            records[count++] = (struct iovec){ ln->buf + start, end + 1 - start };
-            start            = end + 1;
-        }
-    }
-out:
-    ln->start   = start;
-    ln->scanned = at > start ? at : start;
-    return count;
-}
-#else
-static size_t take_windows(struct lines *ln, struct iovec *records, size_t max)
-{
-    (void)ln;
-    (void)records;
-    (void)max;
-    return 0;
-}
 #endif
 
-size_t lines_take(struct lines *ln, struct iovec *records, size_t max)
+/* The records that end in whole windows, up to MAX, of which OFFSETS has the beginning of the first. For short records
+ * this is several times as fast as a call of memchr() for each; take_one() does the rest: what is left of less than a
+ * window, and what may be too long, which in a window only the first one can be. */
+static size_t take_windows(struct lines *ln, size_t *offsets, size_t max)
+{
+    const char terminator = ln->options.terminator;
+    const size_t longest  = ln->options.record_bytes_max;
+    const char *buf       = ln->buf;
+    size_t at             = ln->scanned;
+    size_t *next          = offsets + 1;
+    size_t *const limit   = offsets + max;
+
+    if (longest < WINDOW_BYTES) return 0;
+    for (; ln->end - at >= WINDOW_BYTES && limit - next >= WINDOW_BYTES; at += WINDOW_BYTES) {
+        if (at + WINDOW_BYTES - next[-1] > longest) break;
+        for (uint64_t found = find_terminators(buf + at, terminator); found != 0; found &= found - 1)
+            *next++ = at + (size_t)__builtin_ctzll(found) + 1;
+    }
+    ln->start = next[-1];
+    if (ln->scanned < at) ln->scanned = at;
+    return (size_t)(next - offsets) - 1;
+}
+
+/* A truncated record ends a run: what comes next does not stand behind it. */
+size_t lines_take(struct lines *ln, size_t *offsets, size_t max)
 {
     size_t count = 0;
 
-    if (ln->is_refused) return 0;
-    for (;;) {
-        if (!ln->is_cut) count += take_windows(ln, records + count, max - count);
-        if (count == max || !take_one(ln, &records[count])) break;
+    offsets[0] = ln->start;
+    while (!ln->is_refused && count < max && offsets[count] == ln->start) {
+        if (!ln->is_cut) count += take_windows(ln, offsets + count, max - count);
+        if (count == max || !take_one(ln, &offsets[count + 1])) break;
         count++;
     }
     ln->records += count;

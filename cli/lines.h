@@ -6,16 +6,16 @@
  *     for each input: lines_begin(&ln);
  *         while ((room = lines_space(&ln, &len)) != NULL && (got = read(fd, room, len)) > 0) {
  *             lines_fill(&ln, got);
- *             while ((count = lines_take(&ln, iov, 1024)) > 0) use(iov, count);
+ *             while ((count = lines_take(&ln, offsets, 1024)) > 0) use(ln.buf, offsets, count);
  *         }
  *         lines_end(&ln);
- *         while ((count = lines_take(&ln, iov, 1024)) > 0) use(iov, count);
+ *         while ((count = lines_take(&ln, offsets, 1024)) > 0) use(ln.buf, offsets, count);
  *     lines_fini(&ln);
  *
- * A record is a view into the splitter's buffer and carries its terminator; only the last record of an input may come
- * without one. Records put together are therefore the input, byte for byte, and nothing is copied for a record. (The
- * two exceptions are asked for: LINES_TRUNCATE leaves bytes out, LINES_REFUSE stops.) An input that ends in a
- * terminator has no empty record after it.
+ * A record is a view into the splitter's buffer, where one stands behind the other, and carries its terminator; only the
+ * last record of an input may come without one. Records put together are therefore the input, byte for byte, and nothing
+ * is copied for a record. (The two exceptions are asked for: LINES_TRUNCATE leaves bytes out, LINES_REFUSE stops.) An
+ * input that ends in a terminator has no empty record after it.
  *
  * Memory: one buffer. It starts with room for two reads, doubles when one record does not fit, and never holds more
  * than record_bytes_max + 1 + read_bytes.
@@ -26,7 +26,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 /* What becomes of a record longer than record_bytes_max. */
 enum lines_long {
@@ -47,7 +46,7 @@ struct lines_options {
 struct lines {
     struct lines_options options;
 
-    char *buf;
+    char *buf; /* moves with lines_space() only */
     size_t capacity;
     size_t start;   /* of the first record not given out */
     size_t scanned; /* between start and here there is no terminator */
@@ -78,9 +77,10 @@ void lines_fill(struct lines *ln, size_t len);
 /* The input has no more bytes. */
 void lines_end(struct lines *ln);
 
-/* Up to MAX of the next records; 0 when more bytes are needed, at the end, and when is_refused. Views stay valid until
- * lines_space(), lines_begin() or lines_fini(). */
-size_t lines_take(struct lines *ln, struct iovec *records, size_t max);
+/* Up to MAX of the next records: number i is the bytes from OFFSETS[i] up to OFFSETS[i + 1] of ln->buf; so OFFSETS has
+ * room for MAX + 1. 0 when more bytes are needed, at the end, and when is_refused; less than MAX may come at any time.
+ * Views stay valid until lines_space(), lines_begin() or lines_fini(). */
+size_t lines_take(struct lines *ln, size_t *offsets, size_t max);
 
 /* Bytes that have come in and are not given out. */
 size_t lines_held(const struct lines *ln);

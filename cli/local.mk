@@ -32,7 +32,8 @@ dist_man_MANS += docs/hopper-cat.1
 # ---- tests: the pure modules alone, and the program from a shell
 
 if HAVE_CHECK
-cli_tests = tests/cli/test_lines tests/cli/test_report tests/cli/test_room tests/cli/test_sizes tests/cli/test_taken
+cli_tests = tests/cli/test_lines tests/cli/test_lines_plain tests/cli/test_output tests/cli/test_report \
+	tests/cli/test_room tests/cli/test_sizes tests/cli/test_taken
 check_PROGRAMS += $(cli_tests)
 TESTS += $(cli_tests)
 CLI_TEST_CPPFLAGS = $(API_CPPFLAGS) -I$(top_srcdir)/cli
@@ -41,6 +42,12 @@ CLI_TEST_LIBS = $(HOPPER_LIB) $(CHECK_LIBS)
 tests_cli_test_lines_SOURCES = tests/cli/test_lines.c cli/lines.c
 tests_cli_test_lines_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_cli_test_lines_LDADD = $(CLI_TEST_LIBS)
+tests_cli_test_lines_plain_SOURCES = tests/cli/test_lines.c cli/lines.c
+tests_cli_test_lines_plain_CPPFLAGS = $(CLI_TEST_CPPFLAGS) -DLINES_PLAIN_C
+tests_cli_test_lines_plain_LDADD = $(CLI_TEST_LIBS)
+tests_cli_test_output_SOURCES = tests/cli/test_output.c cli/output.c
+tests_cli_test_output_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
+tests_cli_test_output_LDADD = $(CLI_TEST_LIBS)
 tests_cli_test_report_SOURCES = tests/cli/test_report.c cli/books.c cli/progress.c
 tests_cli_test_report_CPPFLAGS = $(CLI_TEST_CPPFLAGS)
 tests_cli_test_report_LDADD = $(CLI_TEST_LIBS)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Output: records become pieces for writev(2). A large record is a piece of its own, written from where it lies; small
- * ones are copied side by side into a buffer, because a piece costs the kernel more than a short copy costs us. All
+ * Output: records become pieces for writev(2). Those that lie side by side in memory, as lines do that were sent
+ * together, are taken together. What is large then is a piece of its own, written from where it lies; what is small is
+ * copied into a buffer, one behind the other, because a piece costs the kernel more than a short copy costs us. All
  * that one call of output_write() was given is written when it returns: the records' memory ends with the next receive.
  *
  * What can go wrong: short writes (go on behind them), EINTR (look whether to go on), EAGAIN on a descriptor that
@@ -20,6 +21,7 @@ void output_init(struct output *out, int fd, struct control *control)
     out->fd          = fd;
     out->control     = control;
     out->bytes       = 0;
+    out->has_gaps    = false;
     out->piece_count = out->buffer_used = 0;
 }
 
@@ -82,36 +84,45 @@ static inline void copy_small(char *to, const char *from, size_t len)
     }
 }
 
-static bool is_small(const struct hopper_record *rec)
+/* How many records from RECORDS on stand in memory one behind the other, as those do that were sent so. *BYTESP: of all
+ * of them together. */
+static size_t count_joined(const struct hopper_record *records, size_t count, size_t *bytesp)
 {
-    return rec->gap == HOPPER_GAP_NONE && rec->len < SMALL_BYTES;
+    const char *first = records->data, *end = first;
+    size_t joined = 0;
+
+    for (; joined < count && records[joined].data == end && records[joined].gap == HOPPER_GAP_NONE; joined++)
+        end += records[joined].len;
+    *bytesp = (size_t)(end - first);
+    return joined;
 }
 
-/* Copy small records, from RECORDS on, as many as follow each other and find room. Returns how many. */
-static size_t add_small(struct output *out, const struct hopper_record *records, size_t count)
+/* Copy LEN bytes, less than SMALL_BYTES, behind what was copied before: one piece when nothing came between. */
+static void add_copy(struct output *out, const char *from, size_t len)
 {
-    char *const first = out->buffer + out->buffer_used;
-    char *const limit = out->buffer + OUTPUT_BUFFER_BYTES - SMALL_BYTES;
-    char *to          = first;
-    size_t added      = 0;
+    char *to           = out->buffer + out->buffer_used;
+    struct iovec *last = out->piece_count > 0 ? &out->pieces[out->piece_count - 1] : NULL;
 
-    for (; added < count && to <= limit && is_small(&records[added]); added++) {
-        copy_small(to, records[added].data, records[added].len);
-        to += records[added].len;
-    }
-    if (to > first) out->pieces[out->piece_count++] = (struct iovec){ first, (size_t)(to - first) };
-    out->buffer_used += (size_t)(to - first);
-    return added;
+    copy_small(to, from, len);
+    out->buffer_used += len;
+    if (last != NULL && (char *)last->iov_base + last->iov_len == to) last->iov_len += len;
+    else out->pieces[out->piece_count++] = (struct iovec){ to, len };
 }
 
 /* Make the next records part of what the next writev() writes. Returns how many; 0 when there is no room: flush. */
 static size_t output_add(struct output *out, const struct hopper_record *records, size_t count)
 {
-    if (out->piece_count == OUTPUT_PIECES) return 0;
-    if (records->gap != HOPPER_GAP_NONE) return 1;
-    if (records->len < SMALL_BYTES) return add_small(out, records, count);
-    out->pieces[out->piece_count++] = (struct iovec){ (void *)(uintptr_t)records->data, records->len };
-    return 1;
+    size_t bytes, added;
+
+    if (records->gap != HOPPER_GAP_NONE) {
+        out->has_gaps = true;
+        return 1;
+    }
+    if (out->piece_count == OUTPUT_PIECES || OUTPUT_BUFFER_BYTES - out->buffer_used < SMALL_BYTES) return 0;
+    added = count_joined(records, count, &bytes);
+    if (bytes < SMALL_BYTES) add_copy(out, records->data, bytes);
+    else out->pieces[out->piece_count++] = (struct iovec){ (void *)(uintptr_t)records->data, bytes };
+    return added;
 }
 
 size_t output_within(const struct hopper_record *records, size_t count, uint64_t len)
@@ -131,6 +142,7 @@ int output_write(struct output *out, const struct hopper_record *records, size_t
     uint64_t before = out->bytes;
     int err         = 0;
 
+    out->has_gaps    = false;
     out->piece_count = out->buffer_used = 0;
     for (size_t i = 0, added = 0; i < count && err == 0; i += added)
         if ((added = output_add(out, records + i, count - i)) == 0) err = output_flush(out);

@@ -6,6 +6,7 @@
 #include "control.h"
 
 #include <hopper/hopper.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ struct output {
     int fd;
     struct control *control;
     uint64_t bytes; /* written since output_init() */
+    bool has_gaps;  /* some of what the last call of output_write() was given are gaps */
     size_t piece_count;
     size_t buffer_used;
     struct iovec pieces[OUTPUT_PIECES];

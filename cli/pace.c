@@ -8,13 +8,17 @@
 
 #include <time.h>
 
-#define ENTRY_BYTES 12 /* what a record in memory takes beside its bytes, on average */
-#define STEP_US     50
-#define PATIENCE_MS 5
+/* what a record in memory takes beside its bytes, on average */
+#define ENTRY_BYTES_JOINED 2
+#define ENTRY_BYTES_KEPT   12 /* where the queue stays, each has an entry of its own */
+#define STEP_US            50
+#define PATIENCE_MS        5
 
-void pace_init(struct pace *pace, struct control *control, uint64_t room_bytes)
+void pace_init(struct pace *pace, struct control *control, uint64_t room_bytes, bool keeps)
 {
-    *pace = (struct pace){ .control = control, .room_bytes = room_bytes };
+    *pace = (struct pace){ .control     = control,
+                           .room_bytes  = room_bytes,
+                           .entry_bytes = keeps ? ENTRY_BYTES_KEPT : ENTRY_BYTES_JOINED };
 }
 
 /* SENT less what of it was written. The consumer may be between two counts: never less than 0. */
@@ -31,7 +35,7 @@ static uint64_t waiting_bytes(const struct pace *pace)
     struct control *ctl = pace->control;
 
     return difference(pace->sent_bytes, &ctl->written_bytes, &ctl->older_bytes) +
-           difference(pace->sent_records, &ctl->written_records, &ctl->older_records) * ENTRY_BYTES;
+           difference(pace->sent_records, &ctl->written_records, &ctl->older_records) * pace->entry_bytes;
 }
 
 static uint64_t now_us(void)
@@ -59,15 +63,21 @@ static void wait_for_reader(struct pace *pace)
     pace->is_reader_slow = true;
 }
 
-size_t pace_next(struct pace *pace, const struct iovec *records, size_t count)
+/* Of the first COUNT records, with what they take beside their bytes. */
+static uint64_t bytes_of(const struct pace *pace, const size_t *offsets, size_t count)
 {
-    uint64_t bytes = 0;
-    size_t next    = 0;
+    return offsets[count] - offsets[0] + count * pace->entry_bytes;
+}
 
-    do bytes += records[next++].iov_len;
-    while (next < count && bytes < pace->room_bytes / 2);
+size_t pace_next(struct pace *pace, const size_t *offsets, size_t count)
+{
+    const uint64_t most = pace->room_bytes / 2;
+    size_t next         = count;
+
+    if (bytes_of(pace, offsets, count) > most)
+        for (next = 1; next < count && bytes_of(pace, offsets, next) < most; next++) continue;
     wait_for_reader(pace);
     pace->sent_records += next;
-    pace->sent_bytes += bytes;
+    pace->sent_bytes += offsets[next] - offsets[0];
     return next;
 }

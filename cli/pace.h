@@ -15,20 +15,21 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 struct pace {
     struct control *control;
-    uint64_t room_bytes; /* for waiting records in memory, with their bookkeeping */
+    uint64_t room_bytes;  /* for waiting records in memory, with their bookkeeping */
+    uint64_t entry_bytes; /* of a record's bookkeeping */
     uint64_t sent_records;
     uint64_t sent_bytes;
     bool is_reader_slow;
 };
 
-void pace_init(struct pace *pace, struct control *control, uint64_t room_bytes);
+/* KEEPS: the queue stays. */
+void pace_init(struct pace *pace, struct control *control, uint64_t room_bytes, bool keeps);
 
-/* How many of COUNT records to send next, at least one: as many as make up a part of what memory holds. They count as
- * sent. Waits for at most a few milliseconds. */
-size_t pace_next(struct pace *pace, const struct iovec *records, size_t count);
+/* How many of COUNT records, which begin and end at OFFSETS, to send next, at least one: as many as make up a part of
+ * what memory holds. They count as sent. Waits for at most a few milliseconds. */
+size_t pace_next(struct pace *pace, const size_t *offsets, size_t count);
 
 #endif

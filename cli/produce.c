@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES       (256u << 10)
+#define READ_BYTES       (128u << 10)
 #define RETRY_MS         100 /* between tries when nothing can be dropped and nothing accepted */
 #define ROOM_MS_MAX      16  /* between looks at how full the queue is */
 #define STEP_MS          2   /* between looks at the reader's progress while the disk fails */
@@ -46,7 +46,8 @@ int producer_init(struct producer *prod, const struct args *args, struct control
     if (args->survive != HOPPER_SURVIVE_NOTHING) options.read_bytes = ROOM_READ_BYTES_MAX;
     if (options.record_bytes_max >= stats->record_bytes_max)
         options.record_bytes_max = (size_t)stats->record_bytes_max - 1;
-    pace_init(&prod->pace, control, stats->memory_bytes - stats->memory_bytes_used);
+    pace_init(&prod->pace, control, stats->memory_bytes - stats->memory_bytes_used,
+              args->survive != HOPPER_SURVIVE_NOTHING);
     room_init(&prod->room, args);
     prod->reads_by_room = args->survive != HOPPER_SURVIVE_NOTHING && args->when_full != HOPPER_FULL_DROP_NEWEST;
     prod->args          = args;
@@ -164,17 +165,19 @@ static bool count_unsent(struct producer *prod)
     size_t count;
 
     lines_end(&prod->lines);
-    while ((count = lines_take(&prod->lines, prod->batch, PRODUCER_BATCH)) > 0) prod->unsent += count;
+    while ((count = lines_take(&prod->lines, prod->offsets, PRODUCER_BATCH)) > 0) prod->unsent += count;
     return false;
 }
 
-static bool send_part(struct producer *prod, const struct iovec *records, size_t count)
+static bool send_part(struct producer *prod, const size_t *offsets, size_t count)
 {
+    const char *data = prod->lines.buf;
     hopper_status st = HOPPER_OK;
     size_t accepted;
 
-    while ((st = hopper_send_batch(prod->snd, records, count, send_deadline(prod, st), &accepted)) != HOPPER_OK) {
-        records += accepted;
+    while ((st = hopper_send_joined(prod->snd, data, offsets, count, send_deadline(prod, st), &accepted)) !=
+           HOPPER_OK) {
+        offsets += accepted;
         count -= accepted;
         if (accepted > 0) prod->is_last_try = false;
         if (send_goes_on(prod, st)) continue;
@@ -184,11 +187,11 @@ static bool send_part(struct producer *prod, const struct iovec *records, size_t
     return true;
 }
 
-static bool send_batch(struct producer *prod, const struct iovec *records, size_t count)
+static bool send_batch(struct producer *prod, const size_t *offsets, size_t count)
 {
-    for (size_t part; count > 0; records += part, count -= part) {
-        part = pace_next(&prod->pace, records, count);
-        if (send_part(prod, records, part)) continue;
+    for (size_t part; count > 0; offsets += part, count -= part) {
+        part = pace_next(&prod->pace, offsets, count);
+        if (send_part(prod, offsets, part)) continue;
         prod->unsent += count - part;
         return count_unsent(prod);
     }
@@ -201,8 +204,8 @@ static bool send_lines(struct producer *prod, const char *file)
     struct lines *ln = &prod->lines;
     size_t count;
 
-    while ((count = lines_take(ln, prod->batch, PRODUCER_BATCH)) > 0)
-        if (!send_batch(prod, prod->batch, count)) return false;
+    while ((count = lines_take(ln, prod->offsets, PRODUCER_BATCH)) > 0)
+        if (!send_batch(prod, prod->offsets, count)) return false;
     if (!ln->is_refused) return true;
     report_error("%s: record %llu is longer than %zu bytes (%s); reading stops", INPUT_NAME(file),
                  (unsigned long long)ln->records + 1, ln->options.record_bytes_max,

@@ -12,7 +12,7 @@
 #include <hopper/hopper.h>
 #include <sys/stat.h>
 
-#define PRODUCER_BATCH 4096
+#define PRODUCER_BATCH 32768
 
 struct producer {
     /* set by producer_init() */
@@ -21,9 +21,9 @@ struct producer {
     hopper_sender *snd; /* the thread's own; closed when it ends */
     struct lines lines;
     struct pace pace;
-    struct room room;   /* what may be read, where the queue stays */
-    bool reads_by_room; /* it stays, and waits when it is full */
-    struct iovec batch[PRODUCER_BATCH];
+    struct room room;                   /* what may be read, where the queue stays */
+    bool reads_by_room;                 /* it stays, and waits when it is full */
+    size_t offsets[PRODUCER_BATCH + 1]; /* of the records that are being sent */
     bool is_disk_bad;   /* the disk has failed: read no more, and send what has been read as memory has room */
     bool is_last_try;   /* while it fails: nothing was on its way when the next send was begun */
     struct stat output; /* st_nlink is 0 unless standard output is a regular file */

@@ -48,7 +48,8 @@ cp -R "$top/tests/support" "$work/tree/tests"
 # the splitter
 plant lines-cut-forgotten lines cli/lines.c 's/ln->is_cut *= true;/ln->is_cut = false;/'
 plant lines-scanned-too-far lines cli/lines.c 's/ln->scanned -= ln->start;/;/'
-plant lines-last-byte-lost lines cli/lines.c 's/give(ln, record, len, ln->end)/give(ln, record, len - 1, ln->end)/'
+plant lines-last-byte-lost lines cli/lines.c 's/give(ln, endp, len, ln->end)/give(ln, endp, len - 1, ln->end)/'
+plant lines-window-too-far lines cli/lines.c 's/ln->end - at >= WINDOW_BYTES/ln->end - at + 1 >= WINDOW_BYTES/'
 plant lines-long-by-one lines cli/lines.c 's/if (len > ln->options.record_bytes_max ||/if (len > ln->options.record_bytes_max + 1 ||/'
 # the decoders
 plant frame-short-header frame lib/frame.c 's/len >= HPR_FRAME_HEADER_BYTES &&/len >= 8 \&\&/'

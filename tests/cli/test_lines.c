@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The record splitter: each rule by an example, then random inputs in random pieces against a plain loop. */
+/* The record splitter: each rule by an example, then random inputs in random pieces against a plain loop, and every
+ * length at every place of the windows in which it looks for ends. Built twice: test_lines_plain has the search in
+ * plain C, which other machines use. */
 #include "lines.h"
 
 #include "rng.h"
@@ -7,8 +9,21 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 static struct lines ln;
+
+/* lines_take(), as views; MAX is at most 600. */
+static size_t take(struct iovec *records, size_t max)
+{
+    size_t offsets[601], count = lines_take(&ln, offsets, max);
+
+    ck_assert_uint_le(count, max);
+    for (size_t i = 0; i < count; i++) records[i] = (struct iovec){ ln.buf + offsets[i], offsets[i + 1] - offsets[i] };
+    return count;
+}
 
 static void begin(size_t record_bytes_max, size_t read_bytes, enum lines_long long_records, char terminator)
 {
@@ -43,7 +58,7 @@ static void expect_record(const char *text)
 {
     struct iovec record;
 
-    ck_assert_uint_eq(lines_take(&ln, &record, 1), 1);
+    ck_assert_uint_eq(take(&record, 1), 1);
     ck_assert_uint_eq(record.iov_len, strlen(text));
     ck_assert_mem_eq(record.iov_base, text, strlen(text));
 }
@@ -52,7 +67,7 @@ static void expect_nothing(void)
 {
     struct iovec record;
 
-    ck_assert_uint_eq(lines_take(&ln, &record, 1), 0);
+    ck_assert_uint_eq(take(&record, 1), 0);
 }
 
 START_TEST(records_carry_their_terminator_and_the_last_may_lack_it)
@@ -163,7 +178,7 @@ START_TEST(a_record_cut_at_the_very_end_counts_as_shortened)
 
     begin(3, 64, LINES_TRUNCATE, '\n');
     feed("abcd", 4);
-    ck_assert_uint_eq(lines_take(&ln, &record, 1), 0);
+    ck_assert_uint_eq(take(&record, 1), 0);
     lines_end(&ln);
     expect_record("abc");
     ck_assert_uint_eq(ln.truncated, 1);
@@ -177,7 +192,7 @@ START_TEST(nul_can_be_the_terminator_and_a_line_end_a_byte)
     begin(100, 64, LINES_REFUSE, '\0');
     feed("a\nb\0\0c", 6);
     lines_end(&ln);
-    ck_assert_uint_eq(lines_take(&ln, records, 3), 3);
+    ck_assert_uint_eq(take(records, 3), 3);
     ck_assert_uint_eq(records[0].iov_len, 4);
     ck_assert_mem_eq(records[0].iov_base, "a\nb", 4);
     ck_assert_uint_eq(records[1].iov_len, 1);
@@ -194,7 +209,7 @@ START_TEST(the_buffer_stays_within_its_bound)
     begin(5000, 64, LINES_SPLIT, '\n');
     for (int i = 0; i < 1000; i++) {
         feed(bytes, sizeof bytes);
-        while (lines_take(&ln, &record, 1) > 0) ck_assert_uint_eq(record.iov_len, 5000);
+        while (take(&record, 1) > 0) ck_assert_uint_eq(record.iov_len, 5000);
         ck_assert_uint_le(ln.capacity, 5000 + 1000 + 1 + 64);
         ck_assert_uint_le(lines_held(&ln), 5000);
     }
@@ -217,22 +232,22 @@ static size_t plain_record(const char *text, size_t len, size_t max, enum lines_
 
 static void check_random_input(struct rng *rng, enum lines_long policy)
 {
-    size_t len = rng_below(rng, 4000), max = rng_between(rng, 1, 120), read_bytes = rng_between(rng, 1, 300);
-    size_t line = rng_between(rng, 1, 100), fed = 0, at = 0, missing;
+    size_t len = rng_below(rng, 4000), max = rng_between(rng, 1, 200), read_bytes = rng_between(rng, 1, 300);
+    size_t line = rng_between(rng, 1, 100), most = rng_below(rng, 2) ? 7 : 600, fed = 0, at = 0, missing;
     char *text = malloc(len + 1);
-    struct iovec records[7];
+    struct iovec records[600];
 
     for (size_t i = 0; i < len; i++) text[i] = rng_below(rng, line) == 0 ? '\n' : (char)rng_below(rng, 256);
     begin(max, read_bytes, policy, '\n');
     while (!ln.is_ended) {
-        size_t piece = rng_between(rng, 0, 200);
+        size_t piece = rng_between(rng, 0, most == 7 ? 200 : 1500);
         size_t count;
 
         if (piece > len - fed) piece = len - fed;
         if (piece == 0 && fed == len) lines_end(&ln);
         else feed(text + fed, piece);
         fed += piece;
-        while ((count = lines_take(&ln, records, rng_between(rng, 1, 7))) > 0) {
+        while ((count = take(records, rng_between(rng, 1, most))) > 0) {
             for (size_t i = 0; i < count; i++) {
                 size_t wanted = plain_record(text + at, len - at, max, policy, &missing);
                 size_t body   = missing > 0 && records[i].iov_len > max ? max : wanted;
@@ -256,6 +271,132 @@ START_TEST(random_inputs_in_random_pieces_give_the_same_records)
 }
 END_TEST
 
+/* ---- the search in windows ---- */
+
+#define WINDOWS_BYTES 700
+
+/* The ends that LN gives out must be those that a plain loop finds in TEXT. */
+static void check_ends(const char *text, size_t len, char terminator)
+{
+    size_t offsets[WINDOWS_BYTES + 1], count = lines_take(&ln, offsets, WINDOWS_BYTES), found = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] != terminator) continue;
+        found++;
+        if (found > count || offsets[found] != i + 1) ck_abort_msg("end %zu of %zu bytes, at %zu", found, len, i);
+    }
+    ck_assert_uint_eq(found, count);
+    ck_assert_uint_eq(offsets[0], 0);
+    ck_assert_uint_eq(lines_held(&ln), found > 0 ? len - offsets[found] : len);
+}
+
+/* LEN bytes of TEXT at the very end of LN's buffer, behind which nothing may be read: there is no page. */
+static void scan(char *room_end, const char *text, size_t len, char terminator)
+{
+    char *own           = ln.buf;
+    size_t own_capacity = ln.capacity;
+
+    memcpy(room_end - len, text, len);
+    lines_begin(&ln);
+    ln.buf      = room_end - len;
+    ln.capacity = len;
+    lines_fill(&ln, len);
+    check_ends(text, len, terminator);
+    ln.buf      = own;
+    ln.capacity = own_capacity;
+}
+
+static char *make_room(size_t *pagep)
+{
+    char *room;
+
+    *pagep = (size_t)sysconf(_SC_PAGESIZE);
+    room   = mmap(NULL, 2 * *pagep, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(room != MAP_FAILED);
+    ck_assert_int_eq(mprotect(room + *pagep, *pagep, PROT_NONE), 0);
+    return room;
+}
+
+/* Every length, so also every alignment; nothing that is looked at lies behind the bytes. */
+START_TEST(every_length_up_to_a_page_that_is_not_there_gives_the_same_ends)
+{
+    struct rng rng = { rng_seed("every_length_up_to_a_page_that_is_not_there_gives_the_same_ends") };
+    char text[WINDOWS_BYTES];
+    size_t page;
+    char *room = make_room(&page);
+
+    begin(1u << 20, WINDOWS_BYTES, LINES_REFUSE, '\n');
+    for (size_t len = 0; len <= WINDOWS_BYTES; len++) {
+        for (size_t density = 1; density <= 256; density *= 2) {
+            for (size_t i = 0; i < len; i++)
+                text[i] = rng_below(&rng, density) == 0 ? '\n' : (char)rng_below(&rng, 256);
+            scan(room + page, text, len, '\n');
+        }
+    }
+    munmap(room, 2 * page);
+}
+END_TEST
+
+/* Each byte value as terminator beside all other values, and one end at each place. */
+START_TEST(every_byte_can_be_the_terminator_at_every_place)
+{
+    char text[256];
+    size_t page;
+    char *room = make_room(&page);
+
+    for (int terminator = 0; terminator < 256; terminator++) {
+        begin(1u << 20, WINDOWS_BYTES, LINES_REFUSE, (char)terminator);
+        for (size_t i = 0; i < sizeof text; i++) text[i] = (char)i;
+        scan(room + page, text, sizeof text, (char)terminator);
+        memset(text, terminator ^ 0x80, sizeof text);
+        for (size_t i = 0; i < sizeof text; i++) {
+            text[i] = (char)terminator;
+            scan(room + page, text, sizeof text, (char)terminator);
+            text[i] = (char)(terminator ^ 1);
+        }
+        lines_fini(&ln);
+    }
+    munmap(room, 2 * page);
+}
+END_TEST
+
+/* What is too long by one byte, or not, with its end at every place of a window. */
+START_TEST(a_long_record_is_found_at_every_place_of_a_window)
+{
+    char text[400];
+    size_t offsets[sizeof text + 1];
+
+    for (size_t before = 0; before < 130; before++) {
+        for (size_t body = 60; body <= 200; body++) {
+            memset(text, 'x', sizeof text);
+            for (size_t i = 0; i < before; i++) text[i] = '\n';
+            text[before + body] = '\n';
+            begin(130, sizeof text, LINES_REFUSE, '\n');
+            feed(text, before + body + 1);
+            ck_assert_uint_eq(lines_take(&ln, offsets, sizeof text), before + (body <= 130));
+            ck_assert_int_eq(ln.is_refused, body > 130);
+            lines_fini(&ln);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_truncated_record_ends_what_stands_side_by_side)
+{
+    size_t offsets[8];
+
+    begin(3, 64, LINES_TRUNCATE, '\n');
+    feed("a\nbbbbbb\nc\nd\n", 13);
+    ck_assert_uint_eq(lines_take(&ln, offsets, 7), 2);
+    ck_assert_mem_eq(ln.buf + offsets[1], "bbb\n", 4);
+    ck_assert_uint_eq(offsets[2] - offsets[1], 4);
+    ck_assert_uint_eq(lines_take(&ln, offsets, 7), 2);
+    ck_assert_mem_eq(ln.buf + offsets[0], "c\nd\n", 4);
+    ck_assert_uint_eq(lines_take(&ln, offsets, 7), 0);
+    ck_assert_uint_eq(ln.records, 4);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cli lines");
@@ -274,6 +415,10 @@ int main(void)
     tcase_add_test(tcase, nul_can_be_the_terminator_and_a_line_end_a_byte);
     tcase_add_test(tcase, the_buffer_stays_within_its_bound);
     tcase_add_test(tcase, random_inputs_in_random_pieces_give_the_same_records);
+    tcase_add_test(tcase, every_length_up_to_a_page_that_is_not_there_gives_the_same_ends);
+    tcase_add_test(tcase, every_byte_can_be_the_terminator_at_every_place);
+    tcase_add_test(tcase, a_long_record_is_found_at_every_place_of_a_window);
+    tcase_add_test(tcase, a_truncated_record_ends_what_stands_side_by_side);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }
