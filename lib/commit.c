@@ -475,7 +475,7 @@ hopper_status hpr_commit_flush(struct hpr_channel *ch, struct hopper_error *err)
 
 /* ---- the thread of HOPPER_SYNC_INTERVAL ---- */
 
-static void *sync_at_intervals(void *arg)
+static void sync_at_intervals(void *arg)
 {
     struct hpr_channel *ch = arg;
     struct hpr_commit *c   = &ch->commit;
@@ -490,7 +490,6 @@ static void *sync_at_intervals(void *arg)
         if (!c->is_stopping && !c->is_running && durable_seq(ch) + 1 < ch->next_seq) (void)sync_now(ch, &ignored);
     }
     hpr_mutex_unlock(&ch->deque.back);
-    return NULL;
 }
 
 hopper_status hpr_commit_open(struct hpr_channel *ch, struct hopper_error *err)
@@ -508,11 +507,7 @@ hopper_status hpr_commit_open(struct hpr_channel *ch, struct hopper_error *err)
         return hpr_error_set(err, st, 0, "make a condition", NULL);
     }
     if (ch->options.sync != HOPPER_SYNC_INTERVAL) return HOPPER_OK;
-    res = pthread_create(&c->thread, NULL, sync_at_intervals, ch);
-    if (res == 0) {
-        c->has_thread = true;
-        return HOPPER_OK;
-    }
+    if ((res = hpr_thread_start(&c->thread, "hopper-sync", sync_at_intervals, ch)) == 0) return HOPPER_OK;
     hpr_cond_fini(&c->tick);
     hpr_cond_fini(&c->done);
     return hpr_error_set(err, HOPPER_ENOMEM, res, "start the thread that syncs", NULL);
@@ -523,13 +518,11 @@ void hpr_commit_close(struct hpr_channel *ch)
     struct hpr_commit *c = &ch->commit;
 
     if (ch->options.survive != HOPPER_SURVIVE_POWER_LOSS) return;
-    if (c->has_thread) {
-        hpr_mutex_lock(&ch->deque.back);
-        c->is_stopping = true;
-        hpr_cond_broadcast(&c->tick);
-        hpr_mutex_unlock(&ch->deque.back);
-        (void)pthread_join(c->thread, NULL);
-    }
+    hpr_mutex_lock(&ch->deque.back);
+    c->is_stopping = true;
+    hpr_cond_broadcast(&c->tick);
+    hpr_mutex_unlock(&ch->deque.back);
+    hpr_thread_join(&c->thread);
     hpr_cond_fini(&c->tick);
     hpr_cond_fini(&c->done);
 }

@@ -5,7 +5,6 @@
 #ifndef HPR_COMMIT_H
 #define HPR_COMMIT_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base.h"
@@ -30,10 +29,9 @@ struct hpr_commit {
     struct hpr_cond done;              /* [back] a round has ended */
     _Atomic uint64_t durable_seq;      /* [atomic: written under back] */
 
-    bool has_thread;      /* [const after open] HOPPER_SYNC_INTERVAL */
-    bool is_stopping;     /* [back] */
-    pthread_t thread;     /* [const after open] */
-    struct hpr_cond tick; /* [back] */
+    struct hpr_thread thread; /* HOPPER_SYNC_INTERVAL */
+    bool is_stopping;         /* [back] */
+    struct hpr_cond tick;     /* [back] */
 };
 
 hopper_status hpr_commit_open(struct hpr_channel *ch, struct hopper_error *err);

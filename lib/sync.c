@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* See sync.h. Waits are relative because the channel's clock may be one that a test has put in place of the
  * system's. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* pthread_setname_np() */
+#endif
+
 #include "sync.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <time.h>
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -55,4 +61,51 @@ void hpr_cond_wait(struct hpr_cond *c, struct hpr_mutex *m, uint64_t timeout_ns)
         (void)pthread_cond_timedwait(&c->cond, &m->mutex, &until);
     }
     hpr_mutex_note(m, true);
+}
+
+/* ---- threads ---- */
+
+static void *run_thread(void *arg)
+{
+    const struct hpr_thread *t = arg;
+
+    (void)pthread_setname_np(pthread_self(), t->name);
+    t->run(t->arg);
+    return NULL;
+}
+
+/* With a stack of our size; where that cannot hold the program's thread-local storage as well, with the usual one. */
+static int create(struct hpr_thread *t)
+{
+    pthread_attr_t attr;
+    int res = pthread_attr_init(&attr);
+
+    if (res != 0) return res;
+    res = pthread_attr_setstacksize(&attr, HPR_THREAD_STACK_BYTES);
+    if (res == 0) res = pthread_create(&t->id, &attr, run_thread, t);
+    (void)pthread_attr_destroy(&attr);
+    return res == EINVAL ? pthread_create(&t->id, NULL, run_thread, t) : res;
+}
+
+int hpr_thread_start(struct hpr_thread *t, const char *name, void (*run)(void *arg), void *arg)
+{
+    sigset_t all, before;
+    int res;
+
+    t->name = name;
+    t->run  = run;
+    t->arg  = arg;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread begins with the mask of its maker */
+    res = create(t);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    t->is_running = res == 0;
+    return res;
+}
+
+void hpr_thread_join(struct hpr_thread *t)
+{
+    if (!t->is_running) return;
+    (void)pthread_join(t->id, NULL);
+    t->is_running = false;
 }

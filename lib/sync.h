@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A mutex that knows its owner with --enable-debug (on where a sanitizer is), and a condition variable that waits on
- * the monotonic clock. */
+/* A mutex that knows its owner with --enable-debug (on where a sanitizer is), a condition variable that waits on the
+ * monotonic clock, and a thread of a channel's own. */
 #ifndef HPR_SYNC_H
 #define HPR_SYNC_H
 
@@ -62,5 +62,24 @@ static inline void hpr_cond_broadcast(struct hpr_cond *c)
 {
     (void)pthread_cond_broadcast(&c->cond);
 }
+
+/* ---- threads ---- */
+
+#define HPR_THREAD_STACK_BYTES ((size_t)256 << 10)
+
+struct hpr_thread {
+    bool is_running; /* all three: [const after open] */
+    pthread_t id;
+    const char *name; /* 15 characters at most */
+    void (*run)(void *arg);
+    void *arg;
+};
+
+/* Start RUN(ARG) in a thread called NAME, with all signals blocked, so that it takes none that are meant for the
+ * program's own. 0, or why not as an errno. *T stays where it is until the thread has been joined. */
+int hpr_thread_start(struct hpr_thread *t, const char *name, void (*run)(void *arg), void *arg);
+
+/* Wait until it has returned; nothing when it was never started. */
+void hpr_thread_join(struct hpr_thread *t);
 
 #endif

@@ -31,6 +31,7 @@ static struct {
     uint64_t steps;
     uint64_t now_ns;
     unsigned spurious_left;
+    int refused; /* what pthread_create() fails with */
     enum sched_outcome outcome;
     char text[512];
     void (*body)(void);
@@ -67,6 +68,14 @@ uint64_t sched_step_count(void)
 enum sched_timeouts sched_timeouts(void)
 {
     return sched.settings.plan->timeouts;
+}
+void sched_refuse_threads(int error)
+{
+    sched.refused = error;
+}
+int sched_threads_refused(void)
+{
+    return sched.refused;
 }
 bool sched_plain_counts(void)
 {
@@ -312,6 +321,7 @@ int sched_thread_new(void *(*start)(void *), void *arg)
     t->arg         = arg;
     t->was_joined  = false;
     t->saved_errno = 0;
+    t->waits       = 0;
     t->what        = "start of thread";
     t->pc          = NULL;
     fiber_reset(&t->fiber, thread_main);
@@ -340,6 +350,7 @@ enum sched_outcome sched_run(void (*body)(void), const struct sched_settings *se
     sched.current       = 0;
     sched.steps         = 0;
     sched.now_ns        = CLOCK_START_NS;
+    sched.refused       = 0;
     sched.spurious_left = settings->plan->spurious;
     sched.text[0]       = '\0';
     objects_begin();

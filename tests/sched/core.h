@@ -51,6 +51,7 @@ struct sched_thread {
     int saved_errno;
     uint64_t deadline_ns;
     uint64_t history;
+    unsigned waits;         /* how often it has gone to wait in a condition variable */
     uint64_t waiting_since; /* order of arrival in the condition variable */
     void *(*start)(void *);
     void *arg;
@@ -84,6 +85,7 @@ bool sched_is_concurrent(void);
 int sched_self(void);
 struct sched_thread *sched_thread(int id);
 int sched_thread_count(void);
+int sched_threads_refused(void); /* as sched_refuse_threads() has it */
 int sched_thread_new(void *(*start)(void *), void *arg);
 
 /* The object at ADDRESS, new if it is met for the first time; ends the schedule when it is of another kind. */

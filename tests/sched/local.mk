@@ -13,6 +13,7 @@ if !SANITIZER
 # What the schedule takes over. Linked in by every program here.
 SCHED_LINK = $(AM_LDFLAGS) \
 	-Wl,--wrap=pthread_create -Wl,--wrap=pthread_join -Wl,--wrap=pthread_self -Wl,--wrap=sched_yield \
+	-Wl,--wrap=pthread_setname_np \
 	-Wl,--wrap=pthread_mutex_init -Wl,--wrap=pthread_mutex_destroy -Wl,--wrap=pthread_mutex_lock \
 	-Wl,--wrap=pthread_mutex_trylock -Wl,--wrap=pthread_mutex_unlock \
 	-Wl,--wrap=pthread_cond_init -Wl,--wrap=pthread_cond_destroy -Wl,--wrap=pthread_cond_wait \

@@ -20,7 +20,7 @@ platform=$builddir/tests/support/.libs/libtestplatform.a
 for needed in "$scheduler" "$platform" "$builddir"/tests/sched/sched_channel-rig.o; do
     [ -e "$needed" ] || { echo "mutants.sh: $needed is not there; run \`make check TESTS=\` first" >&2; exit 2; }
 done
-wrapped='pthread_create pthread_join pthread_self sched_yield pthread_mutex_init pthread_mutex_destroy
+wrapped='pthread_create pthread_join pthread_self pthread_setname_np sched_yield pthread_mutex_init pthread_mutex_destroy
     pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock pthread_cond_init pthread_cond_destroy
     pthread_cond_wait pthread_cond_timedwait pthread_cond_clockwait pthread_cond_signal pthread_cond_broadcast
     clock_gettime __assert_fail abort malloc calloc realloc free'

@@ -92,6 +92,15 @@ void sched_advance_ns(uint64_t ns);
 /* Visible steps taken so far in this schedule by all threads: the order of events, for a history. */
 uint64_t sched_step_count(void);
 
+/* How often thread ID (0 is the scenario's own, then in order of creation) has gone to wait in a condition variable. */
+unsigned sched_waits(int id);
+
+/* Whether it waits in one now. */
+bool sched_is_waiting(int id);
+
+/* From now on, in this schedule, pthread_create() fails with ERROR; 0: no longer. */
+void sched_refuse_threads(int error);
+
 /* When timed waits time out in this schedule. */
 enum sched_timeouts sched_timeouts(void);
 

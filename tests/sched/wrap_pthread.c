@@ -23,9 +23,17 @@
 
 /* ---- threads ---- */
 
+unsigned sched_waits(int id)
+{
+    if (id >= sched_thread_count()) return 0;
+    sched_learned(sched_self(), sched_thread(id)->history); /* looked at */
+    return sched_thread(id)->waits;
+}
+
 WRAPPED(int, pthread_create, pthread_t *idp, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {
     if (!sched_is_on()) return __real_pthread_create(idp, attr, start, arg);
+    if (sched_threads_refused() != 0) return sched_threads_refused();
     *idp = (pthread_t)sched_thread_new(start, arg) + 1;
     return 0;
 }
@@ -48,6 +56,19 @@ WRAPPED(int, pthread_join, pthread_t id, void **resultp)
 WRAPPED(pthread_t, pthread_self, void)
 {
     return sched_is_on() ? (pthread_t)sched_self() + 1 : __real_pthread_self();
+}
+
+bool sched_is_waiting(int id)
+{
+    sched_learned(sched_self(), sched_thread(id)->history);
+    return id < sched_thread_count() && sched_thread(id)->state == THREAD_WAITING;
+}
+
+/* There are no real threads to name. */
+WRAPPED(int, pthread_setname_np, pthread_t id, const char *name)
+{
+    if (!sched_is_on()) return __real_pthread_setname_np(id, name);
+    return 0;
 }
 
 WRAPPED(int, sched_yield, void)
@@ -191,6 +212,7 @@ static int wait_in(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct ti
     me->object      = c;
     me->mutex       = m;
     me->wake        = 0;
+    me->waits++;
     me->is_timed    = until != NULL;
     me->deadline_ns = until == NULL ? 0 : (uint64_t)until->tv_sec * 1000000000u + (uint64_t)until->tv_nsec;
     sched_point(THREAD_WAITING, "pthread_cond_wait", pc);

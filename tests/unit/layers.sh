@@ -74,7 +74,7 @@ for module in $for_all; do
     done
 done
 
-# sync: mutexes and condition variables. sender: hopper_after_ms(). codec: measures zlib at open. version: pthread_once().
+# sync: mutexes, condition variables and threads. sender: hopper_after_ms(). codec: measures zlib at open. version: pthread_once().
 calls='(open|openat|close|pread|pwrite|read|write|ftruncate|fallocate|fsync|fdatasync|unlink|unlinkat|rename|renameat|mkdir'
 calls="$calls"'|mkdirat|fstat|fstatat|stat|mmap|munmap|fcntl|flock|eventfd|poll|usleep|nanosleep|clock_gettime|time|malloc'
 calls="$calls"'|calloc|realloc|free|getenv|printf|fprintf|abort|exit)'
