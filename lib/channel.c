@@ -7,6 +7,7 @@
 
 #include "annotate.h"
 #include "error.h"
+#include "packer.h"
 #include "recover.h"
 #include "restore.h"
 #include "settle.h"
@@ -254,9 +255,10 @@ static struct hopper_sender *make_sender(const struct hopper_options *options)
 /* Blocks that an earlier run had filled are taken over as they are, all of them, so they may be smaller or larger now
  * than these options alone would make them. Only where this budget could never hold them, buffers for them come on
  * top. */
-static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found, uint64_t memory_bytes)
+static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found, const struct hopper_options *options)
 {
-    const size_t count = found->old.block_count, most = hpr_options_block_bytes_max(memory_bytes);
+    const uint64_t memory_bytes = options->memory_bytes;
+    const size_t count = found->old.block_count, most = hpr_options_block_bytes_max(options);
     const size_t share = hpr_max_size((size_t)(memory_bytes / 8), plan->blocks * plan->block_bytes);
     size_t largest     = 0;
 
@@ -270,6 +272,7 @@ static void plan_for_found(struct hpr_plan *plan, const struct hpr_found *found,
     plan->read_raw_bytes = hpr_max_size(plan->read_raw_bytes, hpr_options_read_bytes(plan->block_bytes));
     plan->raw_max        = hpr_max_u64(plan->raw_max, plan->block_bytes);
     plan->codec          = hpr_codec_params(plan->codec.level, plan->block_bytes, (size_t)(memory_bytes / 64));
+    plan->lanes          = hpr_options_lanes(options, plan);
     plan->blocks         = hpr_max_size(hpr_min_size(plan->blocks, share / plan->block_bytes), count);
     if (plan->block_bytes > most || plan->blocks * plan->block_bytes > share) {
         plan->blocks      = hpr_max_size(plan->blocks, 3);
@@ -285,14 +288,19 @@ static hopper_status make_all(const struct hopper_options *options, struct hpr_p
     struct hpr_channel *ch = NULL;
     hopper_status st;
 
-    plan_for_found(plan, found, options->memory_bytes);
+    plan_for_found(plan, found, options);
     if ((st = make_channel(options, plan, dir, &ch, err)) != HOPPER_OK) return st;
     if ((st = make_parts(ch, rcvp, found, err)) != HOPPER_OK) goto no_parts;
+    if (options->compress_threads > 0 && (st = hpr_packer_open(&ch->spill, plan->blocks, err)) != HOPPER_OK)
+        goto no_packer;
     if (hpr_channel_survives(ch) && (st = hpr_restore(ch, *rcvp, found, err)) != HOPPER_OK) goto failed;
     if ((st = hpr_commit_open(ch, err)) != HOPPER_OK) goto failed;
+    hpr_packer_begin(&ch->spill);
     *chp = ch;
     return HOPPER_OK;
 failed:
+    hpr_packer_close(&ch->spill);
+no_packer:
     hpr_deque_fini(&ch->deque);
 no_parts:
     unmap_all(ch);
@@ -363,6 +371,7 @@ hopper_status hpr_channel_open(const char *path, const char *name, const struct 
 
 static void destroy(struct hpr_channel *ch)
 {
+    hpr_packer_close(&ch->spill);
     hpr_commit_close(ch);
     if (hpr_channel_survives(ch)) hpr_settle_close(ch);
     hpr_dir_close(&ch->dir);

@@ -23,6 +23,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/memory_old.c %D%/memory_old.h \
 	%D%/numbers.c %D%/numbers.h \
 	%D%/options.c %D%/options.h \
+	%D%/packer.c %D%/packer.h \
 	%D%/platform_posix.c \
 	%D%/producers.c %D%/producers.h \
 	%D%/queue_file.c %D%/queue_file.h \

@@ -21,7 +21,9 @@
 #define WINDOW_BITS_MAX  15
 #define SYNC_MS_MAX      86400000U /* a day */
 #define SPIN_US_MAX      1000000U
-#define HANDLE_BYTES_MIN 8192      /* some 27 senders */
+#define HANDLE_BYTES_MIN 8192 /* some 27 senders */
+
+#define COMPRESS_THREADS_MAX 1
 
 /* Room on disk that no record can use: LOCK, a file header, a footer, a frame header, a record's own header; and in a
  * file of a channel that survives the table of producers. */
@@ -91,6 +93,8 @@ static hopper_status check_survive(const struct hopper_options *o, struct hopper
         return bad(err, "use options.sync (only with HOPPER_SURVIVE_POWER_LOSS)");
     if (o->sync == HOPPER_SYNC_INTERVAL ? o->sync_ms < 1 || o->sync_ms > SYNC_MS_MAX : o->sync_ms != 0)
         return bad(err, "use options.sync_ms (1 to 86400000 with HOPPER_SYNC_INTERVAL, else 0)");
+    if (o->compress_threads > 0 && o->survive == HOPPER_SURVIVE_POWER_LOSS)
+        return bad(err, "use options.compress_threads (not with HOPPER_SURVIVE_POWER_LOSS)");
     if (o->survive != HOPPER_SURVIVE_NOTHING && o->when_full == HOPPER_FULL_DROP_OLDEST)
         return bad(err, "use options.when_full (HOPPER_FULL_DROP_OLDEST only with HOPPER_SURVIVE_NOTHING)");
     if (o->disk_bytes < HOPPER_DISK_BYTES_MIN + kept_bytes(o))
@@ -122,7 +126,7 @@ hopper_status hpr_options_import(struct hopper_options *out, const struct hopper
     if (out->compression > HOPPER_COMPRESSION_NONE)
         return bad(err, "use options.compression (1 to 9 or HOPPER_COMPRESSION_NONE)");
     if (out->spin_us > SPIN_US_MAX) return bad(err, "use options.spin_us (at most 1000000)");
-    if (out->reserved2 != 0) return bad(err, "use options.reserved2 (must be 0)");
+    if (out->compress_threads > COMPRESS_THREADS_MAX) return bad(err, "use options.compress_threads (0 or 1)");
     if ((st = check_survive(out, err)) != HOPPER_OK) return st;
     if ((st = check_platform(out->platform, err)) != HOPPER_OK) return st;
     return check_item_type(out->item_type, err);
@@ -156,9 +160,10 @@ static uint64_t disk_overhead(const struct hopper_options *o)
     return DISK_OVERHEAD_BYTES + (o->survive == HOPPER_SURVIVE_NOTHING ? 0 : HPR_TABLE_BYTES_MAX);
 }
 
-size_t hpr_options_block_bytes_max(uint64_t memory_bytes)
+size_t hpr_options_block_bytes_max(const struct hopper_options *o)
 {
-    const uint64_t share = memory_bytes >= MEMORY_IS_AMPLE ? memory_bytes / 16 : memory_bytes / 32;
+    const bool is_ample  = o->memory_bytes >= MEMORY_IS_AMPLE && o->compress_threads == 0; /* else for a second lane */
+    const uint64_t share = is_ample ? o->memory_bytes / 16 : o->memory_bytes / 32;
 
     return clamp_size(hpr_floor_pow2(share), BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
 }
@@ -168,17 +173,28 @@ size_t hpr_options_read_bytes(size_t block_bytes)
     return hpr_round_up(2 * block_bytes + HPR_FRAME_HEADER_BYTES, HPR_CACHE_LINE);
 }
 
+/* The channel's thread and a sender that helps it need a lane each. The second one is had where the codec and buffer
+ * that it takes from the ring are a fifth of the budget at the most: else one of the two waits for the other's. */
+size_t hpr_options_lanes(const struct hopper_options *o, const struct hpr_plan *plan)
+{
+    uint64_t bytes;
+
+    if (o->memory_bytes >= UINT64_C(16) << 20) return 4;
+    if (o->memory_bytes >= UINT64_C(4) << 20) return 2;
+    if (o->compress_threads == 0 || o->memory_bytes < UINT64_C(512) << 10) return 1;
+    bytes = plan->has_codec ? plan->block_bytes + hpr_deflater_bytes(&plan->codec) : 0;
+    return bytes <= o->memory_bytes / 5 ? 2 : 1;
+}
+
 void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
 {
     const uint64_t disk = o->disk_bytes - kept_bytes(o);
-    uint64_t block =
-        hpr_min_u64(hpr_min_u64(hpr_options_block_bytes_max(o->memory_bytes), disk / 16), o->file_bytes / 4);
+    uint64_t block      = hpr_min_u64(hpr_min_u64(hpr_options_block_bytes_max(o), disk / 16), o->file_bytes / 4);
     uint64_t packed_max;
 
     memset(plan, 0, sizeof *plan);
     plan->block_bytes      = clamp_size(hpr_floor_pow2(block), BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
     plan->blocks           = clamp_size(o->memory_bytes / 8 / plan->block_bytes, BLOCKS_MIN, BLOCKS_MAX);
-    plan->lanes            = o->memory_bytes >= UINT64_C(16) << 20 ? 4 : o->memory_bytes >= UINT64_C(4) << 20 ? 2 : 1;
     plan->file_bytes       = hpr_min_u64(o->file_bytes, disk / 4);
     plan->record_bytes_max = hpr_min_u64(o->record_bytes_max, disk - disk_overhead(o));
     packed_max             = o->survive == HOPPER_SURVIVE_NOTHING ? hpr_record_packed_bytes(plan->record_bytes_max)
@@ -195,6 +211,7 @@ void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)
     plan->has_codec        = o->compression != HOPPER_COMPRESSION_NONE;
     plan->codec =
         hpr_codec_params(plan->has_codec ? (int)o->compression : 1, plan->block_bytes, (size_t)(o->memory_bytes / 64));
+    plan->lanes               = hpr_options_lanes(o, plan);
     /* files of an earlier run may have been written with a larger budget, and so with a larger window */
     plan->inflate_engine      = hpr_codec_inflate_engine(plan->block_bytes);
     plan->inflate_window_bits = o->survive == HOPPER_SURVIVE_NOTHING ? plan->codec.window_bits : WINDOW_BITS_MAX;

@@ -32,13 +32,16 @@ struct hpr_plan {
     int inflate_window_bits;
 };
 
-/* The most that one block takes of a budget of MEMORY_BYTES. */
-size_t hpr_options_block_bytes_max(uint64_t memory_bytes);
+/* The most that one block takes of the budget. */
+size_t hpr_options_block_bytes_max(const struct hopper_options *options);
 
 /* What reads frames of blocks of BLOCK_BYTES: a block inflated, and behind it as it was stored with one more header. */
 size_t hpr_options_read_bytes(size_t block_bytes);
 
 void hpr_options_plan(const struct hopper_options *options, struct hpr_plan *plan);
+
+/* plan->lanes, where PLAN has block_bytes and codec. */
+size_t hpr_options_lanes(const struct hopper_options *options, const struct hpr_plan *plan);
 
 /* What the files of a channel take beside queue files: LOCK holds one short line. */
 #define HPR_LOCK_FILE_BYTES 64

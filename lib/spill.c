@@ -41,6 +41,41 @@ static void free_lane(struct hpr_spill *sp, struct hpr_lane *lane)
     sp->free_lanes = lane;
 }
 
+static struct hpr_block *oldest_sealed(const struct hpr_spill *sp)
+{
+    struct hpr_block *block = sp->oldest;
+
+    while (block && block->state != HPR_BLOCK_SEALED) block = block->next;
+    return block;
+}
+
+/* ---- the channel's own thread ---- */
+
+/* What hpr_spill_work_locked() would do something about, so that whoever calls it then does not come back with nothing
+ * done. */
+static bool has_work(const struct hpr_spill *sp)
+{
+    if (sp->oldest && sp->oldest->state == HPR_BLOCK_PACKED && !sp->is_writing) return true;
+    return sp->free_lanes && oldest_sealed(sp);
+}
+
+bool hpr_spill_needs_packer_locked(const struct hpr_spill *sp)
+{
+    const struct hpr_packer *p = &sp->packer;
+
+    HPR_ASSERT_HELD(sp->back);
+    return p->is_on && sp->blocks_busy > p->blocks_kept && has_work(sp) &&
+           !(p->has_failed && p->failed_gains == sp->gains);
+}
+
+/* After each change that may have made work for it. */
+static inline void wake_packer(struct hpr_spill *sp)
+{
+    if (HPR_LIKELY(!sp->packer.is_asleep) || !hpr_spill_needs_packer_locked(sp)) return;
+    sp->packer.is_asleep = false; /* told once */
+    hpr_cond_broadcast(&sp->packer.wake);
+}
+
 /* ---- records into blocks ---- */
 
 bool hpr_spill_is_small(const struct hpr_spill *sp, const struct hpr_source *source)
@@ -55,6 +90,7 @@ void hpr_spill_seal_locked(struct hpr_spill *sp)
     sp->open->state = HPR_BLOCK_SEALED;
     queue_block(sp, sp->open);
     sp->open = NULL;
+    wake_packer(sp);
 }
 
 void hpr_spill_describe_kept(const struct hpr_block *block)
@@ -121,6 +157,7 @@ static enum hpr_result open_block(struct hpr_spill *sp, uint64_t seq, uint64_t d
     block->has_numbers   = false;
     sp->open             = block;
     hpr_spill_describe_kept(block);
+    wake_packer(sp);
     return HPR_DONE;
 }
 
@@ -355,14 +392,6 @@ static enum hpr_result write_oldest(struct hpr_spill *sp, struct hopper_error *e
     return HPR_FAILED;
 }
 
-static struct hpr_block *oldest_sealed(const struct hpr_spill *sp)
-{
-    struct hpr_block *block = sp->oldest;
-
-    while (block && block->state != HPR_BLOCK_SEALED) block = block->next;
-    return block;
-}
-
 enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error *err)
 {
     struct hpr_block *block = oldest_sealed(sp);
@@ -385,7 +414,9 @@ enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error 
         res = write_oldest(sp, err);
         if (res != HPR_AGAIN) break;
     }
-    if (res != HPR_WAIT) hpr_cond_broadcast(sp->room);
+    if (res == HPR_WAIT) return res;
+    hpr_cond_broadcast(sp->room);
+    wake_packer(sp);
     return res;
 }
 
@@ -516,6 +547,7 @@ enum hpr_result hpr_spill_take_block_locked(struct hpr_spill *sp, struct hpr_blo
     if (!sp->oldest) sp->failed_errno = 0;
     sp->gains++;
     hpr_cond_broadcast(sp->room);
+    wake_packer(sp);
     *blockp = block;
     return HPR_DONE;
 }
@@ -529,4 +561,5 @@ void hpr_spill_give_back_locked(struct hpr_spill *sp, struct hpr_block *block)
     }
     free_block(sp, block);
     hpr_cond_broadcast(sp->room);
+    wake_packer(sp);
 }

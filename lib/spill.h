@@ -6,7 +6,8 @@
  *                     ^           (back to sealed when the write failed)
  *
  * The receiver may take a block at any stage before writing, once all that is older has been read: then it never
- * reaches the disk. Compressing and writing are done with `back` dropped; one thread at a time is the writer.
+ * reaches the disk. Compressing and writing are done with `back` dropped; one thread at a time is the writer. With
+ * options.compress_threads the channel's own thread (packer.c) does the same work before a sender has to.
  *
  * What was accepted into a block stays accepted: its worst case on disk is promised before its first record, and a
  * block that cannot be written waits in memory, in its place. */
@@ -47,6 +48,18 @@ struct hpr_block {
     struct hpr_memory_block *kept; /* [const after open] what survives a kill says of it; NULL: nothing does */
 };
 
+/* The channel's own thread, options.compress_threads; packer.c. */
+struct hpr_packer {
+    struct hpr_thread thread;
+    struct hpr_cond wake;  /* [back] there is work for it */
+    size_t blocks_kept;    /* [const after open] it works while more blocks are in use */
+    bool is_on;            /* [back] there is such a thread, and it may work */
+    bool is_asleep;        /* [back] on `wake`, and was not told yet */
+    bool is_stopping;      /* [back] */
+    bool has_failed;       /* [back] the last time */
+    uint64_t failed_gains; /* [back] then: nothing to do for it until spill.gains is another */
+};
+
 struct hpr_spill {
     struct hpr_dir *dir;    /* [const after open] */
     struct hpr_mutex *back; /* [const after open] */
@@ -79,6 +92,8 @@ struct hpr_spill {
     int failed_errno; /* [back] of the write that holds up the overflow, 0: none does */
     uint64_t write_errors;  /* [back] */
     uint64_t written_bytes; /* [back] */
+
+    struct hpr_packer packer;
 };
 
 enum hpr_result {
@@ -142,6 +157,9 @@ void hpr_spill_seal_locked(struct hpr_spill *sp);
  * HPR_DONE: there is nothing to do. HPR_AGAIN: some progress. HPR_WAIT: others are at all of it. HPR_FULL, HPR_FAILED:
  * a block could not be written and waits in memory. */
 enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error *err);
+
+/* Whether there is work that the packer is to do now. */
+bool hpr_spill_needs_packer_locked(const struct hpr_spill *sp);
 
 /* Write one record that is too large for a block, in a frame of its own, straight from the caller's memory. The caller
  * has set is_exclusive and the queue of blocks is empty. Drops the lock. */

@@ -82,6 +82,7 @@ api_tests = \
 	%D%/api/test_open \
 	%D%/api/test_original \
 	%D%/api/test_original_faults \
+	%D%/api/test_packer \
 	%D%/api/test_quiet \
 	%D%/api/test_producers \
 	%D%/api/test_receive \
@@ -114,6 +115,8 @@ TESTS += $(api_tests)
 %C%_api_test_original_LDADD = $(API_LIBS)
 %C%_api_test_original_faults_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_original_faults_LDADD = $(API_LIBS)
+%C%_api_test_packer_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_packer_LDADD = $(API_LIBS)
 %C%_api_test_quiet_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_quiet_LDADD = $(API_LIBS)
 %C%_api_test_producers_CPPFLAGS = $(API_CPPFLAGS)

@@ -15,7 +15,9 @@
  *
  * Threads: any number of threads send, each through a sender of its own (hopper_sender_clone); one thread receives. A
  * handle is used by one thread at a time; handing it to another thread needs the usual synchronisation. Functions that
- * may be called from any thread on any handle say so.
+ * may be called from any thread on any handle say so. The library starts a thread only where an option asks for it
+ * (compress_threads, HOPPER_SYNC_INTERVAL), with all signals blocked; it ends before the call that closes the last
+ * handle returns.
  *
  * Deadlines are absolute times of the monotonic clock in nanoseconds: HOPPER_NOW never waits, HOPPER_FOREVER waits
  * without limit, hopper_after_ms(N) is N milliseconds from now.
@@ -72,7 +74,7 @@ typedef struct hopper_receiver hopper_receiver;
  *                    with the other kind of records (bytes, items); or files under our names that are not ours
  *   HOPPER_ENOSPC    HOPPER_SURVIVE_CRASH: the memory file cannot be preallocated; nothing was changed
  *   HOPPER_EVERSION  a newer version of the format than this library knows
- *   HOPPER_ENOMEM    memory_bytes could not be had
+ *   HOPPER_ENOMEM    memory_bytes, or the thread that an option asks for, could not be had
  *   HOPPER_EIO       a file operation failed: err->sys_errno, err->op, err->path */
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_open(const char *dir, const char *name,
                                                        const struct hopper_options *options, hopper_sender **sndp,

@@ -39,6 +39,22 @@ enum hopper_acknowledge {
     HOPPER_ACKNOWLEDGE_EXPLICIT = 1  /* by hopper_acknowledge() and hopper_acknowledge_until() only */
 };
 
+/* compress_threads. With 0 the channel has no such thread: a send that finds no free block compresses one and writes
+ * it. With 1 a thread begins as soon as more than half of the blocks are in use, and ends when half of them are free
+ * again, so that a sender alone only copies as long as there are free ones, and what half of the blocks hold (some
+ * memory_bytes / 16) can still come and go in memory. A send that finds none free helps, as ever: nothing waits for the
+ * thread alone. For a process with a CPU to spare; with one CPU, or with many senders, who share this work anyway, it
+ * brings nothing, and little with HOPPER_COMPRESSION_NONE, where there is only the writing. Not with
+ * HOPPER_SURVIVE_POWER_LOSS, where senders write what they wait for.
+ *   The thread is started by hopper_open(), sleeps while there is nothing to do, and is gone when the call that closes
+ * the last handle returns. It has all signals blocked, 256 KiB of stack, and the name "hopper-pack"; it calls functions
+ * of the platform, and none of item_type. With memory_bytes from 512 KiB to 4 MiB what it takes to compress a second
+ * block at the same time comes out of the waiting records' share, if that is a fifth of memory_bytes at the most; where
+ * there is no second one, senders that are faster than the thread wait for it, and it makes them slower, not faster.
+ *   A write of the thread that fails leaves its block where it is, counts in write_errors and shows in disk_errno. The
+ * thread tries again when the receiver has made room or a sender's own write has succeeded; senders are told when they
+ * find no room. */
+
 /* What a send does when neither memory nor disk has room. */
 enum hopper_when_full {
     HOPPER_FULL_BLOCK       = 0, /* hopper_send() waits until there is room */
@@ -101,9 +117,7 @@ struct hopper_options {
     uint32_t survive;     /* enum hopper_survive */
     uint32_t when_full;   /* enum hopper_when_full */
     uint32_t compression; /* 0 default, 1 to 9, or HOPPER_COMPRESSION_NONE */
-    uint32_t spin_us;     /* microseconds, at most 1,000,000: how long a receiver that finds nothing looks on before it
-                             sleeps. 0: a few. Waking it takes some 25; while it looks on it has a record in less than
-                             one, and its CPU does nothing else */
+    uint32_t compress_threads; /* 0 or 1: threads of its own that compress and write what overflows; above */
 
     const struct hopper_item_type *item_type; /* NULL: records are bytes. Copied at open */
     const struct hopper_platform  *platform;  /* NULL: the system's files, clock and allocator. Used until the channel
@@ -112,7 +126,9 @@ struct hopper_options {
     uint32_t sync;        /* enum hopper_sync; other than 0 only with HOPPER_SURVIVE_POWER_LOSS */
     uint32_t sync_ms;     /* HOPPER_SYNC_INTERVAL: milliseconds, 1 to 86,400,000; else 0 */
     uint32_t acknowledge; /* enum hopper_acknowledge */
-    uint32_t reserved2;   /* 0 */
+    uint32_t spin_us;     /* microseconds, at most 1,000,000: how long a receiver that finds nothing looks on before it
+                             sleeps. 0: a few. Waking it takes some 25; while it looks on it has a record in less than
+                             one, and its CPU does nothing else */
 };
 #define HOPPER_OPTIONS_INIT { sizeof(struct hopper_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 

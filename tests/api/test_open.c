@@ -132,20 +132,23 @@ END_TEST
 static const struct {
     const char *what;
     uint64_t memory, disk, file, record;
-    uint32_t survive, when_full, compression, spin_us;
+    uint32_t survive, when_full, compression, compress_threads, spin_us;
 } bad_options[] = {
-    { "memory", HOPPER_MEMORY_BYTES_MIN - 1, 0, 0, 0, 0, 0, 0, 0 },
-    { "memory", 1, 0, 0, 0, 0, 0, 0, 0 },
-    { "memory", UINT64_MAX, 0, 0, 0, 0, 0, 0, 0 },
-    { "disk", 0, HOPPER_DISK_BYTES_MIN - 1, 0, 0, 0, 0, 0, 0 },
-    { "disk", 0, 1, 0, 0, 0, 0, 0, 0 },
-    { "survive", 0, 0, 0, 0, 3, 0, 0, 0 },
-    { "survive", 0, 0, 0, 0, UINT32_MAX, 0, 0, 0 },
-    { "when_full", 0, 0, 0, 0, 0, 4, 0, 0 },
-    { "when_full", 0, 0, 0, 0, 0, UINT32_MAX, 0, 0 },
-    { "compression", 0, 0, 0, 0, 0, 0, 11, 0 },
-    { "compression", 0, 0, 0, 0, 0, 0, UINT32_MAX, 0 },
-    { "spin_us", 0, 0, 0, 0, 0, 0, 0, 1000001 },
+    { "memory", HOPPER_MEMORY_BYTES_MIN - 1, 0, 0, 0, 0, 0, 0, 0, 0 },
+    { "memory", 1, 0, 0, 0, 0, 0, 0, 0, 0 },
+    { "memory", UINT64_MAX, 0, 0, 0, 0, 0, 0, 0, 0 },
+    { "disk", 0, HOPPER_DISK_BYTES_MIN - 1, 0, 0, 0, 0, 0, 0, 0 },
+    { "disk", 0, 1, 0, 0, 0, 0, 0, 0, 0 },
+    { "survive", 0, 0, 0, 0, 3, 0, 0, 0, 0 },
+    { "survive", 0, 0, 0, 0, UINT32_MAX, 0, 0, 0, 0 },
+    { "when_full", 0, 0, 0, 0, 0, 4, 0, 0, 0 },
+    { "when_full", 0, 0, 0, 0, 0, UINT32_MAX, 0, 0, 0 },
+    { "compression", 0, 0, 0, 0, 0, 0, 11, 0, 0 },
+    { "compression", 0, 0, 0, 0, 0, 0, UINT32_MAX, 0, 0 },
+    { "compress_threads", 0, 0, 0, 0, 0, 0, 0, 2, 0 },
+    { "compress_threads", 0, 0, 0, 0, 0, 0, 0, UINT32_MAX, 0 },
+    { "compress_threads", 0, 0, 0, 0, HOPPER_SURVIVE_POWER_LOSS, 0, 0, 1, 0 },
+    { "spin_us", 0, 0, 0, 0, 0, 0, 0, 0, 1000001 },
 };
 
 START_TEST(an_option_out_of_range_is_refused_by_name)
@@ -158,6 +161,7 @@ START_TEST(an_option_out_of_range_is_refused_by_name)
     c.options.when_full        = bad_options[_i].when_full;
     c.options.compression      = bad_options[_i].compression;
     c.options.spin_us          = bad_options[_i].spin_us;
+    c.options.compress_threads = bad_options[_i].compress_threads;
     /* memory that cannot exist may be refused by the option check or by the map */
     if (bad_options[_i].memory == UINT64_MAX && chan_try_open(&c) == HOPPER_ENOMEM) {
         ck_assert_ptr_null(mem_platform_leaks(c.mem));

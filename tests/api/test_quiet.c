@@ -121,10 +121,12 @@ static const struct {
     const char *(*exchange)(hopper_sender *snd, hopper_receiver *rcv, uint64_t count);
     const struct hopper_item_type *type;
     uint32_t survive;
+    uint32_t compress_threads; /* such a thread sleeps: nobody wakes it, and it calls nothing */
 } ways[] = {
-    { one_by_one, NULL, HOPPER_SURVIVE_NOTHING }, { polling, NULL, HOPPER_SURVIVE_NOTHING },
-    { in_batches, NULL, HOPPER_SURVIVE_NOTHING }, { items, &item_type, HOPPER_SURVIVE_NOTHING },
-    { one_by_one, NULL, HOPPER_SURVIVE_CRASH },   { in_batches, NULL, HOPPER_SURVIVE_CRASH },
+    { one_by_one, NULL, HOPPER_SURVIVE_NOTHING, 0 }, { polling, NULL, HOPPER_SURVIVE_NOTHING, 0 },
+    { in_batches, NULL, HOPPER_SURVIVE_NOTHING, 0 }, { items, &item_type, HOPPER_SURVIVE_NOTHING, 0 },
+    { one_by_one, NULL, HOPPER_SURVIVE_CRASH, 0 },   { in_batches, NULL, HOPPER_SURVIVE_CRASH, 0 },
+    { one_by_one, NULL, HOPPER_SURVIVE_NOTHING, 1 }, { in_batches, NULL, HOPPER_SURVIVE_CRASH, 1 },
 };
 #define WAYS ((int)(sizeof ways / sizeof *ways))
 
@@ -164,6 +166,7 @@ START_TEST(memory_needs_no_function_of_the_platform)
     c.options.platform          = &platform;
     c.options.item_type         = ways[_i].type;
     c.options.survive           = ways[_i].survive;
+    c.options.compress_threads  = ways[_i].compress_threads;
     c.options.memory_bytes      = 1 << 20;
     c.options.disk_bytes        = 8 << 20;
     chan_open(&c);
@@ -300,6 +303,8 @@ static void exchange_in_silence(int i, const char *dir)
     is_told           = true;
     options.item_type = ways[i].type;
     options.survive   = ways[i].survive;
+
+    options.compress_threads = ways[i].compress_threads;
     if (hopper_open(dir, CHAN_NAME, &options, &snd, &rcv, NULL) != HOPPER_OK) _exit(4);
     if (ways[i].exchange(snd, rcv, WARM_UP) || forbid_system_calls() != 0) _exit(5);
     fault = ways[i].exchange(snd, rcv, RECORDS);

@@ -68,9 +68,12 @@ START_TEST(options_that_make_no_sense_are_refused_by_name)
     o            = s.options;
     o.disk_bytes = HOPPER_DISK_BYTES_MIN + SURV_KEPT - 1 + (_i == HOPPER_SURVIVE_CRASH ? 2 * o.memory_bytes : 0);
     refused(&o, "options.disk_bytes");
-    o           = s.options;
-    o.reserved2 = 1;
-    refused(&o, "options.reserved");
+    o         = s.options;
+    o.spin_us = 1000001;
+    refused(&o, "options.spin_us");
+    o                  = s.options;
+    o.compress_threads = _i == HOPPER_SURVIVE_POWER_LOSS ? 1 : 2;
+    refused(&o, "options.compress_threads");
     o         = s.options;
     o.sync    = HOPPER_SYNC_INTERVAL;
     o.sync_ms = _i == HOPPER_SURVIVE_CRASH ? 10 : 0;

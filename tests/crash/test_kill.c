@@ -453,7 +453,11 @@ int main(void)
     options.acknowledge  = HOPPER_ACKNOWLEDGE_EXPLICIT;
     options.survive      = HOPPER_SURVIVE_CRASH;
     if (!only || strcmp(only, "crash") == 0) failed += !run_rounds("CRASH", &options, rounds, seed);
-    options.survive = HOPPER_SURVIVE_POWER_LOSS;
+    options.compress_threads = 1;
+    if (!only || strcmp(only, "thread") == 0)
+        failed += !run_rounds("CRASH, with a thread that compresses", &options, rounds / 2, seed + 3);
+    options.compress_threads = 0;
+    options.survive          = HOPPER_SURVIVE_POWER_LOSS;
     if (!only || strcmp(only, "power") == 0) failed += !run_rounds("POWER_LOSS", &options, rounds, seed + 1);
     options.sync = HOPPER_SYNC_DEMAND;
     if (!only || strcmp(only, "demand") == 0)

@@ -194,6 +194,20 @@ static void run_clones(struct chan *c)
     for (int i = 0; i < 3; i++) hopper_sender_close(clones[i]);
 }
 
+/* The channel's own thread compresses and writes as well, so which call is the k-th depends on who comes first; what
+ * has to hold afterwards does not. */
+static void set_thread(struct hopper_options *options)
+{
+    set_deflate(options);
+    options->compress_threads = 1;
+}
+
+static void run_thread(struct chan *c)
+{
+    run_rotate(c);
+    try_flush(c);
+}
+
 static const struct scenario scenarios[] = {
     { "spill", set_none, run_spill },
     { "rotate", set_small_files, run_rotate },
@@ -206,6 +220,7 @@ static const struct scenario scenarios[] = {
     { "event", set_none, run_event },
     { "close with records pending", set_small_files, run_close },
     { "clones", set_none, run_clones },
+    { "thread", set_thread, run_thread },
 };
 #define SCENARIOS ((int)(sizeof scenarios / sizeof *scenarios))
 
@@ -260,7 +275,8 @@ static bool run_one(const struct scenario *scenario, const struct fault_plan *pl
     hopper_status st;
     uint64_t hits;
 
-    chan_init_flags(&c, MEM_SINGLE_THREAD);
+    chan_init_flags(&c, scenario->run == run_thread ? 0 : MEM_SINGLE_THREAD);
+    c.is_tampered = scenario->run == run_thread; /* it makes files also while they are counted */
     scenario->set(&c.options);
     fault_arm(c.fault, plan);
     st = chan_try_open(&c);

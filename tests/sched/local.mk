@@ -90,7 +90,8 @@ check_LIBRARIES += %D%/libhopper_sched.a
 	%D%/scenarios_survive.c \
 	%D%/scenarios_disk.c \
 	%D%/scenarios_full.c \
-	%D%/scenarios_memory.c
+	%D%/scenarios_memory.c \
+	%D%/scenarios_packer.c
 %C%_sched_channel_CPPFLAGS = $(AM_CPPFLAGS) $(MSGPACK_CFLAGS) -I$(top_srcdir)/tests/support
 %C%_sched_channel_CFLAGS = $(SCHED_COMPILE)
 %C%_sched_channel_LDFLAGS = $(SCHED_LINK)

@@ -201,6 +201,32 @@ mutant round_takes_late_ones_for_done commit.c \
     'if \(w->seq >= ch->next_seq && st == HOPPER_OK\)' \
     'if (0)'
 
+# ---- the channel's own thread
+mutant packer_is_never_woken spill.c \
+    'hpr_cond_broadcast\(&sp->packer.wake\);' \
+    ''
+mutant packer_is_woken_for_nothing spill.c \
+    'HPR_LIKELY\(!sp->packer.is_asleep\) \|\| !hpr_spill_needs_packer_locked\(sp\)' \
+    '!sp->packer.is_asleep'
+mutant packer_tries_without_end spill.c \
+    '!\(p->has_failed && p->failed_gains == sp->gains\)' \
+    'true'
+mutant packer_tries_for_each_lane packer.c \
+    'p->failed_gains = sp->gains;' \
+    'p->failed_gains = sp->gains - 1;'
+mutant packer_leaves_nothing_in_memory packer.c \
+    'p->blocks_kept = blocks / 2;' \
+    'p->blocks_kept = 0;'
+mutant packer_ends_silently spill.c \
+    'if \(res == HPR_WAIT\) return res;\s+hpr_cond_broadcast\(sp->room\);' \
+    'if (res == HPR_WAIT) return res;'
+mutant packer_is_not_told_of_the_end packer.c \
+    'p->is_stopping = true;\s+hpr_cond_broadcast\(&p->wake\);' \
+    'p->is_stopping = true;'
+mutant packer_outlives_the_channel packer.c \
+    'hpr_thread_join\(&p->thread\);' \
+    ''
+
 # ---- channels that survive: the receiver makes room
 mutant nobody_asks_for_room admit.c \
     'hpr_dir_want_room_locked\(&ch->dir, ch->spill.end_seq\);' \

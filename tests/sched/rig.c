@@ -2,6 +2,7 @@
 /* See rig.h. Each verb calls the library once and tells the judge (rig_judge.c) what came of it. */
 #include "rig.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct rig rig;
 static struct rig_sender senders[RIG_SENDERS_MAX];
 static unsigned sender_count;
 static uint64_t memory_at_open;   /* memory_bytes_used with one sender */
+static bool has_packer;
 static uint64_t memory_of_sender; /* what a clone adds to it */
 
 /* ---- open ---- */
@@ -57,6 +59,7 @@ void rig_open(const struct rig_options *o)
     options.survive          = o->survive;
     options.sync             = o->sync;
     options.acknowledge      = o->acknowledge;
+    options.compress_threads = o->compress_threads;
     rig.room_kept            = o->survive ? KEPT_BYTES / 2 : 0;
     options.file_bytes       = o->file_bytes ? o->file_bytes : 16384;
     options.record_bytes_max = o->record_bytes_max;
@@ -65,7 +68,14 @@ void rig_open(const struct rig_options *o)
     options.item_type        = o->item_type;
     options.platform         = rig_platform_new(NAME, options.disk_bytes);
     st                       = hopper_open(RIG_PLATFORM_DIR, NAME, &options, &rig.first, &rig.rcv, &err);
+    if (o->fails_with != HOPPER_OK) {
+        SCHED_CHECK(st == o->fails_with && rig.first == NULL && rig.rcv == NULL && err.sys_errno != 0);
+        rig_platform_free();
+        return;
+    }
     if (st != HOPPER_OK) sched_fail("hopper_open: %s: %s", hopper_status_name(st), err.op ? err.op : "");
+    has_packer = o->compress_threads > 0;
+    rig_rest();
     add_sender(rig.first);
     memory_at_open = stats_of_sender(rig.first).memory_bytes_used;
     for (unsigned i = 0; i < o->senders; i++) {
@@ -166,6 +176,11 @@ void rig_close_sender(struct rig_sender *s)
 void rig_close_first(void)
 {
     rig_close_sender(&senders[0]);
+}
+
+void rig_rest(void)
+{
+    while (has_packer && !sched_is_waiting(RIG_PACKER)) sched_yield();
 }
 
 void rig_fill_ring(void)
@@ -310,6 +325,7 @@ void rig_finish(void)
     for (unsigned i = 0; i < sender_count; i++) open += senders[i].snd != NULL;
     judge_order();
     if (rig.rcv != NULL) {
+        rig_rest(); /* a block that it was at when the receiver took it is in use until it has seen that */
         judge_final_books(memory_at_open + open * memory_of_sender - memory_of_sender);
         rig_close_receiver();
     }

@@ -62,6 +62,23 @@ int main(int argc, char **argv)
         &scenario_commit_sync_fails,
         &scenario_commit_durable,
         &scenario_commit_close_receiver,
+        &scenario_packer_works,
+        &scenario_packer_idle,
+        &scenario_packer_rests,
+        &scenario_packer_receive,
+        &scenario_packer_send,
+        &scenario_packer_send_two,
+        &scenario_packer_lanes,
+        &scenario_packer_flush,
+        &scenario_packer_big,
+        &scenario_packer_drop_oldest,
+        &scenario_packer_books,
+        &scenario_packer_fails_once,
+        &scenario_packer_fails_full,
+        &scenario_packer_close,
+        &scenario_packer_survive,
+        &scenario_packer_survive_explicit,
+        &scenario_packer_refused,
     };
 
     return sched_main(argc, argv, scenarios, sizeof scenarios / sizeof scenarios[0]);

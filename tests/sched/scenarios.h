@@ -83,4 +83,23 @@ extern const struct sched_scenario scenario_commit_sync_fails;
 extern const struct sched_scenario scenario_commit_durable;
 extern const struct sched_scenario scenario_commit_close_receiver;
 
+/* scenarios_packer.c: a thread of the channel compresses and writes */
+extern const struct sched_scenario scenario_packer_works;
+extern const struct sched_scenario scenario_packer_idle;
+extern const struct sched_scenario scenario_packer_rests;
+extern const struct sched_scenario scenario_packer_receive;
+extern const struct sched_scenario scenario_packer_send;
+extern const struct sched_scenario scenario_packer_send_two;
+extern const struct sched_scenario scenario_packer_lanes;
+extern const struct sched_scenario scenario_packer_flush;
+extern const struct sched_scenario scenario_packer_big;
+extern const struct sched_scenario scenario_packer_drop_oldest;
+extern const struct sched_scenario scenario_packer_books;
+extern const struct sched_scenario scenario_packer_fails_once;
+extern const struct sched_scenario scenario_packer_fails_full;
+extern const struct sched_scenario scenario_packer_close;
+extern const struct sched_scenario scenario_packer_survive;
+extern const struct sched_scenario scenario_packer_survive_explicit;
+extern const struct sched_scenario scenario_packer_refused;
+
 #endif

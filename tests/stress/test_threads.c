@@ -130,18 +130,20 @@ static void random_options(struct rng *rng, struct hopper_options *options, stru
     static const uint32_t policies[] = { HOPPER_FULL_BLOCK, HOPPER_FULL_REFUSE, HOPPER_FULL_DROP_NEWEST,
                                          HOPPER_FULL_DROP_OLDEST };
 
-    options->memory_bytes = HOPPER_MEMORY_BYTES_MIN + rng_below(rng, 2) * rng_below(rng, 500000);
+    options->memory_bytes = HOPPER_MEMORY_BYTES_MIN + rng_below(rng, 2) * rng_below(rng, 1500000);
     options->disk_bytes   = HOPPER_DISK_BYTES_MIN + rng_below(rng, 2) * rng_below(rng, 2000000);
     options->file_bytes   = rng_between(rng, 4096, 300000);
     options->when_full    = policies[rng_below(rng, 4)];
     options->compression  = rng_below(rng, 3) ? HOPPER_COMPRESSION_NONE : 1;
-    model->len_min        = CHECKER_LEN_MIN;
-    model->len_max        = (size_t)(rng_below(rng, 4) ? rng_between(rng, 24, 400) : rng_between(rng, 24, 20000));
-    model->count          = (model->len_max > 1000 ? 400 : 6000) / (1 + rng_below(rng, 4));
-    model->batch          = (size_t)rng_between(rng, 1, 40);
-    model->seed           = rng_next(rng);
-    model->keep_trying    = true;
-    model->never_waits    = rng_below(rng, 2);
+
+    options->compress_threads = (uint32_t)rng_below(rng, 2);
+    model->len_min            = CHECKER_LEN_MIN;
+    model->len_max            = (size_t)(rng_below(rng, 4) ? rng_between(rng, 24, 400) : rng_between(rng, 24, 20000));
+    model->count              = (model->len_max > 1000 ? 400 : 6000) / (1 + rng_below(rng, 4));
+    model->batch              = (size_t)rng_between(rng, 1, 40);
+    model->seed               = rng_next(rng);
+    model->keep_trying        = true;
+    model->never_waits        = rng_below(rng, 2);
 }
 
 START_TEST(many_senders_with_random_settings_lose_nothing_that_no_gap_counts)
@@ -218,7 +220,9 @@ START_TEST(all_senders_end_when_the_receiver_goes_in_the_middle)
         options.memory_bytes = HOPPER_MEMORY_BYTES_MIN;
         options.disk_bytes   = 256 << 10;
         options.when_full    = (uint32_t)rng_below(&rng, 4);
-        options.platform     = mem_platform_table(mem);
+
+        options.compress_threads = (uint32_t)round % 2;
+        options.platform         = mem_platform_table(mem);
         checker_init(&checker);
         ck_assert_int_eq(hopper_open("/spool", "q", &options, &snd, &rcv, NULL), HOPPER_OK);
         ck_assert(crowd_start(&crowd, 6, &model, snd));

@@ -22,7 +22,8 @@ allowed() # MODULE: what it may include besides itself and what is for all
     fetch) echo 'settle channel record' ;;
     settle) echo 'channel' ;;
     restore) echo 'settle channel recover' ;;
-    channel) echo 'commit settle restore recover arena deque dir memory options replay spill state' ;;
+    channel) echo 'commit settle restore recover packer arena deque dir memory options replay spill state' ;;
+    packer) echo 'spill' ;;
     recover) echo 'dir file_scan memory_old state' ;;
     file_scan) echo 'codec dir' ;;
     deque) echo 'ring' ;;

@@ -191,7 +191,11 @@ static const struct attempt attempts[] = {
     {"compression", WITH(.compression = UINT32_MAX)},
     {"spin_us", WITH(.spin_us = 1000001)},
     {NULL, WITH(.spin_us = 1000000)},
-    {"reserved", WITH(.reserved2 = 1)},
+    {"compress_threads", WITH(.compress_threads = 2)},
+    {"compress_threads", WITH(.compress_threads = UINT32_MAX)},
+    {NULL, WITH(.compress_threads = 1)},
+    {NULL, WITH(.compress_threads = 1, .survive = HOPPER_SURVIVE_CRASH)},
+    {"compress_threads", WITH(.compress_threads = 1, .survive = HOPPER_SURVIVE_POWER_LOSS)},
 };
 
 START_TEST(each_value_out_of_range_is_refused_by_name_and_the_ones_at_its_edge_are_taken)
@@ -289,7 +293,7 @@ static void check_plan(const struct hopper_options *o)
     ck_assert(p.file_bytes <= o->file_bytes && p.file_bytes <= o->disk_bytes / 4);
     ck_assert(p.record_bytes_max <= o->record_bytes_max && p.record_bytes_max < o->disk_bytes);
     /* a block, and the largest record, can be read back */
-    ck_assert(p.block_bytes <= hpr_options_block_bytes_max(o->memory_bytes));
+    ck_assert(p.block_bytes <= hpr_options_block_bytes_max(o));
     ck_assert(p.read_raw_bytes >= 2 * p.block_bytes + HPR_FRAME_HEADER_BYTES);
     ck_assert(hpr_max_size(p.read_raw_bytes, p.big_raw_bytes) >= hpr_record_packed_bytes(p.record_bytes_max));
     /* within the arena, and what is outside of it as the header says */
@@ -311,6 +315,7 @@ START_TEST(the_parts_of_any_budget_fit_together)
         in.file_bytes = 4096 + rng_below(&rng, UINT64_C(1) << rng_below(&rng, 40));
         in.record_bytes_max = rng_below(&rng, UINT64_C(1) << rng_below(&rng, 30));
         in.compression = (uint32_t)rng_below(&rng, 11);
+        in.compress_threads = (uint32_t)rng_below(&rng, 2);
         ck_assert_int_eq(hpr_options_import(&out, &in, NULL), HOPPER_OK);
         check_plan(&out);
     }
@@ -321,12 +326,20 @@ START_TEST(plans_for_well_known_budgets_stay_as_documented)
 {
     static const struct {
         uint64_t memory_bytes;
+        uint32_t threads;
         size_t block_bytes, blocks, lanes;
     } known[] = {
-        {HOPPER_MEMORY_BYTES_MIN, 4096, 4, 1},
-        {MIB - 1, 16384, 7, 1},
-        {HOPPER_MEMORY_BYTES_DEFAULT, 65536, 3, 1},
-        {16 * MIB, 65536, 16, 4},
+        {HOPPER_MEMORY_BYTES_MIN, 0, 4096, 4, 1},
+        {HOPPER_MEMORY_BYTES_MIN, 1, 4096, 4, 1},
+        {MIB - 1, 0, 16384, 7, 1},
+        {MIB / 2 - 1, 1, 8192, 7, 1},
+        {MIB / 2, 0, 16384, 4, 1},
+        {MIB / 2, 1, 16384, 4, 2},
+        {HOPPER_MEMORY_BYTES_DEFAULT, 0, 65536, 3, 1},
+        {HOPPER_MEMORY_BYTES_DEFAULT, 1, 32768, 4, 2},
+        {4 * MIB, 1, 65536, 8, 2},
+        {16 * MIB, 0, 65536, 16, 4},
+        {16 * MIB, 1, 65536, 16, 4},
     };
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -334,6 +347,7 @@ START_TEST(plans_for_well_known_budgets_stay_as_documented)
         struct hpr_plan p;
 
         in.memory_bytes = known[i].memory_bytes;
+        in.compress_threads = known[i].threads;
         ck_assert_int_eq(hpr_options_import(&out, &in, NULL), HOPPER_OK);
         hpr_options_plan(&out, &p);
         ck_assert_uint_eq(p.block_bytes, known[i].block_bytes);
