@@ -39,7 +39,7 @@
 #define SYNC_MS_MAX      86400000             /* as the library has it */
 #define STATE_FILE_BYTES (UINT64_C(16) << 10) /* docs/format.md: STATE and PRODUCERS of each channel that survives */
 
-enum { OPT_NAME = 256, OPT_MAX_DISK, OPT_FULL, OPT_MAX_RECORD, OPT_LONG_RECORDS, OPT_DRAIN, OPT_FILL };
+enum { OPT_NAME = 256, OPT_MAX_DISK, OPT_FULL, OPT_MAX_RECORD, OPT_LONG_RECORDS, OPT_DRAIN, OPT_FILL, OPT_THREADS };
 
 static const char short_options[] = "m:d:P::y:s:z:0pfi:S::qvhV";
 
@@ -55,6 +55,7 @@ static const struct option long_options[] = {
     { "file-size", required_argument, NULL, 's' },
     { "full", required_argument, NULL, OPT_FULL },
     { "compress", required_argument, NULL, 'z' },
+    { "compress-threads", required_argument, NULL, OPT_THREADS },
     { "null", no_argument, NULL, '0' },
     { "max-record", required_argument, NULL, OPT_MAX_RECORD },
     { "long-records", required_argument, NULL, OPT_LONG_RECORDS },
@@ -228,6 +229,14 @@ static int take_level(const char *text, struct args *args)
     return -1;
 }
 
+static int take_threads(const char *text, struct args *args)
+{
+    if ((text[0] != '0' && text[0] != '1') || text[1] != '\0')
+        return mistake("--compress-threads: '%s' is not 0 or 1", text);
+    args->compress_threads = (uint32_t)(text[0] - '0');
+    return -1;
+}
+
 static int take_interval(const char *text, struct args *args)
 {
     if (seconds_parse(text, &args->interval_ms) == 0) return -1;
@@ -286,6 +295,7 @@ static int take_option(int option, const char *value, struct args *args)
     case 's': return take_file_size(value, args);
     case OPT_FULL: return take_word("--full", full_words, value, &args->when_full);
     case 'z': return take_level(value, args);
+    case OPT_THREADS: return take_threads(value, args);
     case '0': args->terminator = '\0'; return -1;
     case OPT_MAX_RECORD: return take_max_record(value, args);
     case OPT_LONG_RECORDS: return take_long_records(value, args);
@@ -324,6 +334,8 @@ static int check_together(const struct args *args, int operands)
     if (args->only_drains && operands > 0) return mistake("--drain reads no input, but a FILE is given");
     if (args->sync_ms != 0 && args->survive != HOPPER_SURVIVE_POWER_LOSS)
         return mistake("-y: only with -P power-loss (written -Ppower-loss)");
+    if (args->compress_threads > 0 && args->survive == HOPPER_SURVIVE_POWER_LOSS)
+        return mistake("--compress-threads: not with -P power-loss, where what takes lines in writes them as well");
     if (args->survive == HOPPER_SURVIVE_NOTHING) {
         if (args->only_drains || args->only_fills)
             return mistake("%s: only with -P: without it the queue does not stay",

@@ -91,6 +91,7 @@ static int open_channel(struct session *s, const char *dir, hopper_sender **sndp
     options.record_bytes_max = s->args.record_bytes_max + 1; /* and the terminator */
     options.when_full        = s->args.when_full;
     options.compression      = s->args.compression;
+    options.compress_threads = s->args.compress_threads;
     persist_options(&s->args, &options);
     st = hopper_open(dir, s->args.name, &options, sndp, &s->rcv, &err);
     if (st == HOPPER_OK) return -1;
