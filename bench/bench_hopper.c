@@ -29,14 +29,15 @@ static struct {
     uint64_t         written_before; /* bytes in queue files before the last fill */
 } channel;
 
-/* By the engine that the library says it deflates with. */
-static const char *deflating_name(void)
+/* By the engine that the library says it deflates with, and whether the channel has a thread for it. */
+static const char *deflating_name(unsigned threads)
 {
     const char *engine = strstr(hopper_version(), "deflate ");
 
-    if (engine == NULL || strstr(engine, "deflate zlib") != NULL) return "libhopper-zlib";
+    if (engine == NULL || strstr(engine, "deflate zlib") != NULL)
+        return threads ? "libhopper-zlib-thread" : "libhopper-zlib";
     if (strstr(engine, "libdeflate") != NULL) return "libhopper-libdeflate";
-    if (strstr(engine, "isa-l") != NULL) return "libhopper-isal";
+    if (strstr(engine, "isa-l") != NULL) return threads ? "libhopper-isal-thread" : "libhopper-isal";
     return "libhopper-unknown-engine";
 }
 
@@ -47,7 +48,9 @@ static bool is_spinning(const struct bench_work *work)
 
 static const char *peer_name(const struct bench_work *work)
 {
-    if (work->kind == BENCH_OVERFLOW) return work->level == 0 ? "libhopper-stored" : deflating_name();
+    if (work->kind == BENCH_OVERFLOW && work->level == 0)
+        return work->compress_threads ? "libhopper-stored-thread" : "libhopper-stored";
+    if (work->kind == BENCH_OVERFLOW) return deflating_name(work->compress_threads);
     if (work->kind == BENCH_DURABLE) return work->variant[0] == '\0' ? "libhopper-power-loss" : NULL;
     if (work->survive == HOPPER_SURVIVE_CRASH) return "libhopper-crash";
     if (work->kind == BENCH_BURST && work->memory != 0) return "libhopper-large-memory";
@@ -109,6 +112,7 @@ static void peer_open(const struct bench_work *work)
     options.disk_bytes = (UINT64_C(1) << 30) + 2 * work->bytes + 2 * options.memory_bytes;
     options.survive = work->kind == BENCH_DURABLE ? HOPPER_SURVIVE_POWER_LOSS : (uint32_t)work->survive;
     options.spin_us = is_spinning(work) ? SPIN_US : 0;
+    options.compress_threads = work->compress_threads;
     options.compression = work->level == 0 ? HOPPER_COMPRESSION_NONE : (uint32_t)work->level;
     directory_make(work->dir);
     if (hopper_open(channel.dir, "bench", &options, &channel.sender[0], &channel.receiver, &err) != HOPPER_OK) {

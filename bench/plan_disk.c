@@ -14,7 +14,9 @@
 
 const struct plan_peer plan_deflating[] = {
     {"hopper", "--level 1", true},
+    {"hopper", "--level 1 --compress-threads 1", true},
     {"hopper-other", "--level 1", true}, /* of a build with another deflate engine */
+    {"hopper-other", "--level 1 --compress-threads 1", true},
     {"codec", "--level 1", true},
     {"libdeflate", "--level 1", true},
     {"isal", "--level 1", true},
