@@ -104,7 +104,7 @@ static inline void put_plain(hopper_receiver *rcv, struct hopper_record *rec)
 }
 
 /* As many records as stand in the ring one after the other, up to MAX. */
-static size_t put_run(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
+static size_t put_plains(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
 {
     struct hpr_deque *dq = &rcv->channel->deque;
     size_t n             = 0;
@@ -205,9 +205,9 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
             assert(!rcv->block);
             st = hpr_fetch_due(ch, rcv);
         } else if (hpr_deque_has_entry(&ch->deque)) {
-            size_t run = put_run(rcv, recs + n, max - n);
+            size_t plains = put_plains(rcv, recs + n, max - n);
 
-            n += run > 0 ? run : put_from_ring(rcv, &recs[n]);
+            n += plains > 0 ? plains : put_from_ring(rcv, &recs[n]);
         } else if (n > 0 || atomic_load(&ch->deque.aside) == 0) {
             break;
         } else {
