@@ -97,16 +97,40 @@ static size_t count_joined(const struct hopper_record *records, size_t count, si
     return joined;
 }
 
-/* Copy LEN bytes, less than SMALL_BYTES, behind what was copied before: one piece when nothing came between. */
-static void add_copy(struct output *out, const char *from, size_t len)
+/* What was copied to TO, of LEN bytes, is to be written: as one piece with what was copied before, when nothing came
+ * between. */
+static void put_copied(struct output *out, char *to, size_t len)
 {
-    char *to           = out->buffer + out->buffer_used;
     struct iovec *last = out->piece_count > 0 ? &out->pieces[out->piece_count - 1] : NULL;
 
-    copy_small(to, from, len);
     out->buffer_used += len;
     if (last != NULL && (char *)last->iov_base + last->iov_len == to) last->iov_len += len;
     else out->pieces[out->piece_count++] = (struct iovec){ to, len };
+}
+
+static bool is_small(const struct hopper_record *rec)
+{
+    return rec->gap == HOPPER_GAP_NONE && rec->len < SMALL_BYTES;
+}
+
+/* Copy the first of RECORDS, which is small, and those behind it that are small and lie apart, as long as there is
+ * room. Returns how many. */
+static size_t add_small(struct output *out, const struct hopper_record *records, size_t count)
+{
+    char *const first = out->buffer + out->buffer_used;
+    char *const limit = out->buffer + OUTPUT_BUFFER_BYTES - SMALL_BYTES;
+    const char *end   = NULL;
+    char *to          = first;
+    size_t added      = 0;
+
+    for (; added < count && to <= limit && is_small(&records[added]); added++) {
+        if (added > 0 && records[added].data == end) break;
+        copy_small(to, records[added].data, records[added].len);
+        to += records[added].len;
+        end = (const char *)records[added].data + records[added].len;
+    }
+    put_copied(out, first, (size_t)(to - first));
+    return added;
 }
 
 /* Make the next records part of what the next writev() writes. Returns how many; 0 when there is no room: flush. */
@@ -120,8 +144,15 @@ static size_t output_add(struct output *out, const struct hopper_record *records
     }
     if (out->piece_count == OUTPUT_PIECES || OUTPUT_BUFFER_BYTES - out->buffer_used < SMALL_BYTES) return 0;
     added = count_joined(records, count, &bytes);
-    if (bytes < SMALL_BYTES) add_copy(out, records->data, bytes);
-    else out->pieces[out->piece_count++] = (struct iovec){ (void *)(uintptr_t)records->data, bytes };
+    if (added == 1 && bytes < SMALL_BYTES) return add_small(out, records, count);
+    if (bytes < SMALL_BYTES) {
+        char *to = out->buffer + out->buffer_used;
+
+        copy_small(to, records->data, bytes);
+        put_copied(out, to, bytes);
+    } else {
+        out->pieces[out->piece_count++] = (struct iovec){ (void *)(uintptr_t)records->data, bytes };
+    }
     return added;
 }
 

@@ -395,15 +395,14 @@ static inline bool overflow_plain_locked(struct hpr_channel *ch, const struct io
     return true;
 }
 
-/* As many of BATCH from record FIRST on as can go into the ring at once, in one entry; the receiver sees them. Returns
- * how many: 0 when the next one has to go by itself. */
+/* As many of BATCH from record FIRST on as can go into the ring at once, in one entry; the receiver sees them. Not where
+ * memory survives. Returns how many: 0 when the next one has to go by itself. */
 static size_t send_run_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
 {
     const size_t *offsets = batch->offsets + first;
     size_t n;
 
-    if ((ch->overflow | ch->tail_gap) != 0 || ch->is_refusing || ch->spill.is_exclusive || hpr_channel_survives(ch))
-        return 0;
+    if ((ch->overflow | ch->tail_gap) != 0 || ch->is_refusing || ch->spill.is_exclusive) return 0;
     n = hpr_deque_put_run_locked(&ch->deque, batch->joined, offsets, batch->count - first,
                                  (size_t)hpr_min_u64(ch->plan.record_bytes_max, SIZE_MAX / 2));
     if (n == 0) return 0;
@@ -482,15 +481,16 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
 hopper_status hpr_admit_joined(struct hpr_channel *ch, const struct hpr_batch *batch, uint64_t deadline_ns,
                                size_t *acceptedp, uint64_t *seqp, struct hopper_error *err)
 {
-    uint64_t last    = *seqp; /* as in hpr_admit_records() */
-    hopper_status st = HOPPER_OK;
-    size_t done      = 0;
+    uint64_t last      = *seqp; /* as in hpr_admit_records() */
+    const bool may_run = !hpr_channel_survives(ch);
+    hopper_status st   = HOPPER_OK;
+    size_t done        = 0;
 
     if (HPR_UNLIKELY(ch->options.survive == HOPPER_SURVIVE_POWER_LOSS))
         return hpr_commit_send(ch, batch, deadline_ns, acceptedp, seqp, err);
     hpr_mutex_lock(&ch->deque.back);
     while (done < batch->count) {
-        size_t n = send_run_locked(ch, batch, done);
+        size_t n = may_run ? send_run_locked(ch, batch, done) : 0;
 
         if (n == 0) {
             const struct iovec record = hpr_batch_joined(batch, done);
