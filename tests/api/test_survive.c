@@ -108,6 +108,23 @@ static void largest_goes_in(void)
 }
 
 /* A record of the size that is told to be the largest must not wait for room that never comes. */
+/* surv_send_batch() sends every other batch of an odd number of records side by side. */
+START_TEST(batches_survive_however_they_were_given)
+{
+    size_t lens[15], accepted;
+
+    for (size_t i = 0; i < 15; i++) lens[i] = i * 7;
+    init(_i, HOPPER_ACKNOWLEDGE_EXPLICIT);
+    surv_open(&s);
+    for (int round = 0; round < 6; round++) {
+        for (int i = 0; i < 4; i++) ck_assert_int_eq(surv_send_batch(&s, lens, 15, &accepted), HOPPER_OK);
+        (void)surv_receive(&s, 20);
+        again(round % 2 == 0);
+    }
+    surv_finish(&s);
+}
+END_TEST
+
 START_TEST(the_largest_record_has_room_in_an_empty_queue)
 {
     static const uint64_t more[] = { 0, 1, 500, 1087, 1088, 5000, 70000 };
@@ -684,6 +701,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     BOTH(tc, options_that_make_no_sense_are_refused_by_name);
     tcase_add_test(tc, sync_is_for_power_loss_only);
+    BOTH(tc, batches_survive_however_they_were_given);
     BOTH(tc, the_largest_record_has_room_in_an_empty_queue);
     tcase_add_loop_test(tc, what_the_machine_took_is_told_as_that, 0, 2);
     BOTH(tc, the_next_receive_acknowledges);
