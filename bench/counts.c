@@ -37,17 +37,20 @@ struct work {
     enum path path;
     size_t batch;
     uint32_t compression;
+    bool is_joined; /* sent by hopper_send_joined() */
 };
 
 static const struct work works[] = {
-    { "send", SEND, 1, 0 },
-    { "send-batch", SEND, BATCH, 0 },
-    { "receive", RECEIVE, 1, 0 },
-    { "receive-batch", RECEIVE, BATCH, 0 },
-    { "overflow", OVERFLOW, BATCH, 1 },
-    { "overflow-stored", OVERFLOW, BATCH, HOPPER_COMPRESSION_NONE },
-    { "replay", REPLAY, BATCH, 1 },
-    { "replay-stored", REPLAY, BATCH, HOPPER_COMPRESSION_NONE },
+    { "send", SEND, 1, 0, false },
+    { "send-batch", SEND, BATCH, 0, false },
+    { "send-joined", SEND, BATCH, 0, true },
+    { "receive", RECEIVE, 1, 0, false },
+    { "receive-batch", RECEIVE, BATCH, 0, false },
+    { "receive-joined", RECEIVE, BATCH, 0, true },
+    { "overflow", OVERFLOW, BATCH, 1, false },
+    { "overflow-stored", OVERFLOW, BATCH, HOPPER_COMPRESSION_NONE, false },
+    { "replay", REPLAY, BATCH, 1, false },
+    { "replay-stored", REPLAY, BATCH, HOPPER_COMPRESSION_NONE, false },
 };
 static const size_t sizes[] = { 8, SIZE_MAX_ };
 
@@ -58,8 +61,9 @@ static struct {
     hopper_receiver *receiver;
     size_t size;
     uint64_t sent;
-    char bytes[BATCH][SIZE_MAX_];
+    char bytes[BATCH * SIZE_MAX_]; /* the records side by side, each given in all three ways */
     struct iovec records[BATCH];
+    size_t offsets[BATCH + 1];
     char dir[64];
 } run;
 
@@ -78,13 +82,15 @@ static void records_make(void)
 
     for (size_t i = 0; i < BATCH; i++) {
         uint64_t number = run.sent + i;
+        char *bytes     = run.bytes + i * run.size;
 
         if (run.size > sizeof number) {
-            memcpy(run.bytes[i], text, run.size - sizeof number);
-            run.bytes[i][number % 40] = (char)('a' + number % 26);
+            memcpy(bytes, text, run.size - sizeof number);
+            bytes[number % 40] = (char)('a' + number % 26);
         }
-        memcpy(run.bytes[i] + run.size - sizeof number, &number, sizeof number);
-        run.records[i] = (struct iovec){ run.bytes[i], run.size };
+        memcpy(bytes + run.size - sizeof number, &number, sizeof number);
+        run.records[i]     = (struct iovec){ bytes, run.size };
+        run.offsets[i + 1] = (i + 1) * run.size;
     }
     run.sent += BATCH;
 }
@@ -97,10 +103,14 @@ static void records_send(const struct work *work, size_t count)
 
     for (; count > 0; count -= BATCH) {
         records_make();
-        if (work->batch > 1) {
+        if (work->is_joined) {
+            must(hopper_send_joined(run.sender, run.bytes, run.offsets, BATCH, HOPPER_NOW, &accepted),
+                 "hopper_send_joined");
+        } else if (work->batch > 1) {
             must(hopper_send_batch(run.sender, run.records, BATCH, HOPPER_NOW, &accepted), "hopper_send_batch");
         } else {
-            for (size_t i = 0; i < BATCH; i++) must(hopper_send(run.sender, run.bytes[i], run.size), "hopper_send");
+            for (size_t i = 0; i < BATCH; i++)
+                must(hopper_send(run.sender, run.records[i].iov_base, run.size), "hopper_send");
         }
     }
 }
