@@ -10,7 +10,8 @@
 #         afl         AFL++ (afl-clang-fast), the same sources
 #         standalone  a main() that replays files, with ASan and UBSan: for debugging
 #         coverage    the same with clang's coverage counters, for llvm-cov
-# Without TARGET: all of them. Environment: CC, CFLAGS (added), TIME, FUZZ_BUILD, FUZZ_WORK (where found inputs go).
+# Without TARGET: all of them. Environment: CC, CFLAGS (added), TIME, FUZZ_BUILD, FUZZ_WORK (where found inputs go),
+# FUZZ_DEFLATE: isal (with ISA-L's engine beside zlib's), zlib (without), auto (as it is found; the default).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -70,11 +71,24 @@ choose_engine() {
     esac
 }
 
+# zlib alone, or ISA-L beside it where it is found.
+choose_deflate() {
+    libs_deflate=
+    case ${FUZZ_DEFLATE:-auto} in
+    zlib) return ;;
+    auto) pkg-config --exists libisal 2>/dev/null || return 0 ;;
+    isal) pkg-config --exists libisal || die 'libisal was not found (Debian: apt-get install libisal-dev)' ;;
+    *) die "FUZZ_DEFLATE is zlib, isal or auto, not $FUZZ_DEFLATE" ;;
+    esac
+    flags="$flags -DHPR_ISAL $(pkg-config --cflags libisal)"
+    libs_deflate=$(pkg-config --libs libisal)
+}
+
 # What a target is made of besides fuzz_TARGET.c and fuzz.c.
 sources_of() {
     case $1 in
     lines) echo cli/lines.c ;;
-    frame) echo lib/frame.c lib/codec.c lib/record.c ;;
+    frame) echo fuzz/fuzz_inflate.c lib/frame.c lib/codec.c lib/codec_isal.c lib/record.c ;;
     ops | dir)
         echo lib fuzz/fuzz_channel.c fuzz/fuzz_platform.c
         (cd "$top" && ls tests/support/platform_mem.c tests/support/mem_*.c)
@@ -132,10 +146,11 @@ build_all() { # ENGINE TARGET...
     mkdir -p "$out/include/hopper" "$out/obj"
     version=$(sed -n 's/^AC_INIT(\[libhopper\], \[\([^]]*\)\].*/\1/p' "$top/configure.ac")
     sed "s/@PACKAGE_VERSION@/$version/" "$top/include/hopper/version.h.in" > "$out/include/hopper/version.h"
+    choose_deflate
     echo "$cc $flags ${CFLAGS:-}" > "$out/stamp.new"
     cmp -s "$out/stamp" "$out/stamp.new" || mv "$out/stamp.new" "$out/stamp"
-    libs=$(pkg-config --libs msgpack-c zlib 2>/dev/null || pkg-config --libs msgpack zlib 2>/dev/null ||
-        echo '-lmsgpackc -lz')
+    libs="$(pkg-config --libs msgpack-c zlib 2>/dev/null || pkg-config --libs msgpack zlib 2>/dev/null ||
+        echo '-lmsgpackc -lz') $libs_deflate"
     for target in "$@"; do
         build "$engine" "$target"
     done

@@ -6,9 +6,11 @@
  *
  * Checked beside "no crash": a header that is accepted keeps the promises that later code relies on and is, when
  * written again, the same bytes; at another place it is refused; a record is found exactly where msgpack-c finds a
- * `bin`; inflating in pieces gives what zlib gives at once, and accepts exactly what fills the output to the byte.
+ * `bin`, or a numbered one; each engine inflates, in pieces and whole, to what zlib gives, and accepts exactly what
+ * fills the output to the byte (fuzz_inflate.c).
  */
 #include "fuzz.h"
+#include "fuzz_inflate.h"
 
 #include "bytes.h"
 #include "codec.h"
@@ -26,7 +28,6 @@ static const uint8_t channel_id[HPR_CHANNEL_ID_BYTES] = "0123456789abcde";
 /* Scratch, alike for each input as far as any decoder can tell. */
 static uint8_t raw[RAW_BYTES_MAX + HPR_RECORD_HEADER_MAX];
 static uint8_t packed[2 * RAW_BYTES_MAX];
-static uint8_t inflated[RAW_BYTES_MAX + HPR_RECORD_HEADER_MAX];
 static alignas(64) uint8_t slab[SLAB_BYTES];
 
 /* ---- headers --------------------------------------------------------------------------------------------------- */
@@ -142,6 +143,37 @@ static void fuzz_frame_header(struct fuzz_input *in, int forge)
 
 /* ---- records --------------------------------------------------------------------------------------------------- */
 
+/* Whether msgpack-c finds a record at BYTES: a `bin`, or an `ext` of type 1 that begins with an id and a number, with a
+ * length of one, two or four bytes. *USEDP: what it takes; *DATAP, *DATA_LENP: the record's bytes; *NUMBERP: its
+ * number, 0 when it has none. */
+static int msgpack_finds(const uint8_t *bytes, size_t len, size_t *usedp, const char **datap, size_t *data_lenp,
+                         uint64_t *numberp)
+{
+    msgpack_unpacked whole;
+    int is_record = 0;
+
+    *usedp   = 0;
+    *numberp = 0;
+    msgpack_unpacked_init(&whole);
+    if (len > 0 && bytes[0] >= 0xc4 && bytes[0] <= 0xc9 &&
+        msgpack_unpack_next(&whole, (const char *)bytes, len, usedp) == MSGPACK_UNPACK_SUCCESS) {
+        const msgpack_object *object = &whole.data;
+
+        if (object->type == MSGPACK_OBJECT_BIN) {
+            is_record  = 1;
+            *datap     = object->via.bin.ptr;
+            *data_lenp = object->via.bin.size;
+        } else if (object->type == MSGPACK_OBJECT_EXT && object->via.ext.type == 1 && object->via.ext.size >= 16) {
+            is_record  = 1;
+            *datap     = object->via.ext.ptr + 16;
+            *data_lenp = object->via.ext.size - 16;
+            *numberp   = hpr_get_u64((const uint8_t *)object->via.ext.ptr + 8);
+        }
+    }
+    msgpack_unpacked_destroy(&whole); /* its views are into BYTES */
+    return is_record;
+}
+
 static void fuzz_records(struct fuzz_input *in)
 {
     size_t len;
@@ -151,81 +183,30 @@ static void fuzz_records(struct fuzz_input *in)
 
     do {
         const unsigned char *data = NULL;
+        const char *wanted        = NULL;
         size_t data_len           = 0;
-        size_t msgpack_used       = 0;
-        msgpack_unpacked whole;
-        int is_bin;
+        size_t wanted_len         = 0;
+        size_t msgpack_used;
+        uint64_t wanted_number;
+        uint64_t number = 0;
+        uint64_t id;
+        int is_record = msgpack_finds(bytes + at, len - at, &msgpack_used, &wanted, &wanted_len, &wanted_number);
 
         used = hpr_record_get(bytes + at, len - at, &data, &data_len);
         FUZZ_REQUIRE(used <= len - at, "a record of %zu bytes in %zu", used, len - at);
         FUZZ_REQUIRE(used == 0 || (data > bytes + at && data + data_len == bytes + at + used), "a record lies outside");
-        msgpack_unpacked_init(&whole);
-        is_bin =
-            at < len && bytes[at] >= 0xc4 && bytes[at] <= 0xc6 &&
-            msgpack_unpack_next(&whole, (const char *)bytes + at, len - at, &msgpack_used) == MSGPACK_UNPACK_SUCCESS;
-        FUZZ_REQUIRE(is_bin == (used > 0) && (!is_bin || (msgpack_used == used && whole.data.via.bin.size == data_len)),
+        FUZZ_REQUIRE(is_record == (used > 0) && (!is_record || (msgpack_used == used && wanted_len == data_len &&
+                                                                (data_len == 0 || (const char *)data == wanted))),
                      "msgpack-c finds %zu bytes, here they are %zu", msgpack_used, used);
-        msgpack_unpacked_destroy(&whole);
+        if (hpr_record_get_number(bytes + at, len - at, &id, &number))
+            FUZZ_REQUIRE(is_record && bytes[at] >= 0xc7, "a number of no record");
+        FUZZ_REQUIRE(number == wanted_number, "the number is another");
         at += used;
     } while (used > 0);
     free(bytes);
 }
 
 /* ---- deflate --------------------------------------------------------------------------------------------------- */
-
-/* Inflate LEN bytes at DATA to WANT bytes, in pieces whose sizes the input gives. MEASURE: in no more memory than the
- * codec says it needs; that costs a call of zlib and is not done each time. */
-static enum hpr_inflate_result inflate_pieces(struct fuzz_input *in, const uint8_t *data, size_t len, size_t want,
-                                              int measure)
-{
-    enum hpr_inflate_result result = HPR_INFLATE_MORE;
-    static struct hpr_inflater inflater;
-    size_t bytes = measure ? hpr_inflater_bytes(HPR_ENGINE_ZLIB, 15) : sizeof slab;
-    size_t at    = 0;
-
-    FUZZ_REQUIRE(bytes > 0 && bytes <= sizeof slab, "an inflater of %zu bytes", bytes);
-    FUZZ_REQUIRE(hpr_inflater_init(&inflater, HPR_ENGINE_ZLIB, 15, slab, bytes) == HOPPER_OK, "no inflater");
-    hpr_inflate_begin(&inflater, inflated, want);
-    while (result == HPR_INFLATE_MORE) {
-        size_t part = fuzz_u8(in);
-
-        part   = part == 0 || part > len - at ? len - at : part;
-        result = hpr_inflate_step(&inflater, data + at, part, at + part == len);
-        at += part;
-    }
-    return result;
-}
-
-static void fuzz_inflate(struct fuzz_input *in, int measure)
-{
-    size_t want = (size_t)fuzz_u16(in) + 1;
-    size_t step_count;
-    struct fuzz_input steps = { NULL, 0 };
-    size_t len;
-    uint8_t *data;
-    uint8_t *at_once;
-    z_stream z;
-    int is_good;
-
-    steps.next = fuzz_bytes(in, fuzz_u8(in) % 32, &step_count);
-    steps.left = step_count;
-    data       = exact_copy(in, SIZE_MAX, &len);
-    at_once    = malloc(want);
-    memset(&z, 0, sizeof z);
-    FUZZ_REQUIRE(at_once != NULL && inflateInit2(&z, -15) == Z_OK, "no memory");
-    z.next_in   = data;
-    z.avail_in  = (uInt)len;
-    z.next_out  = at_once;
-    z.avail_out = (uInt)want;
-    is_good     = inflate(&z, Z_FINISH) == Z_STREAM_END && z.avail_in == 0 && z.avail_out == 0;
-    (void)inflateEnd(&z);
-
-    FUZZ_REQUIRE((inflate_pieces(&steps, data, len, want, measure) == HPR_INFLATE_DONE) == is_good,
-                 "zlib says %s at once", is_good ? "good" : "bad");
-    FUZZ_REQUIRE(!is_good || memcmp(inflated, at_once, want) == 0, "inflated in pieces it is something else");
-    free(at_once);
-    free(data);
-}
 
 /* Records of the sizes that the input says, one after another in RAW; *BYTESP of them. Returns how many. */
 static uint32_t pack_records(struct fuzz_input *in, size_t *bytesp)
@@ -289,6 +270,18 @@ static size_t deflate_raw(struct fuzz_input *in, size_t len)
     return sizeof packed - deflater.flow.out_bytes;
 }
 
+/* PACKED, which one engine wrote, gives RAW by either. */
+static void check_comes_back(struct fuzz_input *in, size_t stored, size_t raw_bytes)
+{
+    const uint8_t *inflated;
+
+    for (int engine = HPR_ENGINE_ZLIB; engine <= HPR_HAS_ISAL; engine++)
+        FUZZ_REQUIRE(fuzz_inflate((enum hpr_engine)engine, in, packed, stored, raw_bytes, 0, &inflated) ==
+                             HPR_INFLATE_DONE &&
+                         memcmp(inflated, raw, raw_bytes) == 0,
+                     "%zu bytes deflated to %zu do not come back by engine %d", raw_bytes, stored, engine);
+}
+
 static void fuzz_round_trip(struct fuzz_input *in)
 {
     uint8_t header[HPR_FRAME_HEADER_BYTES];
@@ -309,9 +302,7 @@ static void fuzz_round_trip(struct fuzz_input *in)
         h.codec = HPR_CODEC_STORED;
         stored  = raw_bytes;
     } else {
-        FUZZ_REQUIRE(inflate_pieces(in, packed, stored, raw_bytes, 0) == HPR_INFLATE_DONE &&
-                         memcmp(inflated, raw, raw_bytes) == 0,
-                     "%zu bytes deflated to %zu do not come back", raw_bytes, stored);
+        check_comes_back(in, stored, raw_bytes);
     }
     h.raw_bytes    = (uint32_t)raw_bytes;
     h.stored_bytes = (uint32_t)stored;
@@ -334,7 +325,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 3: fuzz_frame_header(&in, part & 1); break;
     case 4: fuzz_records(&in); break;
     case 5:
-    case 6: fuzz_inflate(&in, part & 1); break;
+    case 6:
+        if (part < 128) fuzz_inflate_bytes(&in, part & 1);
+        else fuzz_inflate_built(&in);
+        break;
     default: fuzz_round_trip(&in); break;
     }
     return 0;

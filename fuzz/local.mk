@@ -17,7 +17,7 @@ FUZZ_LIBS = tests/support/libtestplatform.la $(HOPPER_CORE)
 %C%_replay_lines_SOURCES = %D%/fuzz_lines.c cli/lines.c cli/lines.h $(FUZZ_SHARED)
 %C%_replay_lines_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_TARGET='"lines"'
 
-%C%_replay_frame_SOURCES = %D%/fuzz_frame.c $(FUZZ_SHARED)
+%C%_replay_frame_SOURCES = %D%/fuzz_frame.c %D%/fuzz_inflate.c %D%/fuzz_inflate.h $(FUZZ_SHARED)
 %C%_replay_frame_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_TARGET='"frame"'
 %C%_replay_frame_LDADD = $(HOPPER_CORE)
 
