@@ -39,8 +39,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define LAST_SEND_MS  500 /* for the producer to send what it has read, when all else has ended */
-#define LAST_WORDS_MS 200 /* for standard error to take what is said, when it is time to die */
+#define LAST_SEND_MS  500  /* for the producer to send what it has read, when all else has ended */
+#define LAST_WORDS_MS 2000 /* for standard error to take what is said, when it is time to die */
 
 struct session {
     struct args args;
