@@ -131,8 +131,9 @@ static void add_parts(struct hpr_channel *ch, const struct hpr_found *found, str
     if (found->has_memory) {
         p->due              = less(p->start_seq, passed->seq + 1);
         p->due_dropped      = hpr_min_u64(less(p->start_dropped, passed->dropped_total), p->due);
+        /* the ring's place may be before the receiver's, where that took what no entry tells of, gaps among it */
         p->ring_end         = hpr_max_u64(p->start_seq + p->ring.seqs, passed->seq + 1);
-        p->ring_end_dropped = p->start_dropped + p->ring.dropped;
+        p->ring_end_dropped = hpr_max_u64(p->start_dropped + p->ring.dropped, passed->dropped_total);
     }
     ch->next_seq      = hpr_max_u64(ch->next_seq, p->ring_end);
     ch->dropped_total = hpr_max_u64(hpr_max_u64(found->dropped_total, found->end_dropped_total), p->ring_end_dropped);

@@ -495,6 +495,53 @@ START_TEST(what_was_dropped_stays_a_gap_in_its_place)
 }
 END_TEST
 
+/* Memory is full, a few records are in blocks; the next one is dropped, for the device is full too at that moment. */
+static void drop_one_in_overflow(void)
+{
+    const uint64_t before = s.dropped;
+
+    for (struct hopper_stats b = HOPPER_STATS_INIT; b.overflowed < 3; surv_stats(&s, &b)) surv_send_ok(&s, 900);
+    fault_arm(s.fault, &(struct fault_plan){
+                           .kinds = FAULT_PWRITE | FAULT_CREATE, .at = 1, .error = ENOSPC, .mode = FAULT_STICKY });
+    surv_send_ok(&s, 16 << 10);
+    fault_disarm(s.fault);
+    require(s.dropped == before + 1 && s.fates[s.next - 1].is_dropped, "%" PRIu64 " were dropped", s.dropped - before);
+}
+
+/* The gap was acknowledged where no entry of the ring tells of it; counted again among what is left, it would stand for
+ * the last record. */
+START_TEST(a_gap_that_was_acknowledged_takes_no_record_with_it)
+{
+    init(HOPPER_SURVIVE_CRASH, HOPPER_ACKNOWLEDGE_EXPLICIT);
+    s.options.when_full = HOPPER_FULL_DROP_NEWEST;
+    surv_open(&s);
+    drop_one_in_overflow();
+    for (int i = 0; i < 2; i++) surv_send_ok(&s, 900);
+    while (s.received + 2 < s.next) surv_take(&s, 1);
+    surv_ack(&s);
+    again(true);
+    surv_take(&s, 1);
+    surv_finish(&s);
+}
+END_TEST
+
+/* The same with nothing behind the gap: not counted at all, it would be missing from what later frames say was dropped
+ * before them, and their gaps would be damage. */
+START_TEST(a_gap_that_was_acknowledged_last_makes_later_ones_no_damage)
+{
+    init(HOPPER_SURVIVE_CRASH, HOPPER_ACKNOWLEDGE_EXPLICIT);
+    s.options.when_full = HOPPER_FULL_DROP_NEWEST;
+    surv_open(&s);
+    drop_one_in_overflow();
+    surv_drain(&s);
+    surv_ack(&s);
+    again(true);
+    drop_one_in_overflow();
+    surv_send_ok(&s, 900);
+    surv_finish(&s);
+}
+END_TEST
+
 /* ---- files ---- */
 
 START_TEST(acknowledging_removes_files_on_a_full_device_too)
@@ -719,6 +766,8 @@ int main(void)
     BOTH(tc, a_disk_budget_below_what_is_queued_is_full_until_it_has_drained);
     BOTH(tc, a_record_larger_than_the_new_limit_still_comes_out);
     BOTH(tc, what_was_dropped_stays_a_gap_in_its_place);
+    tcase_add_test(tc, a_gap_that_was_acknowledged_takes_no_record_with_it);
+    tcase_add_test(tc, a_gap_that_was_acknowledged_last_makes_later_ones_no_damage);
     BOTH(tc, acknowledging_removes_files_on_a_full_device_too);
     tcase_add_test(tc, memory_is_kept_to_the_budget);
     tcase_add_test(tc, without_a_promise_nothing_is_durable);
