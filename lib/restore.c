@@ -25,7 +25,7 @@ struct parts {
     uint64_t ring_end_dropped; /* dropped_total there */
     uint64_t tail, tail_dropped;
     uint64_t in_blocks;
-    uint64_t behind; /* of those: behind the ring and the files */
+    uint64_t behind; /* of those: behind the ring and the files, and behind the receiver */
 };
 
 static hopper_status memory_error(const struct hpr_channel *ch, int res, struct hopper_error *err)
@@ -75,15 +75,23 @@ static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_o
     return HOPPER_OK;
 }
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
 static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found *found, struct parts *parts,
                                  struct hopper_error *err)
 {
+    const uint64_t ring_end = parts->start_seq + parts->ring.seqs;
     bool has_place[HPR_MEMORY_BLOCKS_MAX];
 
     hpr_ring_place_blocks(ch->deque.ring.base + parts->start, (size_t)parts->ring.bytes, &found->old, parts->start_seq,
                           found->passed.seq, has_place);
     for (size_t i = 0; i < found->old.block_count; i++) {
         const struct hpr_memory_old_block *from = &found->old.blocks[i];
+        const uint64_t begin                    = hpr_max_u64(from->first_seq, found->passed.seq + 1);
+        const uint64_t end                      = from->first_seq + from->records;
         struct hpr_block *block;
         int res;
 
@@ -96,20 +104,14 @@ static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found 
         block->dropped_total = from->dropped_total;
         block->opened_ms     = from->opened_ms;
         hpr_spill_describe_kept(block);
-        parts->in_blocks += from->first_seq + from->records - hpr_max_u64(from->first_seq, found->passed.seq + 1);
-        if (from->first_seq >= hpr_max_u64(parts->start_seq + parts->ring.seqs, found->frames_end))
-            parts->behind += from->records;
-        ch->next_seq = hpr_max_u64(ch->next_seq, from->first_seq + from->records);
+        parts->in_blocks += end - begin;
+        parts->behind += less(end, hpr_max_u64(begin, hpr_max_u64(ring_end, found->frames_end)));
+        ch->next_seq = hpr_max_u64(ch->next_seq, end);
     }
     return HOPPER_OK;
 }
 
 /* ---- counting ---- */
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
-}
 
 /* MEMORY may have been damaged: what is in files or blocks was not dropped. */
 static uint64_t most_dropped(const struct hpr_channel *ch, const struct hpr_found *found, const struct parts *p)

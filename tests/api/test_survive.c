@@ -542,6 +542,25 @@ START_TEST(a_gap_that_was_acknowledged_last_makes_later_ones_no_damage)
 }
 END_TEST
 
+/* The receiver has acknowledged a part of the block before the gap: that part is not among what is left, and leaves no
+ * less room there for the gap. */
+START_TEST(a_gap_behind_a_block_of_which_a_part_is_acknowledged_stays)
+{
+    uint64_t in_block;
+
+    init(HOPPER_SURVIVE_CRASH, HOPPER_ACKNOWLEDGE_AUTO);
+    s.options.when_full = HOPPER_FULL_DROP_NEWEST;
+    surv_open(&s);
+    drop_one_in_overflow();
+    in_block = s.next - 4; /* the first of three */
+    surv_send_ok(&s, 900);
+    while (s.acked < in_block) surv_take(&s, 1);
+    require(surv_queue_files(&s, NULL) == 0, "there are files");
+    again(true);
+    surv_finish(&s);
+}
+END_TEST
+
 /* ---- files ---- */
 
 START_TEST(acknowledging_removes_files_on_a_full_device_too)
@@ -768,6 +787,7 @@ int main(void)
     BOTH(tc, what_was_dropped_stays_a_gap_in_its_place);
     tcase_add_test(tc, a_gap_that_was_acknowledged_takes_no_record_with_it);
     tcase_add_test(tc, a_gap_that_was_acknowledged_last_makes_later_ones_no_damage);
+    tcase_add_test(tc, a_gap_behind_a_block_of_which_a_part_is_acknowledged_stays);
     BOTH(tc, acknowledging_removes_files_on_a_full_device_too);
     tcase_add_test(tc, memory_is_kept_to_the_budget);
     tcase_add_test(tc, without_a_promise_nothing_is_durable);
