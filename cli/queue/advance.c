@@ -71,7 +71,9 @@ static void find_place(const struct hpr_memory_old *old, const struct hpr_passed
         to->start_seq = walk.seq;
         to->start_dropped += entry.dropped;
     }
-    if (to->start_seq <= passed->seq) to->start_seq = passed->seq + 1; /* all of it is behind */
+    if (to->start_seq > passed->seq) return;
+    to->start_seq     = passed->seq + 1; /* all of it is behind, also what was dropped beside the ring */
+    to->start_dropped = hpr_max_u64(to->start_dropped, passed->dropped_total);
 }
 
 static int write_and_sync(const struct place *place, int fd, const void *buf, size_t len, uint64_t offset)
