@@ -27,9 +27,20 @@ static bool is_passing(int res)
     return res == -EMFILE || res == -ENFILE || res == -ENOMEM || res == -EAGAIN;
 }
 
+/* Damage that was seen. */
 static void note(struct hpr_replay *rp, uint32_t reason)
 {
-    if (rp->reason == HOPPER_GAP_NONE) rp->reason = reason;
+    if (rp->reason == HOPPER_GAP_NONE || rp->is_guess) rp->reason = reason;
+    rp->is_guess = false;
+}
+
+/* What may have cost records, and mostly has not: files that a run before left are not sealed, and between numbers
+ * there are holes. Damage that is seen behind it, before the next good frame, is the better reason. */
+static void note_guess(struct hpr_replay *rp, uint32_t reason)
+{
+    if (rp->reason != HOPPER_GAP_NONE) return;
+    rp->reason   = reason;
+    rp->is_guess = true;
 }
 
 void hpr_replay_pause(struct hpr_replay *rp)
@@ -143,7 +154,8 @@ static hopper_status open_file(struct hpr_replay *rp, const struct hpr_replay_en
     if (res == -ENOENT && (listed = next_number(rp, end, next, &next)) < 0)
         return passing_error(listed, "look for the next queue file in", rp, err);
     if (res < 0) {
-        note(rp, res == -ENOENT ? HOPPER_GAP_VANISHED : HOPPER_GAP_UNREADABLE);
+        if (res == -ENOENT) note_guess(rp, HOPPER_GAP_VANISHED);
+        else note(rp, HOPPER_GAP_UNREADABLE);
         go_to_file(rp, next);
         return HOPPER_OK;
     }
@@ -372,7 +384,7 @@ static enum step step_in_file(struct hpr_replay *rp, const struct hpr_replay_end
     case HPR_VERDICT_BAD: break;
     }
     if (got == 0) { /* no footer either: cut off here, if anything was cut off at all */
-        note(rp, HOPPER_GAP_TRUNCATED);
+        note_guess(rp, HOPPER_GAP_TRUNCATED);
         return STEP_FILE_DONE;
     }
     note(rp, got < HPR_FOOTER_BYTES ? HOPPER_GAP_TRUNCATED : HOPPER_GAP_CORRUPT);

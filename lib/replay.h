@@ -29,6 +29,7 @@ struct hpr_replay {
     uint64_t limit;            /* where its frames end, 0: not known, or the file still grows */
     const unsigned char *next; /* header of the frame at `offset`, read with the one before; NULL: it was not */
     uint32_t reason;           /* enum hopper_gap: why something since the last good frame was passed over */
+    bool is_guess;             /* `reason` is what may have cost records, not damage that was seen */
     uint64_t void_seq;         /* frames of this file from here on do not count */
     bool has_looked_ahead;     /* void_seq is known */
     uint64_t read_errors;

@@ -430,6 +430,48 @@ START_TEST(without_state_records_come_again_and_none_is_missing)
 }
 END_TEST
 
+/* ---- queue files of several runs ---- */
+
+static const char *const queue_files[] = { SURV_PATH "/00000000000000000002.hq", SURV_PATH "/00000000000000000003.hq" };
+
+/* A file that a run left is not sealed, and behind it a number may be missing: neither is why a frame of the next file
+ * is lost. */
+START_TEST(a_damaged_frame_behind_an_earlier_runs_file_is_told_as_that)
+{
+    struct hopper_record rec;
+
+    init_filled(HOPPER_SURVIVE_POWER_LOSS);
+    s.is_unjudged = true;
+    surv_open(&s);
+    for (int i = 0; i < 3; i++) surv_send_ok(&s, 100);
+    surv_kill(&s);
+    if (_i == 1) {
+        require_int(mem_truncate(s.mem, queue_files[0], 20), 0);
+        s.next -= 3;
+        surv_open(&s);
+        for (int i = 0; i < 3; i++) surv_send_ok(&s, 100);
+        surv_close(&s);
+        require(!mem_exists(s.mem, queue_files[0]), "the remains stay");
+    }
+    require_int(mem_poke(s.mem, queue_files[_i], 72 + 52 + 3, 1), 0); /* the payload of the first frame */
+    surv_open(&s);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        require_int(hopper_receive(s.rcv, &rec, HOPPER_NOW), HOPPER_OK);
+        require_int(rec.gap, HOPPER_GAP_NONE);
+        require_eq(rec.seq, seq);
+    }
+    require_int(hopper_receive(s.rcv, &rec, HOPPER_NOW), HOPPER_OK);
+    require_int(rec.gap, HOPPER_GAP_CORRUPT);
+    require_eq(rec.seq, 4);
+    require_eq(rec.lost, 1);
+    require_int(hopper_receive(s.rcv, &rec, HOPPER_NOW), HOPPER_OK);
+    require_int(rec.gap, HOPPER_GAP_NONE);
+    require_eq(rec.seq, 5);
+    surv_close(&s);
+    surv_free(&s);
+}
+END_TEST
+
 /* ---- memory for frames ---- */
 
 static uint32_t crc32_of(const unsigned char *bytes, size_t len)
@@ -718,6 +760,7 @@ int main(void)
     tcase_add_test(tc, a_file_system_that_cannot_map_is_told);
     tcase_add_test(tc, a_device_without_room_for_memory_is_told);
     tcase_add_loop_test(tc, without_state_records_come_again_and_none_is_missing, 0, 3);
+    tcase_add_loop_test(tc, a_damaged_frame_behind_an_earlier_runs_file_is_told_as_that, 0, 2);
     tcase_add_loop_test(tc, a_header_that_asks_for_memory_gets_none_without_frames, 0, 4);
     tcase_add_loop_test(tc, memory_grows_for_the_largest_record_left_and_no_further, 0, 2);
     tcase_add_loop_test(tc, any_byte_of_memorys_head_may_be_wrong, 0, 20);
