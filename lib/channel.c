@@ -132,7 +132,10 @@ static hopper_status make_memory(struct hpr_channel *ch, const struct hpr_found 
     }
     memcpy(shape.channel_id, ch->dir.channel_id, sizeof shape.channel_id);
     res = hpr_memory_make(&ch->memory, ch->dir.io, ch->dir.fd, &shape);
-    ch->dir.kept_bytes += 2 * bytes;
+    /* What that run left may need more than this budget has: senders are not charged for it, whose bytes of the disk are
+     * as many as the options say; the books are. */
+    ch->dir.kept_bytes += 2 * hpr_min_u64(bytes, ch->options.memory_bytes);
+    ch->dir.kept_over = 2 * (bytes - hpr_min_u64(bytes, ch->options.memory_bytes));
     if (res == -EOPNOTSUPP)
         return hpr_error_set(err, HOPPER_EIO, EOPNOTSUPP, "preallocate and map MEMORY on the file system of",
                              ch->dir.path);

@@ -40,7 +40,8 @@ struct hpr_dir {
     uint8_t content;                          /* [const after open] enum hpr_content */
     uint8_t survive;                          /* [const after open] enum hopper_survive */
     uint32_t raw_max;                         /* [const after open] the largest raw frame that is written */
-    uint64_t kept_bytes;                      /* [const after open] STATE, MEMORY and its spare */
+    uint64_t kept_bytes;                      /* [const after open] STATE, MEMORY and its spare, as budgeted */
+    uint64_t kept_over;                       /* [const after open] what they take beyond that in this run */
     int state_fd;                             /* [const after open] -1: none */
     bool state_is_new;                        /* [const after open] */
     char path[256];                           /* [const after open] for messages */

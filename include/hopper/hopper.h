@@ -64,7 +64,7 @@ typedef struct hopper_receiver hopper_receiver;
  * Budgets, compression and sync may be others than before. What that run left is taken up as a whole: a budget that is
  * less makes sends full until enough has been received, what was in memory is kept as it is, for this run also beyond
  * memory_bytes, and disk_bytes_used is above disk_bytes where queue files leave too little of it for the MEMORY of
- * these options. survive and the kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is
+ * these options, or where MEMORY is larger in this run than they say. survive and the kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is
  * held. Blocks on file operations only. Any thread.
  *   HOPPER_OK        both handles are the caller's, each to be closed
  *   HOPPER_EINVAL    DIR is NULL or empty, a bad name, or an option out of range (err->op says which)
@@ -84,8 +84,8 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_open(const char *dir, const ch
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_channel(const char *dir, const char *name, hopper_sender **sndp,
                                                           hopper_receiver **rcvp, struct hopper_error *err);
 
-/* Make another sender of SND's channel. Handles count in memory_bytes, of which a part is set aside for them: some 27
- * for the least budget, 113 for the default, 1,800 for 16 MiB. May be called by any thread, also while another thread
+/* Make another sender of SND's channel. Handles count in memory_bytes, of which a part is set aside for them: some 26
+ * for the least budget, 107 for the default, 1,700 for 16 MiB, the first among them. May be called by any thread, also while another thread
  * uses SND.
  *   HOPPER_OK      *SNDP is the caller's, to be closed
  *   HOPPER_EINVAL  SND or SNDP is NULL

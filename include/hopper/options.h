@@ -36,7 +36,8 @@ enum hopper_sync {
  * and only what is not acknowledged comes again after a restart. */
 enum hopper_acknowledge {
     HOPPER_ACKNOWLEDGE_AUTO     = 0, /* by the next receive (or hopper_acknowledge(), or closing after either) */
-    HOPPER_ACKNOWLEDGE_EXPLICIT = 1  /* by hopper_acknowledge() and hopper_acknowledge_until() only */
+    HOPPER_ACKNOWLEDGE_EXPLICIT = 1  /* by hopper_acknowledge() and hopper_acknowledge_until() only. Where nothing
+                                        survives it is as _AUTO: there is nothing that could come again */
 };
 
 /* compress_threads. With 0 the channel has no such thread: a send that finds no free block compresses one and writes
@@ -60,7 +61,7 @@ enum hopper_when_full {
     HOPPER_FULL_BLOCK       = 0, /* hopper_send() waits until there is room */
     HOPPER_FULL_REFUSE      = 1, /* hopper_send() returns HOPPER_EFULL; the caller keeps its record */
     HOPPER_FULL_DROP_NEWEST = 2, /* the record is accepted, dropped and counted; a gap takes its place */
-    HOPPER_FULL_DROP_OLDEST = 3  /* the oldest frames on disk are dropped to make room; a gap takes their place */
+    HOPPER_FULL_DROP_OLDEST = 3  /* the oldest files on disk are dropped to make room; a gap takes their place */
 };
 
 /* Values of hopper_options.compression: 0 is the library's default, 1 (fastest) to 9 (smallest) are zlib's levels.

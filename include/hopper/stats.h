@@ -62,7 +62,8 @@ struct hopper_stats {
     uint64_t senders;       /* sender handles that are open */
 
     /* channels that survive */
-    uint64_t seq_acknowledged; /* all up to it are acknowledged or passed gaps */
+    uint64_t seq_acknowledged; /* all up to it are acknowledged or passed gaps; where nothing survives: as acknowledged,
+                                  gaps not counted */
     uint64_t seq_durable;      /* all up to it survive what options.survive says */
     uint64_t duplicates;       /* hopper_send_numbered(): numbers that had been taken before, not stored again */
     uint64_t syncs;            /* fdatasync and fsync calls that succeeded */

@@ -452,6 +452,27 @@ START_TEST(a_disk_budget_below_what_is_queued_is_full_until_it_has_drained)
 }
 END_TEST
 
+/* MEMORY is as large as the run before left it for the whole run; once it is drained that keeps nobody out. */
+START_TEST(a_memory_budget_below_what_was_in_memory_takes_all_again_when_it_has_drained)
+{
+    init(HOPPER_SURVIVE_CRASH, HOPPER_ACKNOWLEDGE_AUTO);
+    s.options.memory_bytes = 4 << 20;
+    surv_open(&s);
+    for (int i = 0; i < 2500; i++) surv_send_ok(&s, 1000);
+    s.options.memory_bytes = HOPPER_MEMORY_BYTES_MIN_SURVIVE;
+    s.options.disk_bytes   = 1 << 20;
+    again(true);
+    surv_drain(&s);
+    surv_ack(&s);
+    surv_send_ok(&s, 8000);
+    require_le(900, surv_fill(&s, 1000)); /* more than memory holds: nearly all of disk_bytes */
+    surv_drain(&s);
+    surv_ack(&s);
+    again(false);
+    surv_finish(&s);
+}
+END_TEST
+
 START_TEST(a_record_larger_than_the_new_limit_still_comes_out)
 {
     init(_i, HOPPER_ACKNOWLEDGE_EXPLICIT);
@@ -783,6 +804,7 @@ int main(void)
     BOTH(tc, budgets_and_the_rest_may_be_others_at_the_next_open);
     tcase_add_test(tc, blocks_in_memory_fit_into_the_same_budget_under_other_options);
     BOTH(tc, a_disk_budget_below_what_is_queued_is_full_until_it_has_drained);
+    tcase_add_test(tc, a_memory_budget_below_what_was_in_memory_takes_all_again_when_it_has_drained);
     BOTH(tc, a_record_larger_than_the_new_limit_still_comes_out);
     BOTH(tc, what_was_dropped_stays_a_gap_in_its_place);
     tcase_add_test(tc, a_gap_that_was_acknowledged_takes_no_record_with_it);
