@@ -199,8 +199,13 @@ static void add_lines(struct book *b, int count)
     char line[120];
 
     while (count-- > 0) {
-        int len = snprintf(line, sizeof line, "2023-11-14 22:%02u:%02u app[%u]: %s %08" PRIx32, random_next(b) % 60,
-                           random_next(b) % 60, 90 + random_next(b) % 20, words[random_next(b) % 5], random_next(b));
+        const uint32_t id = random_next(b); /* one after the other: arguments have no order */
+        const char *word  = words[random_next(b) % 5];
+        unsigned app      = 90 + random_next(b) % 20;
+        unsigned second   = random_next(b) % 60;
+        unsigned minute   = random_next(b) % 60;
+        int len = snprintf(line, sizeof line, "2023-11-14 22:%02u:%02u app[%u]: %s %08" PRIx32, minute, second, app,
+                           word, id);
 
         add(b, line, (size_t)len);
     }
