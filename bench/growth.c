@@ -333,7 +333,8 @@ static void memory_tables(void)
 
 int main(int argc, char **argv)
 {
-    double largest = 16;
+    static const double backlogs[] = { 1.0 / 16, 1, 16, 100, 1000 }; /* GiB */
+    double largest                 = 16;
 
     (void)snprintf(dir, sizeof dir, ".");
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -344,8 +345,8 @@ int main(int argc, char **argv)
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) return 1;
     backlog_table("Backlog: records of 4 KiB, queue files of 64 MiB");
-    for (double gib = 1.0 / 16; gib <= largest; gib *= 16)
-        backlog_row((struct work){ (uint64_t)(gib * (1 << 18)), 4096, 64 << 20, 0, 0 });
+    for (size_t i = 0; i < sizeof backlogs / sizeof *backlogs && backlogs[i] <= largest; i++)
+        backlog_row((struct work){ (uint64_t)(backlogs[i] * (1 << 18)), 4096, 64 << 20, 0, 0 });
     backlog_table("Queue files: records of 3 KiB, not compressed, one to a file of 4 KiB");
     for (uint64_t records = 100; records <= 100000; records *= 10)
         backlog_row((struct work){ records, 3000, 4096, HOPPER_COMPRESSION_NONE, 0 });
