@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The runner's parts: plan.c says what is measured, added.c what besides, child.c runs one program, load.c watches the machine, report.c
- * keeps the samples and prints the tables, run.c goes through the rounds. */
+/* The runner's parts: plan.c says what is measured, added.c what besides, child.c runs one program, load.c watches
+ * the machine, report.c keeps the samples and prints the tables, run.c goes through the rounds. */
 #ifndef HOPPER_BENCH_RUN_H
 #define HOPPER_BENCH_RUN_H
 

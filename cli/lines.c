@@ -7,10 +7,9 @@
  *     0              start   (scanned)    end                 capacity
  *
  * Normal path: lines_take() finds terminators from `scanned` on, 64 bytes at a time, and gives out [start, terminator]
- * for each. What stays at the
- * end of a read is the head of the next record; lines_space() moves it to the front of the buffer, so that the buffer
- * stays as small as the reads are, and doubles the buffer only for a record that does not fit. `scanned` keeps a long
- * record from being searched again after each read: the work is linear in the input.
+ * for each. What stays at the end of a read is the head of the next record; lines_space() moves it to the front of the
+ * buffer, so that the buffer stays as small as the reads are, and doubles the buffer only for a record that does not
+ * fit. `scanned` keeps a long record from being searched again after each read: the work is linear in the input.
  *
  * What can go wrong: no memory for a long record (lines_space() says so and changes nothing), and a record longer than
  * allowed, of which there are these cases:
