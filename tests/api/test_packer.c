@@ -179,31 +179,6 @@ START_TEST(its_memory_is_a_part_of_the_budget)
 }
 END_TEST
 
-static int no_pack(void *ctx, const void *item, struct msgpack_packer *packer)
-{
-    (void)ctx, (void)item, (void)packer;
-    return 1;
-}
-
-static int no_unpack(void *ctx, const void *data, size_t len, void **itemp)
-{
-    (void)ctx, (void)data, (void)len, (void)itemp;
-    return 1;
-}
-
-static size_t weigh(void *ctx, const void *item)
-{
-    (void)ctx, (void)item;
-    return 40;
-}
-
-static void let_be(void *ctx, void *item)
-{
-    (void)ctx, (void)item;
-}
-
-static const struct hopper_item_type item_type = { sizeof item_type, no_pack, no_unpack, weigh, let_be, NULL };
-
 /* A second codec is in the budget where it fits; the ring keeps room for records whichever codec it is. */
 START_TEST(each_level_leaves_room_for_records_in_memory)
 {
@@ -221,7 +196,7 @@ START_TEST(each_level_leaves_room_for_records_in_memory)
         ck_assert_uint_eq(stats_now().overflowed, 0);
         chan_drain(&c, NULL);
         close_channel();
-        c.options.item_type = &item_type; /* for items there is a buffer more */
+        c.options.item_type = &chan_item_type; /* for items there is a buffer more */
         ck_assert_int_eq(mem_mkdir(c.mem, "/items", 0755), 0);
         ck_assert_int_eq(hopper_open("/items", "q", &c.options, &c.snd, &c.rcv, NULL), HOPPER_OK);
         close_channel();

@@ -94,31 +94,6 @@ static const char *items(hopper_sender *snd, hopper_receiver *rcv, uint64_t coun
     return NULL;
 }
 
-static int never_pack(void *ctx, const void *item, struct msgpack_packer *packer)
-{
-    (void)ctx, (void)item, (void)packer;
-    return 1;
-}
-
-static int never_unpack(void *ctx, const void *data, size_t len, void **itemp)
-{
-    (void)ctx, (void)data, (void)len, (void)itemp;
-    return 1;
-}
-
-static size_t weigh(void *ctx, const void *item)
-{
-    (void)ctx, (void)item;
-    return 40;
-}
-
-static void let_be(void *ctx, void *item)
-{
-    (void)ctx, (void)item;
-}
-
-static const struct hopper_item_type item_type = { sizeof item_type, never_pack, never_unpack, weigh, let_be, NULL };
-
 static const struct {
     const char *(*exchange)(hopper_sender *snd, hopper_receiver *rcv, uint64_t count);
     const struct hopper_item_type *type;
@@ -126,7 +101,7 @@ static const struct {
     uint32_t compress_threads; /* such a thread sleeps: nobody wakes it, and it calls nothing */
 } ways[] = {
     { one_by_one, NULL, HOPPER_SURVIVE_NOTHING, 0 }, { polling, NULL, HOPPER_SURVIVE_NOTHING, 0 },
-    { in_batches, NULL, HOPPER_SURVIVE_NOTHING, 0 }, { items, &item_type, HOPPER_SURVIVE_NOTHING, 0 },
+    { in_batches, NULL, HOPPER_SURVIVE_NOTHING, 0 }, { items, &chan_item_type, HOPPER_SURVIVE_NOTHING, 0 },
     { one_by_one, NULL, HOPPER_SURVIVE_CRASH, 0 },   { in_batches, NULL, HOPPER_SURVIVE_CRASH, 0 },
     { one_by_one, NULL, HOPPER_SURVIVE_NOTHING, 1 }, { in_batches, NULL, HOPPER_SURVIVE_CRASH, 1 },
 };

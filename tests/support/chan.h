@@ -72,4 +72,7 @@ void chan_finish(struct chan *c); /* the senders' end, drain, all accounted for,
 bool chan_queue_file(struct chan *c, int i, char path[300]);
 int chan_queue_files(struct chan *c);
 
+/* Items that are never packed, weigh the least, and are the test's own. */
+extern const struct hopper_item_type chan_item_type;
+
 #endif
