@@ -132,10 +132,7 @@ static hopper_status make_memory(struct hpr_channel *ch, const struct hpr_found 
     }
     memcpy(shape.channel_id, ch->dir.channel_id, sizeof shape.channel_id);
     res = hpr_memory_make(&ch->memory, ch->dir.io, ch->dir.fd, &shape);
-    /* What that run left may need more than this budget has: senders are not charged for it, whose bytes of the disk are
-     * as many as the options say; the books are. */
-    ch->dir.kept_bytes += 2 * hpr_min_u64(bytes, ch->options.memory_bytes);
-    ch->dir.kept_over = 2 * (bytes - hpr_min_u64(bytes, ch->options.memory_bytes));
+    hpr_dir_keep(&ch->dir, 2 * bytes);
     if (res == -EOPNOTSUPP)
         return hpr_error_set(err, HOPPER_EIO, EOPNOTSUPP, "preallocate and map MEMORY on the file system of",
                              ch->dir.path);
@@ -158,6 +155,7 @@ static hopper_status make_deque(struct hpr_channel *ch, uint64_t limit)
         ring.base                = (unsigned char *)ch->memory.header + ch->memory.header->shape.ring_offset;
         ring.bytes               = (size_t)ch->memory.header->shape.ring_bytes;
         ch->deque.kept_published = &ch->memory.header->published;
+        ch->fixed_bytes          = ch->arena.used + HPR_MEMORY_HEADER_BYTES;
     } else {
         if (left == 0) return HOPPER_ENOMEM;
         limit = ring.bytes = left;
@@ -166,10 +164,9 @@ static hopper_status make_deque(struct hpr_channel *ch, uint64_t limit)
             limit      = left - ring.bytes;
         }
         ring.base = hpr_arena_take(&ch->arena, ring.bytes);
+        ch->fixed_bytes =
+            (size_t)(ch->options.memory_bytes - limit) - ch->plan.handle_bytes - ch->plan.blocks * ch->plan.block_bytes;
     }
-    ch->fixed_bytes =
-        (size_t)(ch->options.memory_bytes + ch->plan.extra_bytes - hpr_min_u64(limit, ch->options.memory_bytes));
-    ch->fixed_bytes -= hpr_min_size(ch->fixed_bytes, ch->plan.handle_bytes + ch->plan.blocks * ch->plan.block_bytes);
     return hpr_deque_init(&ch->deque, &ring, limit, &ch->options);
 }
 

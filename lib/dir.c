@@ -42,6 +42,14 @@ int hpr_dir_read_header(const struct hpr_dir *dir, uint64_t number, struct hpr_f
 
 /* ---- the budget ---- */
 
+void hpr_dir_keep(struct hpr_dir *dir, uint64_t bytes)
+{
+    const uint64_t frame = hpr_dir_frame_promise(dir, dir->raw_max) + HPR_FOOTER_BYTES;
+
+    dir->kept_bytes += bytes;
+    dir->disk_bytes = hpr_max_u64(dir->disk_bytes, HPR_LOCK_FILE_BYTES + dir->kept_bytes + frame);
+}
+
 uint64_t hpr_dir_used_locked(const struct hpr_dir *dir)
 {
     /* the footer of the active file is owed from the moment the file is there */

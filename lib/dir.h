@@ -34,14 +34,13 @@ struct hpr_dir {
     const struct hopper_allocator *allocator; /* [const after open] for what recovery needs for a while */
     int fd;                                   /* [const after open] */
     int lock_fd;                              /* [const after open] */
-    uint64_t disk_bytes;                      /* [const after open] */
+    uint64_t disk_bytes;                      /* [const after open] options.disk_bytes, or more: see hpr_dir_keep() */
     uint64_t file_bytes;                      /* [const after open] */
     uint8_t channel_id[HPR_CHANNEL_ID_BYTES]; /* [const after open] */
     uint8_t content;                          /* [const after open] enum hpr_content */
     uint8_t survive;                          /* [const after open] enum hopper_survive */
     uint32_t raw_max;                         /* [const after open] the largest raw frame that is written */
-    uint64_t kept_bytes;                      /* [const after open] STATE, MEMORY and its spare, as budgeted */
-    uint64_t kept_over;                       /* [const after open] what they take beyond that in this run */
+    uint64_t kept_bytes;                      /* [const after open] STATE, MEMORY and its spare */
     int state_fd;                             /* [const after open] -1: none */
     bool state_is_new;                        /* [const after open] */
     char path[256];                           /* [const after open] for messages */
@@ -122,6 +121,10 @@ static inline uint64_t hpr_dir_frame_promise(const struct hpr_dir *dir, uint64_t
 {
     return HPR_FRAME_PROMISE(raw_bytes) + (dir->survive == HOPPER_SURVIVE_NOTHING ? 0 : HPR_TABLE_BYTES_MAX);
 }
+
+/* Before anything is promised: BYTES are taken beside queue files for as long as the channel is open. They may be more
+ * than these options would take, where an earlier run left more in MEMORY; whatever they are, one frame has room. */
+void hpr_dir_keep(struct hpr_dir *dir, uint64_t bytes);
 
 bool hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes);
 uint64_t hpr_dir_used_locked(const struct hpr_dir *dir);

@@ -2,9 +2,9 @@
 /* See recover.h. In this order: STATE, MEMORY, the header of each file, the end of the last file; and, of files whose
  * headers do not say that there is memory for their frames in any case, how large these are.
  *
- * The end is found from the data (file_scan.c). Where the last file's header says nothing, the files before it tell as
- * well. What is behind the end of a file that was not sealed is cut off. The file is not written to again: the next
- * frame goes to a new one. */
+ * The end is found from the data (file_scan.c). Where the last file's header says nothing, or no frame follows it that
+ * would tell how many records were dropped so far, the files before it tell as well. What is behind the end of a file
+ * that was not sealed is cut off. The file is not written to again: the next frame goes to a new one. */
 #include "recover.h"
 
 #include <errno.h>
@@ -299,7 +299,7 @@ static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uin
     found->frames_end = hpr_max_u64(found->frames_end, s.end_seq);
     if (s.end_seq > 0) found->end_dropped_total = hpr_max_u64(found->end_dropped_total, s.dropped_total);
     if (is_newest) dir->end = (struct hpr_dir_end){ .number = number, .bytes = s.bytes, .first_seq = s.first_seq };
-    *is_endp = look.verdict == HPR_FILE_OURS && !s.lacks_table;
+    *is_endp = look.verdict == HPR_FILE_OURS && !s.lacks_table && s.end_seq > 0;
     if (look.verdict == HPR_FILE_OURS && dir->survive == HOPPER_SURVIVE_POWER_LOSS) *void_seqp = look.header.first_seq;
     if (look.verdict == HPR_FILE_OURS && dir->end.start == 0) set_offsets(dir, found, &s, &look.header);
     return HOPPER_OK;
@@ -326,7 +326,7 @@ static hopper_status find_end(struct survey *s)
     while (s->newest != 0) {
         st = scan_file(s->dir, s->found, s->newest, &void_seq, &is_end, s->err);
         if (st != HOPPER_OK || is_end) return st;
-        s->below  = s->newest; /* its header says nothing: what comes before tells */
+        s->below  = s->newest; /* it does not tell all: what comes before does */
         s->newest = 0;
         if ((st = list_all(s, newest_below)) != HOPPER_OK) return st;
     }

@@ -225,7 +225,7 @@ static hopper_status put_state(struct hpr_channel *ch, const struct hpr_found *f
     if ((res = io->boot_id(io->ctx, ch->state.boot_id)) < 0) return hpr_error_io(err, res, "ask for the boot id", NULL);
     ch->state.survive = (uint8_t)ch->options.survive;
     ch->state.content = ch->dir.content;
-    ch->dir.kept_bytes += HPR_STATE_FILE_BYTES + HPR_PRODUCERS_FILE_BYTES;
+    hpr_dir_keep(&ch->dir, HPR_STATE_FILE_BYTES + HPR_PRODUCERS_FILE_BYTES);
     memcpy(ch->state.channel_id, ch->dir.channel_id, HPR_CHANNEL_ID_BYTES);
     hpr_settle_fill_state(ch, &found->passed, ch->next_seq, ch->dropped_total);
     res = hpr_state_write(io, ch->dir.state_fd, &ch->state);

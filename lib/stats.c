@@ -38,7 +38,7 @@ static void fill_bytes(struct hpr_channel *ch, struct hopper_stats *s)
     s->memory_bytes_used = ch->fixed_bytes + ch->senders * sizeof(struct hopper_sender) +
                            hpr_deque_used_locked(&ch->deque) + ch->spill.blocks_busy * ch->plan.block_bytes;
     s->disk_bytes       = ch->options.disk_bytes;
-    s->disk_bytes_used  = hpr_dir_used_locked(&ch->dir) + ch->dir.kept_over;
+    s->disk_bytes_used  = hpr_dir_used_locked(&ch->dir);
     s->file_bytes       = ch->plan.file_bytes;
     s->record_bytes_max = ch->plan.record_bytes_max;
     s->accepted_bytes   = ch->accepted_bytes;

@@ -14,7 +14,7 @@
 #define LOCK_BYTES   104 /* and a footer that is promised */
 #define RECORD_MAX   (4 << 20)
 #define TEXT_STARTS  4099
-#define BLOCKS_BYTES (3 * 65536) /* beside a ring that a run with a larger budget had filled */
+#define BLOCKS_BYTES (3 * 65536 + 4096) /* beside a ring that a run with a larger budget had filled, or the least one */
 
 static unsigned char scratch[RECORD_MAX];
 
@@ -148,17 +148,85 @@ void surv_free(struct surv *s)
     s->fates = NULL;
 }
 
+/* ---- what is on disk ---- */
+
+static char names[NAMES_MAX][256];
+
+static bool is_queue_file(const char *name)
+{
+    return strlen(name) == 23 && strspn(name, "0123456789") == 20 && strcmp(name + 20, ".hq") == 0;
+}
+
+uint64_t surv_queue_files(struct surv *s, uint64_t *bytesp)
+{
+    int count      = mem_list(s->mem, SURV_PATH, names, NAMES_MAX);
+    uint64_t files = 0, bytes = 0;
+    char path[300];
+
+    for (int i = 0; i < count; i++) {
+        if (!is_queue_file(names[i])) continue;
+        snprintf(path, sizeof path, SURV_PATH "/%.255s", names[i]);
+        files++;
+        bytes += (uint64_t)mem_file_size(s->mem, path);
+    }
+    if (bytesp) *bytesp = bytes;
+    return files;
+}
+
+static uint64_t all_bytes(struct surv *s)
+{
+    int count      = mem_list(s->mem, SURV_PATH, names, NAMES_MAX);
+    uint64_t bytes = 0;
+    char path[300];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof path, SURV_PATH "/%.255s", names[i]);
+        bytes += (uint64_t)mem_file_size(s->mem, path);
+    }
+    return bytes;
+}
+
+bool surv_last_file(struct surv *s, char path[300])
+{
+    int count = mem_list(s->mem, SURV_PATH, names, NAMES_MAX);
+
+    while (count > 0 && !is_queue_file(names[count - 1])) count--;
+    if (count > 0) snprintf(path, 300, SURV_PATH "/%.255s", names[count - 1]);
+    return count > 0;
+}
+
+/* ---- opening ---- */
+
 static uint64_t kept_bytes(const struct surv *s, uint64_t memory_bytes)
 {
     return SURV_KEPT + (s->options.survive == HOPPER_SURVIVE_CRASH ? 2 * memory_bytes : 0);
 }
 
-/* A budget that is smaller than before is not exceeded further; MEMORY of a killed run is replaced by one that has room
- * for what was in it. */
+/* There is room for it, whatever MEMORY takes: a block, or a record, with headers and the table of numbers. */
+static uint64_t largest_frame(const struct hopper_options *o)
+{
+    const uint64_t record = o->record_bytes_max ? o->record_bytes_max : o->memory_bytes / 4;
+
+    return (record < 65536 ? 65536 : record) + 8192;
+}
+
+/* A budget that is smaller than before is not exceeded further than by what is there already; MEMORY of a killed run is
+ * replaced by one that has room for what was in it. */
+static uint64_t most_on_disk(struct surv *s, uint64_t budget)
+{
+    const bool had_more = s->memory_before > s->options.memory_bytes;
+    uint64_t queue_bytes, most = all_bytes(s) + LOCK_BYTES, kept;
+
+    surv_queue_files(s, &queue_bytes);
+    if (had_more && queue_bytes < largest_frame(&s->options)) queue_bytes = largest_frame(&s->options);
+    kept = kept_bytes(s, had_more ? s->memory_before + 65536 : s->options.memory_bytes);
+    if (most < kept + queue_bytes + LOCK_BYTES) most = kept + queue_bytes + LOCK_BYTES;
+    return most < budget ? budget : most;
+}
+
 hopper_status surv_try_open(struct surv *s)
 {
     struct hopper_options options = s->options;
-    uint64_t queue_bytes, memory = options.memory_bytes;
 
     trace(s,
           "to open: memory %" PRIu64 ", disk %" PRIu64 ", files %" PRIu64 ", records %" PRIu64
@@ -166,11 +234,8 @@ hopper_status surv_try_open(struct surv *s)
           "ack %u, sync %u",
           options.memory_bytes, options.disk_bytes, options.file_bytes, options.record_bytes_max, options.when_full,
           options.compression, options.acknowledge, options.sync);
-    if (s->memory_before > memory) memory = s->memory_before;
-    surv_queue_files(s, &queue_bytes);
     options.disk_bytes += kept_bytes(s, options.memory_bytes);
-    s->disk_floor = queue_bytes + kept_bytes(s, memory + (memory > options.memory_bytes ? 65536 : 0)) + LOCK_BYTES;
-    if (s->disk_floor < options.disk_bytes) s->disk_floor = options.disk_bytes;
+    s->disk_floor = most_on_disk(s, options.disk_bytes);
     mem_watch_dir(s->mem, SURV_PATH, s->disk_floor);
     return hopper_open(SURV_DIR, SURV_NAME, &options, &s->snd, &s->rcv, &s->err);
 }
@@ -263,7 +328,6 @@ struct image {
     int count;
 };
 
-static char names[NAMES_MAX][256];
 
 static void take_image(struct surv *s, struct image *image)
 {
@@ -501,49 +565,6 @@ void surv_stats(struct surv *s, struct hopper_stats *stats)
     *stats = nil;
     st     = s->snd ? hopper_sender_stats(s->snd, stats) : hopper_receiver_stats(s->rcv, stats);
     surv_require(s, st == HOPPER_OK, "no stats: %s", hopper_status_name(st));
-}
-
-static bool is_queue_file(const char *name)
-{
-    return strlen(name) == 23 && strspn(name, "0123456789") == 20 && strcmp(name + 20, ".hq") == 0;
-}
-
-uint64_t surv_queue_files(struct surv *s, uint64_t *bytesp)
-{
-    int count      = mem_list(s->mem, SURV_PATH, names, NAMES_MAX);
-    uint64_t files = 0, bytes = 0;
-    char path[300];
-
-    for (int i = 0; i < count; i++) {
-        if (!is_queue_file(names[i])) continue;
-        snprintf(path, sizeof path, SURV_PATH "/%.255s", names[i]);
-        files++;
-        bytes += (uint64_t)mem_file_size(s->mem, path);
-    }
-    if (bytesp) *bytesp = bytes;
-    return files;
-}
-
-bool surv_last_file(struct surv *s, char path[300])
-{
-    int count = mem_list(s->mem, SURV_PATH, names, NAMES_MAX);
-
-    while (count > 0 && !is_queue_file(names[count - 1])) count--;
-    if (count > 0) snprintf(path, 300, SURV_PATH "/%.255s", names[count - 1]);
-    return count > 0;
-}
-
-static uint64_t all_bytes(struct surv *s)
-{
-    int count      = mem_list(s->mem, SURV_PATH, names, NAMES_MAX);
-    uint64_t bytes = 0;
-    char path[300];
-
-    for (int i = 0; i < count; i++) {
-        snprintf(path, sizeof path, SURV_PATH "/%.255s", names[i]);
-        bytes += (uint64_t)mem_file_size(s->mem, path);
-    }
-    return bytes;
 }
 
 #define same(s, got, wanted)                                                                            \

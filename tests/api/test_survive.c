@@ -21,6 +21,14 @@ static void init(int survive, uint32_t acknowledge)
     s.options.acknowledge = acknowledge;
 }
 
+static uint64_t record_max(void)
+{
+    struct hopper_stats stats;
+
+    surv_stats(&s, &stats);
+    return stats.record_bytes_max;
+}
+
 static void again(bool by_kill)
 {
     if (by_kill) surv_kill(&s);
@@ -452,22 +460,29 @@ START_TEST(a_disk_budget_below_what_is_queued_is_full_until_it_has_drained)
 }
 END_TEST
 
-/* MEMORY is as large as the run before left it for the whole run; once it is drained that keeps nobody out. */
-START_TEST(a_memory_budget_below_what_was_in_memory_takes_all_again_when_it_has_drained)
+/* MEMORY is as large as the run before left it for the whole run, here larger than all of disk_bytes; once it is drained
+ * that keeps not even the largest record out, again and again. */
+START_TEST(a_memory_budget_below_what_was_in_memory_takes_every_length_again_when_it_has_drained)
 {
     init(HOPPER_SURVIVE_CRASH, HOPPER_ACKNOWLEDGE_AUTO);
     s.options.memory_bytes = 4 << 20;
     surv_open(&s);
     for (int i = 0; i < 2500; i++) surv_send_ok(&s, 1000);
-    s.options.memory_bytes = HOPPER_MEMORY_BYTES_MIN_SURVIVE;
-    s.options.disk_bytes   = 1 << 20;
+    s.options.memory_bytes     = HOPPER_MEMORY_BYTES_MIN_SURVIVE;
+    s.options.disk_bytes       = 1 << 20;
+    s.options.record_bytes_max = 200000;
     again(true);
     surv_drain(&s);
     surv_ack(&s);
-    surv_send_ok(&s, 8000);
-    require_le(900, surv_fill(&s, 1000)); /* more than memory holds: nearly all of disk_bytes */
-    surv_drain(&s);
-    surv_ack(&s);
+    for (int i = 0; i < 20; i++) {
+        if (surv_send(&s, (size_t)record_max()) == HOPPER_EFULL) { /* the next receive removes the last file */
+            surv_drain(&s);
+            surv_send_ok(&s, (size_t)record_max());
+        }
+        surv_fill(&s, 1000);
+        surv_drain(&s);
+        surv_ack(&s);
+    }
     again(false);
     surv_finish(&s);
 }
@@ -528,6 +543,31 @@ static void drop_one_in_overflow(void)
     fault_disarm(s.fault);
     require(s.dropped == before + 1 && s.fates[s.next - 1].is_dropped, "%" PRIu64 " were dropped", s.dropped - before);
 }
+
+/* The next file may have been begun and no frame written to it: how many were dropped stands in the one before. */
+START_TEST(what_was_dropped_is_known_behind_a_file_that_was_only_begun)
+{
+    for (uint64_t at = 1; at <= 8; at++) {
+        const struct fault_plan plan = {
+            .kinds = _i ? FAULT_PWRITE : FAULT_FDATASYNC | FAULT_FSYNC, .at = at, .error = EIO, .mode = FAULT_STICKY
+        };
+
+        init(HOPPER_SURVIVE_POWER_LOSS, HOPPER_ACKNOWLEDGE_EXPLICIT);
+        s.options.when_full  = HOPPER_FULL_DROP_NEWEST;
+        s.options.disk_bytes = HOPPER_DISK_BYTES_MIN + 30000;
+        s.options.file_bytes = HOPPER_DISK_BYTES_MIN;
+        surv_open(&s);
+        while (s.dropped == 0) (void)surv_send(&s, 16000);
+        surv_send_ok(&s, 10); /* the large one had no room, this has */
+        fault_arm(s.fault, &plan);
+        for (int i = 0; i < 4; i++) (void)surv_send(&s, 300);
+        fault_disarm(s.fault);
+        again(true);
+        surv_books(&s);
+        surv_finish(&s);
+    }
+}
+END_TEST
 
 /* The gap was acknowledged where no entry of the ring tells of it; counted again among what is left, it would stand for
  * the last record. */
@@ -804,9 +844,10 @@ int main(void)
     BOTH(tc, budgets_and_the_rest_may_be_others_at_the_next_open);
     tcase_add_test(tc, blocks_in_memory_fit_into_the_same_budget_under_other_options);
     BOTH(tc, a_disk_budget_below_what_is_queued_is_full_until_it_has_drained);
-    tcase_add_test(tc, a_memory_budget_below_what_was_in_memory_takes_all_again_when_it_has_drained);
+    tcase_add_test(tc, a_memory_budget_below_what_was_in_memory_takes_every_length_again_when_it_has_drained);
     BOTH(tc, a_record_larger_than_the_new_limit_still_comes_out);
     BOTH(tc, what_was_dropped_stays_a_gap_in_its_place);
+    tcase_add_loop_test(tc, what_was_dropped_is_known_behind_a_file_that_was_only_begun, 0, 2);
     tcase_add_test(tc, a_gap_that_was_acknowledged_takes_no_record_with_it);
     tcase_add_test(tc, a_gap_that_was_acknowledged_last_makes_later_ones_no_damage);
     tcase_add_test(tc, a_gap_behind_a_block_of_which_a_part_is_acknowledged_stays);
