@@ -58,6 +58,7 @@ struct bench_work {
     int             level;    /* overflow: 0 stored, 1 to 9 deflated */
     int             survive;  /* what a channel of ours survives: 0 nothing, 1 a kill */
     unsigned        compress_threads; /* of a channel of ours: 0 or 1 */
+    unsigned        decompress_threads; /* the same */
     unsigned        cpus;     /* how many CPUs all threads may use; 0: all */
     int             pin;      /* 1: the receiver has a CPU to itself; 0: wherever the system likes */
 };

@@ -113,6 +113,7 @@ static void peer_open(const struct bench_work *work)
     options.survive = work->kind == BENCH_DURABLE ? HOPPER_SURVIVE_POWER_LOSS : (uint32_t)work->survive;
     options.spin_us = is_spinning(work) ? SPIN_US : 0;
     options.compress_threads = work->compress_threads;
+    options.decompress_threads = work->decompress_threads;
     options.compression = work->level == 0 ? HOPPER_COMPRESSION_NONE : (uint32_t)work->level;
     directory_make(work->dir);
     if (hopper_open(channel.dir, "bench", &options, &channel.sender[0], &channel.receiver, &err) != HOPPER_OK) {

@@ -72,12 +72,39 @@ static hopper_status make_spill(struct hpr_channel *ch)
     return st;
 }
 
+static hopper_status make_inflater(struct hpr_channel *ch, struct hpr_inflater *inflater)
+{
+    const size_t bytes = hpr_inflater_bytes(ch->plan.inflate_engine, ch->plan.inflate_window_bits);
+    void *slab         = hpr_arena_take(&ch->arena, bytes);
+
+    if (!slab) return HOPPER_ENOMEM;
+    return hpr_inflater_init(inflater, ch->plan.inflate_engine, ch->plan.inflate_window_bits, slab, bytes);
+}
+
+/* All but the thread, which is started when nothing else can fail. */
+static hopper_status make_ahead(struct hpr_channel *ch, struct hpr_replay *rp)
+{
+    struct hpr_ahead *a = hpr_arena_take(&ch->arena, sizeof *a);
+
+    if (!a) return HOPPER_ENOMEM;
+    ch->ahead     = a;
+    a->io         = ch->dir.io;
+    a->channel_id = ch->dir.channel_id;
+    for (unsigned i = 0; i < HPR_AHEAD_SLOTS; i++) {
+        struct hpr_payload_buffer *buffer = &a->slots[i].buffer;
+
+        buffer->bytes = hpr_options_read_bytes(ch->plan.block_bytes);
+        if (!(buffer->raw = hpr_arena_take(&ch->arena, buffer->bytes))) return HOPPER_ENOMEM;
+    }
+    rp->ahead = a;
+    return make_inflater(ch, &a->inflater);
+}
+
 static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receiver **rcvp)
 {
     struct hopper_receiver *rcv = hpr_arena_take(&ch->arena, sizeof *rcv);
-    size_t inflater_bytes       = hpr_inflater_bytes(ch->plan.inflate_engine, ch->plan.inflate_window_bits);
     struct hpr_replay *rp;
-    void *slab;
+    hopper_status st;
 
     if (!rcv) return HOPPER_ENOMEM;
     rp               = &rcv->replay;
@@ -93,11 +120,10 @@ static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receive
     rp->big_bytes    = ch->plan.big_raw_bytes;
     rp->stored_bytes = ch->plan.read_piece_bytes;
     rp->stored       = hpr_arena_take(&ch->arena, rp->stored_bytes);
-    slab             = hpr_arena_take(&ch->arena, inflater_bytes);
-    if (!rp->raw || !rp->stored || !slab) return HOPPER_ENOMEM;
+    if (!rp->raw || !rp->stored) return HOPPER_ENOMEM;
     *rcvp = rcv;
-    return hpr_inflater_init(&rp->inflater, ch->plan.inflate_engine, ch->plan.inflate_window_bits, slab,
-                             inflater_bytes);
+    if ((st = make_inflater(ch, &rp->inflater)) != HOPPER_OK || ch->options.decompress_threads == 0) return st;
+    return make_ahead(ch, rp);
 }
 
 /* What is left of memory_bytes when the handles' part, which the allocator gives, is set aside; 0: too little. */
@@ -293,12 +319,15 @@ static hopper_status make_all(const struct hopper_options *options, struct hpr_p
     if ((st = make_parts(ch, rcvp, found, err)) != HOPPER_OK) goto no_parts;
     if (options->compress_threads > 0 && (st = hpr_packer_open(&ch->spill, plan->blocks, err)) != HOPPER_OK)
         goto no_packer;
+    if (ch->ahead && (st = hpr_ahead_open(ch->ahead, err)) != HOPPER_OK) goto no_ahead;
     if (hpr_channel_survives(ch) && (st = hpr_restore(ch, *rcvp, found, err)) != HOPPER_OK) goto failed;
     if ((st = hpr_commit_open(ch, err)) != HOPPER_OK) goto failed;
     hpr_packer_begin(&ch->spill);
     *chp = ch;
     return HOPPER_OK;
 failed:
+    if (ch->ahead) hpr_ahead_close(ch->ahead);
+no_ahead:
     hpr_packer_close(&ch->spill);
 no_packer:
     hpr_deque_fini(&ch->deque);
@@ -371,6 +400,7 @@ hopper_status hpr_channel_open(const char *path, const char *name, const struct 
 
 static void destroy(struct hpr_channel *ch)
 {
+    if (ch->ahead) hpr_ahead_close(ch->ahead);
     hpr_packer_close(&ch->spill);
     hpr_commit_close(ch);
     if (hpr_channel_survives(ch)) hpr_settle_close(ch);

@@ -38,6 +38,7 @@ struct hpr_channel {
     struct hpr_deque deque;
     struct hpr_dir dir;
     struct hpr_spill spill;
+    struct hpr_ahead *ahead;  /* [const after open] NULL: no thread reads ahead */
     struct hpr_memory memory; /* [const after open]; HOPPER_SURVIVE_CRASH */
     struct hpr_commit commit; /* HOPPER_SURVIVE_POWER_LOSS */
     struct hpr_state state;   /* [receiver], and whoever closes the last handle */

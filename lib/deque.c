@@ -194,25 +194,11 @@ static bool is_ready(struct hpr_deque *dq)
     return hpr_deque_has_entry(dq) || atomic_load(&dq->aside) != 0;
 }
 
-static inline void relax(void)
-{
-#if defined __x86_64__ || defined __i386__
-    __builtin_ia32_pause();
-#elif defined __aarch64__
-    __asm__ volatile("yield");
-#endif
-}
-
-static void pause_for(int pauses)
-{
-    for (int i = 0; i < pauses; i++) relax();
-}
-
 void hpr_deque_let_come(const struct hpr_deque *dq)
 {
     const uint64_t little = hpr_min_u64(HPR_LOOK_LITTLE, dq->ring.bytes / 16);
 
-    if (dq->head.pos == dq->published_seen && dq->head.pos - dq->looked_from < little) pause_for(HPR_LOOK_PAUSES);
+    if (dq->head.pos == dq->published_seen && dq->head.pos - dq->looked_from < little) hpr_pause(HPR_LOOK_PAUSES);
 }
 
 /* Before it sleeps, the receiver looks a few times, slowly: a wake-up costs some 25 us, a look that comes too often
@@ -221,7 +207,7 @@ void hpr_deque_let_come(const struct hpr_deque *dq)
 static bool poll_a_little(struct hpr_deque *dq)
 {
     for (int round = 0; round < HPR_POLL_ROUNDS; round++) {
-        pause_for(HPR_POLL_PAUSES);
+        hpr_pause(HPR_POLL_PAUSES);
         if (is_ready(dq)) return true;
     }
     return false;
@@ -235,7 +221,7 @@ static bool spin(struct hpr_deque *dq, uint64_t deadline_ns)
     if (dq->spin_ns == 0) return false;
     until = hpr_min_u64(dq->clock->monotonic_ns(dq->clock->ctx) + dq->spin_ns, deadline_ns);
     do {
-        pause_for(HPR_SPIN_PAUSES);
+        hpr_pause(HPR_SPIN_PAUSES);
         if (is_ready(dq)) return true;
     } while (dq->clock->monotonic_ns(dq->clock->ctx) < until);
     return false;

@@ -5,6 +5,7 @@
 noinst_LTLIBRARIES += %D%/libhopper_core.la
 %C%_libhopper_core_la_SOURCES = \
 	%D%/admit.c %D%/admit.h \
+	%D%/ahead.c %D%/ahead.h \
 	%D%/annotate.h \
 	%D%/arena.c %D%/arena.h \
 	%D%/base.h \
@@ -24,6 +25,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/numbers.c %D%/numbers.h \
 	%D%/options.c %D%/options.h \
 	%D%/packer.c %D%/packer.h \
+	%D%/payload.c %D%/payload.h \
 	%D%/platform_posix.c \
 	%D%/producers.c %D%/producers.h \
 	%D%/queue_file.c %D%/queue_file.h \

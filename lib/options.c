@@ -23,7 +23,9 @@
 #define SPIN_US_MAX      1000000U
 #define HANDLE_BYTES_MIN 8192 /* some 27 senders */
 
-#define COMPRESS_THREADS_MAX 1
+#define COMPRESS_THREADS_MAX   1
+#define DECOMPRESS_THREADS_MAX 1
+#define DECOMPRESS_MEMORY_MIN  (UINT64_C(1) << 20) /* what the thread takes is a quarter of it */
 
 /* Room on disk that no record can use: LOCK, a file header, a footer, a frame header, a record's own header; and in a
  * file of a channel that survives the table of producers. */
@@ -104,6 +106,18 @@ static hopper_status check_survive(const struct hopper_options *o, struct hopper
     return HOPPER_OK;
 }
 
+static hopper_status check_decompress(const struct hopper_options *o, struct hopper_error *err)
+{
+    if (o->reserved != 0) return bad(err, "use options.reserved (must be 0)");
+    if (o->decompress_threads == 0) return HOPPER_OK;
+    if (o->decompress_threads > DECOMPRESS_THREADS_MAX) return bad(err, "use options.decompress_threads (0 or 1)");
+    if (o->when_full == HOPPER_FULL_DROP_OLDEST)
+        return bad(err, "use options.decompress_threads (not with HOPPER_FULL_DROP_OLDEST)");
+    if (o->memory_bytes < DECOMPRESS_MEMORY_MIN)
+        return bad(err, "use options.decompress_threads (memory_bytes must be at least 1048576)");
+    return HOPPER_OK;
+}
+
 hopper_status hpr_options_import(struct hopper_options *out, const struct hopper_options *in, struct hopper_error *err)
 {
     hopper_status st;
@@ -127,6 +141,7 @@ hopper_status hpr_options_import(struct hopper_options *out, const struct hopper
         return bad(err, "use options.compression (1 to 9 or HOPPER_COMPRESSION_NONE)");
     if (out->spin_us > SPIN_US_MAX) return bad(err, "use options.spin_us (at most 1000000)");
     if (out->compress_threads > COMPRESS_THREADS_MAX) return bad(err, "use options.compress_threads (0 or 1)");
+    if ((st = check_decompress(out, err)) != HOPPER_OK) return st;
     if ((st = check_survive(out, err)) != HOPPER_OK) return st;
     if ((st = check_platform(out->platform, err)) != HOPPER_OK) return st;
     return check_item_type(out->item_type, err);
@@ -162,8 +177,9 @@ static uint64_t disk_overhead(const struct hopper_options *o)
 
 size_t hpr_options_block_bytes_max(const struct hopper_options *o)
 {
-    const bool is_ample  = o->memory_bytes >= MEMORY_IS_AMPLE && o->compress_threads == 0; /* else for a second lane */
-    const uint64_t share = is_ample ? o->memory_bytes / 16 : o->memory_bytes / 32;
+    const bool has_threads = o->compress_threads > 0 || o->decompress_threads > 0; /* which take memory of their own */
+    const bool is_ample    = o->memory_bytes >= MEMORY_IS_AMPLE && !has_threads;
+    const uint64_t share   = is_ample ? o->memory_bytes / 16 : o->memory_bytes / 32;
 
     return clamp_size(hpr_floor_pow2(share), BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
 }
@@ -174,7 +190,8 @@ size_t hpr_options_read_bytes(size_t block_bytes)
 }
 
 /* The channel's thread and a sender that helps it need a lane each. The second one is had where the codec and buffer
- * that it takes from the ring are a fifth of the budget at the most: else one of the two waits for the other's. */
+ * that it takes from the ring are a fifth of the budget at the most, or a tenth where there is a thread for the way back
+ * as well: else one of the two waits for the other's. */
 size_t hpr_options_lanes(const struct hopper_options *o, const struct hpr_plan *plan)
 {
     uint64_t bytes;
@@ -183,7 +200,7 @@ size_t hpr_options_lanes(const struct hopper_options *o, const struct hpr_plan *
     if (o->memory_bytes >= UINT64_C(4) << 20) return 2;
     if (o->compress_threads == 0 || o->memory_bytes < UINT64_C(512) << 10) return 1;
     bytes = plan->has_codec ? plan->block_bytes + hpr_deflater_bytes(&plan->codec) : 0;
-    return bytes <= o->memory_bytes / 5 ? 2 : 1;
+    return bytes <= o->memory_bytes / (o->decompress_threads == 0 ? 5 : 10) ? 2 : 1;
 }
 
 void hpr_options_plan(const struct hopper_options *o, struct hpr_plan *plan)

@@ -22,11 +22,6 @@
 #define READ_STEP     4096
 #define READ_STEP_MAX (1 << 20)
 
-static bool is_passing(int res)
-{
-    return res == -EMFILE || res == -ENFILE || res == -ENOMEM || res == -EAGAIN;
-}
-
 /* Damage that was seen. */
 static void note(struct hpr_replay *rp, uint32_t reason)
 {
@@ -45,10 +40,11 @@ static void note_guess(struct hpr_replay *rp, uint32_t reason)
 
 void hpr_replay_pause(struct hpr_replay *rp)
 {
+    if (rp->ahead && rp->fd >= 0) hpr_ahead_forget(rp->ahead);
     hpr_io_close(rp->io, rp->fd);
-    rp->fd    = -1;
-    rp->limit = 0;
-    rp->next  = NULL;
+    rp->fd       = -1;
+    rp->limit    = 0;
+    rp->has_next = false;
 }
 
 static void leave_file(struct hpr_replay *rp)
@@ -71,15 +67,16 @@ void hpr_replay_close(struct hpr_replay *rp)
     leave_file(rp);
 }
 
-/* One more try where the device says that it cannot: some errors are of the moment. */
+static struct hpr_payload_file present_file(struct hpr_replay *rp, uint64_t limit)
+{
+    return (struct hpr_payload_file){ rp->io, rp->fd, limit, &rp->read_errors };
+}
+
 static int read_at(struct hpr_replay *rp, void *buf, size_t len, uint64_t offset, size_t *gotp)
 {
-    int res = hpr_io_read(rp->io, rp->fd, buf, len, offset, gotp);
+    const struct hpr_payload_file file = present_file(rp, 0);
 
-    if (res == 0) return 0;
-    rp->read_errors++;
-    if (!is_passing(res)) res = hpr_io_read(rp->io, rp->fd, buf, len, offset, gotp);
-    return res;
+    return hpr_payload_read(&file, buf, len, offset, gotp);
 }
 
 static hopper_status passing_error(int res, const char *op, const struct hpr_replay *rp, struct hopper_error *err)
@@ -148,9 +145,9 @@ static hopper_status open_file(struct hpr_replay *rp, const struct hpr_replay_en
 
     if (res < 0) {
         rp->read_errors += res != -ENOENT; /* which is a hole between numbers, and as a rule nothing wrong */
-        if (!is_passing(res) && res != -ENOENT) res = open_once(rp);
+        if (!hpr_payload_is_passing(res) && res != -ENOENT) res = open_once(rp);
     }
-    if (is_passing(res)) return passing_error(res, "open a queue file in", rp, err);
+    if (hpr_payload_is_passing(res)) return passing_error(res, "open a queue file in", rp, err);
     if (res == -ENOENT && (listed = next_number(rp, end, next, &next)) < 0)
         return passing_error(listed, "look for the next queue file in", rp, err);
     if (res < 0) {
@@ -241,37 +238,9 @@ static bool find_header(struct hpr_replay *rp, uint64_t limit)
 
 /* ---- payloads ---- */
 
-enum load_result { LOAD_OK, LOAD_BAD, LOAD_SHORT, LOAD_UNREADABLE, LOAD_PASSING };
-
-/* Where LEN stored bytes and one more header can be read to behind the frame's raw bytes; NULL: there is no room. */
-static unsigned char *room_behind_raw(const struct hpr_replay *rp, const struct hpr_frame_header *h, uint64_t len)
-{
-    if (h->raw_bytes + len + HPR_FRAME_HEADER_BYTES > rp->raw_bytes) return NULL;
-    return rp->raw + rp->raw_bytes - HPR_FRAME_HEADER_BYTES - (size_t)len;
-}
-
-/* Read all stored bytes to BUF, and with them the next frame's header if it stands before LIMIT: what is behind that may
- * still change. */
-static enum load_result read_whole(struct hpr_replay *rp, const struct hpr_frame_header *h, unsigned char *buf,
-                                   uint64_t limit, int *resp)
-{
-    const uint64_t at = rp->offset + HPR_FRAME_HEADER_BYTES;
-    const size_t len  = h->stored_bytes;
-    const size_t more = limit >= at + len + HPR_FRAME_HEADER_BYTES ? HPR_FRAME_HEADER_BYTES : 0;
-    size_t got;
-
-    *resp = read_at(rp, buf, len + more, at, &got);
-    if (*resp < 0 && more > 0) *resp = read_at(rp, buf, len, at, &got); /* for what is asked it may be readable */
-    if (*resp < 0) return is_passing(*resp) ? LOAD_PASSING : LOAD_UNREADABLE;
-    if (got < len) return LOAD_SHORT;
-    if (hpr_crc32(0, buf, len) != h->payload_crc) return LOAD_BAD;
-    if (got == len + HPR_FRAME_HEADER_BYTES) rp->next = buf + len;
-    return LOAD_OK;
-}
-
 /* Through the buffer, in pieces. */
-static enum load_result inflate_pieces(struct hpr_replay *rp, const struct hpr_frame_header *h, unsigned char *raw,
-                                       int *resp)
+static enum hpr_load inflate_pieces(struct hpr_replay *rp, const struct hpr_frame_header *h, unsigned char *raw,
+                                    int *resp)
 {
     uint64_t at  = rp->offset + HPR_FRAME_HEADER_BYTES;
     size_t left  = h->stored_bytes;
@@ -284,35 +253,51 @@ static enum load_result inflate_pieces(struct hpr_replay *rp, const struct hpr_f
         size_t got;
 
         *resp = read_at(rp, rp->stored, piece, at, &got);
-        if (*resp < 0) return is_passing(*resp) ? LOAD_PASSING : LOAD_UNREADABLE;
-        if (got < piece) return LOAD_SHORT;
+        if (*resp < 0) return hpr_payload_is_passing(*resp) ? HPR_LOAD_PASSING : HPR_LOAD_UNREADABLE;
+        if (got < piece) return HPR_LOAD_SHORT;
         crc = hpr_crc32(crc, rp->stored, piece);
         at += piece;
         left -= piece;
         res = hpr_inflate_step(&rp->inflater, rp->stored, piece, left == 0);
-        if (res != (left == 0 ? HPR_INFLATE_DONE : HPR_INFLATE_MORE)) return LOAD_BAD;
+        if (res != (left == 0 ? HPR_INFLATE_DONE : HPR_INFLATE_MORE)) return HPR_LOAD_BAD;
     }
-    return crc == h->payload_crc ? LOAD_OK : LOAD_BAD;
+    return crc == h->payload_crc ? HPR_LOAD_OK : HPR_LOAD_BAD;
 }
 
-/* Stored bytes come straight to where they are wanted; those of a block, which are not many, in one piece behind it. */
-static enum load_result load_payload(struct hpr_replay *rp, const struct hpr_frame_header *h, unsigned char *raw,
-                                     uint64_t limit, int *resp)
+static struct hpr_payload_buffer buffer_for(const struct hpr_replay *rp, uint32_t raw_bytes)
 {
-    unsigned char *behind = room_behind_raw(rp, h, h->codec == HPR_CODEC_STORED ? 0 : h->stored_bytes);
-    enum load_result res;
-
-    if (h->codec == HPR_CODEC_STORED) return read_whole(rp, h, raw, behind ? limit : 0, resp);
-    if (!behind) return inflate_pieces(rp, h, raw, resp);
-    if ((res = read_whole(rp, h, behind, limit, resp)) != LOAD_OK) return res;
-    hpr_inflate_begin(&rp->inflater, raw, h->raw_bytes);
-    return hpr_inflate_step(&rp->inflater, behind, h->stored_bytes, true) == HPR_INFLATE_DONE ? LOAD_OK : LOAD_BAD;
+    if (raw_bytes <= rp->raw_bytes) return (struct hpr_payload_buffer){ rp->raw, rp->raw_bytes };
+    return (struct hpr_payload_buffer){ raw_bytes <= rp->big_bytes ? rp->big : NULL, rp->big_bytes };
 }
 
-static unsigned char *raw_buffer(const struct hpr_replay *rp, uint32_t raw_bytes)
+/* From the thread that reads ahead, which may have it, else here. *RAWP: where it is. */
+static enum hpr_load load_payload(struct hpr_replay *rp, const struct hpr_frame_header *h, uint64_t limit,
+                                  const unsigned char **rawp, int *resp)
 {
-    if (raw_bytes <= rp->raw_bytes) return rp->raw;
-    return raw_bytes <= rp->big_bytes ? rp->big : NULL;
+    const struct hpr_payload_file file     = present_file(rp, limit);
+    const struct hpr_payload_buffer buffer = buffer_for(rp, h->raw_bytes);
+    const uint64_t at                      = rp->offset + HPR_FRAME_HEADER_BYTES;
+    const unsigned char *next              = NULL;
+    enum hpr_load res                      = HPR_LOAD_OK;
+
+    *rawp = buffer.raw;
+    if (rp->ahead && hpr_ahead_take(rp->ahead, rp->number, at, rawp, &next)) *resp = 0;
+    else if (hpr_payload_fits(&buffer, h)) res = hpr_payload_load(&file, &rp->inflater, &buffer, h, at, &next, resp);
+    else res = inflate_pieces(rp, h, buffer.raw, resp);
+    rp->has_next = res == HPR_LOAD_OK && next;
+    if (rp->has_next) memcpy(rp->next, next, sizeof rp->next);
+    return res;
+}
+
+/* The frame behind the one that is at hand. */
+static void ask_for_next(struct hpr_replay *rp, uint64_t limit)
+{
+    const struct hpr_frame_place place = { rp->dir->channel_id, rp->number, rp->offset };
+    struct hpr_ahead_place next        = { rp->number, rp->offset + HPR_FRAME_HEADER_BYTES, { 0 } };
+    struct hpr_footer footer;
+
+    if (hpr_frame_get(rp->next, sizeof rp->next, &place, &next.header, &footer) == HPR_VERDICT_FRAME)
+        hpr_ahead_ask(rp->ahead, &next, rp->fd, limit);
 }
 
 /* ---- frames ---- */
@@ -323,8 +308,8 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
                             uint64_t limit, uint64_t seq, struct hpr_replay_frame *frame, int *resp)
 {
     const uint64_t next = rp->offset + HPR_FRAME_HEADER_BYTES + h->stored_bytes;
-    unsigned char *raw  = raw_buffer(rp, h->raw_bytes);
-    const bool is_kept  = rp->dir->survive != HOPPER_SURVIVE_NOTHING; /* memory may have parts of a frame as well */
+    const unsigned char *raw;
+    const bool is_kept = rp->dir->survive != HOPPER_SURVIVE_NOTHING; /* memory may have parts of a frame as well */
 
     if ((h->first_seq < seq && (!is_kept || h->first_seq + h->records <= seq)) || /* delivered or dropped already */
         h->first_seq >= rp->void_seq) {                                           /* written again in a later file */
@@ -332,27 +317,29 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
         return STEP_ON;
     }
     if (h->first_seq >= end->due_seq && h->first_seq + h->records <= end->seq) return STEP_END; /* not its turn yet */
-    if (h->first_seq + h->records > (is_kept ? end->seq : hpr_min_u64(end->seq, end->due_seq)) || !raw) {
+    if (h->first_seq + h->records > (is_kept ? end->seq : hpr_min_u64(end->seq, end->due_seq)) ||
+        !buffer_for(rp, h->raw_bytes).raw) {
         note(rp, HOPPER_GAP_CORRUPT);
         rp->offset = next;
         return STEP_ON;
     }
     if (is_kept && rp->number == end->file.number) limit = 0; /* a sync that fails may cut it back */
-    switch (load_payload(rp, h, raw, limit, resp)) {
-    case LOAD_OK: break;
-    case LOAD_BAD:
+    switch (load_payload(rp, h, limit, &raw, resp)) {
+    case HPR_LOAD_OK: break;
+    case HPR_LOAD_BAD:
         note(rp, HOPPER_GAP_CORRUPT);
         rp->offset = next;
         return STEP_ON;
-    case LOAD_UNREADABLE:
+    case HPR_LOAD_UNREADABLE:
         note(rp, HOPPER_GAP_UNREADABLE);
         rp->offset = next;
         return STEP_ON;
-    case LOAD_SHORT: note(rp, HOPPER_GAP_TRUNCATED); return STEP_FILE_DONE;
-    case LOAD_PASSING: return STEP_PASSING;
+    case HPR_LOAD_SHORT: note(rp, HOPPER_GAP_TRUNCATED); return STEP_FILE_DONE;
+    case HPR_LOAD_PASSING: return STEP_PASSING;
     }
     if (h->first_seq + h->records <= end->due_seq) rp->offset = next;
-    else rp->next = NULL; /* the rest of it may be due later */
+    else rp->has_next = false; /* the rest of it may be due later */
+    if (rp->ahead && rp->has_next) ask_for_next(rp, limit);
     *frame     = (struct hpr_replay_frame){ raw, h->raw_bytes, h->first_seq, h->records, h->dropped_total, rp->reason };
     rp->reason = HOPPER_GAP_NONE;
     return STEP_FRAME;
@@ -364,15 +351,15 @@ static enum step step_in_file(struct hpr_replay *rp, const struct hpr_replay_end
 {
     const struct hpr_frame_place place = { rp->dir->channel_id, rp->number, rp->offset };
     unsigned char bytes[HPR_FRAME_HEADER_BYTES];
-    const unsigned char *in = rp->next;
+    const unsigned char *in = rp->has_next ? rp->next : NULL;
     struct hpr_frame_header header;
     struct hpr_footer footer;
     size_t got = sizeof bytes;
 
     if (rp->offset >= limit) return STEP_FILE_DONE;
-    rp->next = NULL;
-    *resp    = in ? 0 : read_at(rp, bytes, sizeof bytes, rp->offset, &got);
-    if (is_passing(*resp)) return STEP_PASSING;
+    rp->has_next = false;
+    *resp        = in ? 0 : read_at(rp, bytes, sizeof bytes, rp->offset, &got);
+    if (hpr_payload_is_passing(*resp)) return STEP_PASSING;
     if (*resp < 0) {
         note(rp, HOPPER_GAP_UNREADABLE);
         return find_header(rp, limit) ? STEP_ON : STEP_FILE_DONE;
@@ -413,6 +400,7 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
     int res = 0;
 
     memset(frame, 0, sizeof *frame);
+    if (rp->ahead) hpr_ahead_give_back(rp->ahead);
     if (rp->number < end->oldest) go_to_file(rp, end->oldest);
     if (rp->number > end->file.number)
         note(rp, HOPPER_GAP_VANISHED); /* the active file was given up before these were written to it */

@@ -5,7 +5,7 @@
 #ifndef HPR_REPLAY_H
 #define HPR_REPLAY_H
 
-#include "codec.h"
+#include "ahead.h"
 #include "dir.h"
 
 struct hpr_replay {
@@ -21,17 +21,19 @@ struct hpr_replay {
                               header */
     size_t stored_bytes;
     struct hpr_inflater inflater;
+    struct hpr_ahead *ahead; /* [const after open] NULL: no thread reads ahead */
 
-    int fd;                    /* -1: none open */
-    uint64_t number;           /* of the file in which the next frame is looked for */
-    uint64_t start;            /* stream offset of its first byte, 0: not known */
-    uint64_t offset;           /* of the next frame, 0: the file was not opened yet */
-    uint64_t limit;            /* where its frames end, 0: not known, or the file still grows */
-    const unsigned char *next; /* header of the frame at `offset`, read with the one before; NULL: it was not */
-    uint32_t reason;           /* enum hopper_gap: why something since the last good frame was passed over */
-    bool is_guess;             /* `reason` is what may have cost records, not damage that was seen */
-    uint64_t void_seq;         /* frames of this file from here on do not count */
-    bool has_looked_ahead;     /* void_seq is known */
+    int fd;          /* -1: none open */
+    uint64_t number; /* of the file in which the next frame is looked for */
+    uint64_t start;  /* stream offset of its first byte, 0: not known */
+    uint64_t offset; /* of the next frame, 0: the file was not opened yet */
+    uint64_t limit;  /* where its frames end, 0: not known, or the file still grows */
+    bool has_next;   /* `next` is the header of the frame at `offset`, read with the one before */
+    unsigned char next[HPR_FRAME_HEADER_BYTES];
+    uint32_t reason;       /* enum hopper_gap: why something since the last good frame was passed over */
+    bool is_guess;         /* `reason` is what may have cost records, not damage that was seen */
+    uint64_t void_seq;     /* frames of this file from here on do not count */
+    bool has_looked_ahead; /* void_seq is known */
     uint64_t read_errors;
     struct hpr_numbers numbers;
 };

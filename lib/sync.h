@@ -63,6 +63,18 @@ static inline void hpr_cond_broadcast(struct hpr_cond *c)
     (void)pthread_cond_broadcast(&c->cond);
 }
 
+/* Do nothing for so many times some 10 to 40 ns, and leave the CPU's resources to its other half. */
+static inline void hpr_pause(int times)
+{
+    for (int i = 0; i < times; i++) {
+#if defined __x86_64__ || defined __i386__
+        __builtin_ia32_pause();
+#elif defined __aarch64__
+        __asm__ volatile("yield");
+#endif
+    }
+}
+
 /* ---- threads ---- */
 
 #define HPR_THREAD_STACK_BYTES ((size_t)256 << 10)

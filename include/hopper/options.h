@@ -50,11 +50,19 @@ enum hopper_acknowledge {
  *   The thread is started by hopper_open(), sleeps while there is nothing to do, and is gone when the call that closes
  * the last handle returns. It has all signals blocked, 256 KiB of stack, and the name "hopper-pack"; it calls functions
  * of the platform, and none of item_type. With memory_bytes from 512 KiB to 4 MiB what it takes to compress a second
- * block at the same time comes out of the waiting records' share, if that is a fifth of memory_bytes at the most; where
- * there is no second one, senders that are faster than the thread wait for it, and it makes them slower, not faster.
+ * block at the same time comes out of the waiting records' share, if that is a fifth of memory_bytes at the most (a tenth
+ * with decompress_threads); where there is no second one, senders that are faster than the thread wait for it, and it makes them slower, not faster.
  *   A write of the thread that fails leaves its block where it is, counts in write_errors and shows in disk_errno. The
  * thread tries again when the receiver has made room or a sender's own write has succeeded; senders are told when they
  * find no room. */
+
+/* decompress_threads. With 0 the receiver reads and decompresses each block when it comes to it. With 1 a thread does
+ * this while the receiver works on the block before, up to two blocks ahead and never beyond the end of a queue file.
+ * For a process with a CPU to spare and a receiver that has something to do with its records; with one CPU it brings
+ * nothing. What the thread cannot read, the receiver tries again itself: errors and gaps are the same. It takes two
+ * buffers of two blocks and the state of a decompressor out of memory_bytes, of which there must be at least 1 MiB. Not
+ * with HOPPER_FULL_DROP_OLDEST, where files go under the reader. The thread is called "hopper-ahead", and is else
+ * as that of compress_threads; it makes one call of the platform: pread. */
 
 /* What a send does when neither memory nor disk has room. */
 enum hopper_when_full {
@@ -130,8 +138,11 @@ struct hopper_options {
     uint32_t spin_us;     /* microseconds, at most 1,000,000: how long a receiver that finds nothing looks on before it
                              sleeps. 0: a few. Waking it takes some 25; while it looks on it has a record in less than
                              one, and its CPU does nothing else */
+
+    uint32_t decompress_threads; /* 0 or 1: threads of its own that read and decompress ahead of the receiver; above */
+    uint32_t reserved;           /* 0 */
 };
-#define HOPPER_OPTIONS_INIT { sizeof(struct hopper_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define HOPPER_OPTIONS_INIT { sizeof(struct hopper_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #define HOPPER_MEMORY_BYTES_DEFAULT (UINT64_C(1) << 20)   /* 1 MiB, as the original */
 #define HOPPER_MEMORY_BYTES_MIN     (UINT64_C(128) << 10) /* 128 KiB */

@@ -202,10 +202,25 @@ static void set_thread(struct hopper_options *options)
     options->compress_threads = 1;
 }
 
+/* On the way back as well: what the thread cannot read, the receiver reads itself. */
+static void set_both_threads(struct hopper_options *options)
+{
+    set_thread(options);
+    options->decompress_threads = 1;
+    options->memory_bytes       = 1 << 20;
+}
+
 static void run_thread(struct chan *c)
 {
     run_rotate(c);
     try_flush(c);
+}
+
+static void run_both_threads(struct chan *c)
+{
+    try_send(c, 150, 4000); /* more than what the ring has of a mebibyte */
+    try_receive(c, 130);
+    try_send(c, 20, 4000);
 }
 
 static const struct scenario scenarios[] = {
@@ -221,6 +236,7 @@ static const struct scenario scenarios[] = {
     { "close with records pending", set_small_files, run_close },
     { "clones", set_none, run_clones },
     { "thread", set_thread, run_thread },
+    { "both threads", set_both_threads, run_both_threads },
 };
 #define SCENARIOS ((int)(sizeof scenarios / sizeof *scenarios))
 
@@ -271,12 +287,13 @@ static bool run_one(const struct scenario *scenario, const struct fault_plan *pl
 {
     bool reads_may_fail = plan->effect == FAULT_FAIL && plan->error == EIO &&
                           (plan->kinds & (FAULT_PREAD | FAULT_OPEN | FAULT_STAT)) != 0;
+    const bool has_thread = scenario->run == run_thread || scenario->run == run_both_threads;
     struct chan c;
     hopper_status st;
     uint64_t hits;
 
-    chan_init_flags(&c, scenario->run == run_thread ? 0 : MEM_SINGLE_THREAD);
-    c.is_tampered = scenario->run == run_thread; /* it makes files also while they are counted */
+    chan_init_flags(&c, has_thread ? 0 : MEM_SINGLE_THREAD);
+    c.is_tampered = has_thread; /* it makes files also while they are counted */
     scenario->set(&c.options);
     fault_arm(c.fault, plan);
     st = chan_try_open(&c);

@@ -103,6 +103,9 @@ static void start(void)
     w.c.options.when_full        = policies[rng_below(&w.rng, 4)];
     w.c.options.compression      = rng_below(&w.rng, 3) ? HOPPER_COMPRESSION_NONE : (uint32_t)rng_below(&w.rng, 10);
     w.c.options.compress_threads = has_thread;
+    w.c.options.decompress_threads =
+        has_thread && w.c.options.when_full != HOPPER_FULL_DROP_OLDEST && rng_below(&w.rng, 2);
+    if (w.c.options.decompress_threads) w.c.options.memory_bytes += 1 << 20;
     chan_open(&w.c);
     memset(w.senders, 0, sizeof w.senders);
     w.senders[0]  = w.c.snd;

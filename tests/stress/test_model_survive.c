@@ -47,6 +47,9 @@ static void random_options(void)
     o->acknowledge      = (uint32_t)rng_below(&rng, 2);
     o->sync             = HOPPER_SYNC_GROUP;
     o->compress_threads = o->survive == HOPPER_SURVIVE_CRASH && rng_below(&rng, 3) == 0;
+    /* with HOPPER_SURVIVE_POWER_LOSS the platform is of one thread */
+    o->decompress_threads =
+        o->survive == HOPPER_SURVIVE_CRASH && o->memory_bytes >= 1 << 20 && rng_below(&rng, 2) == 0;
     if (o->survive == HOPPER_SURVIVE_POWER_LOSS && rng_below(&rng, 3) == 0) o->sync = HOPPER_SYNC_DEMAND;
 }
 

@@ -136,7 +136,9 @@ static void random_options(struct rng *rng, struct hopper_options *options, stru
     options->when_full    = policies[rng_below(rng, 4)];
     options->compression  = rng_below(rng, 3) ? HOPPER_COMPRESSION_NONE : 1;
 
-    options->compress_threads = (uint32_t)rng_below(rng, 2);
+    options->compress_threads   = (uint32_t)rng_below(rng, 2);
+    options->decompress_threads = options->when_full != HOPPER_FULL_DROP_OLDEST && options->memory_bytes >= 1 << 20 &&
+                                  rng_below(rng, 2);
     model->len_min            = CHECKER_LEN_MIN;
     model->len_max            = (size_t)(rng_below(rng, 4) ? rng_between(rng, 24, 400) : rng_between(rng, 24, 20000));
     model->count              = (model->len_max > 1000 ? 400 : 6000) / (1 + rng_below(rng, 4));

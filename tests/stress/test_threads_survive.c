@@ -146,7 +146,9 @@ START_TEST(many_senders_lose_nothing_in_any_way_of_surviving)
         options.compression  = rng_below(&rng, 3) ? HOPPER_COMPRESSION_NONE : 1;
         options.platform     = mem_platform_table(mem);
 
-        options.compress_threads = i % 8 == 0; /* with HOPPER_SURVIVE_CRASH */
+        options.compress_threads   = i % 8 == 0; /* with HOPPER_SURVIVE_CRASH */
+        options.decompress_threads = i % 3 == 0;
+        if (options.decompress_threads) options.memory_bytes += 1 << 20;
         mem_watch_dir(mem, "/spool/q", options.disk_bytes);
         records += one_round(&options, &rng);
         ck_assert_uint_eq(mem_watch_excess(mem), 0);

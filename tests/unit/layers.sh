@@ -22,13 +22,15 @@ allowed() # MODULE: what it may include besides itself and what is for all
     fetch) echo 'settle channel record' ;;
     settle) echo 'channel' ;;
     restore) echo 'settle channel recover' ;;
-    channel) echo 'commit settle restore recover packer arena deque dir memory options replay spill state' ;;
+    channel) echo 'commit settle restore recover packer ahead arena deque dir memory options replay spill state' ;;
     packer) echo 'spill' ;;
     recover) echo 'dir file_scan memory_old state' ;;
     file_scan) echo 'codec dir' ;;
     deque) echo 'ring' ;;
     spill) echo 'dir memory record stream' ;;
-    replay) echo 'codec dir' ;;
+    replay) echo 'ahead codec dir payload' ;;
+    ahead) echo 'payload' ;;
+    payload) echo 'codec frame io' ;;
     stream) echo 'codec dir record' ;;
     dir) echo 'numbers options producers queue_file' ;;
     producers) echo 'frame io record' ;;

@@ -75,7 +75,7 @@ END_TEST
 START_TEST(values_that_are_given_are_kept)
 {
     const struct hopper_options in = {sizeof in, 3 * MIB, 5 * MIB, 2 * MIB, 12345, HOPPER_SURVIVE_NOTHING,
-                                      HOPPER_FULL_DROP_OLDEST, 9, 0, &item_type, &platform, 0, 0, 0, 0};
+                                      HOPPER_FULL_DROP_OLDEST, 9, 0, &item_type, &platform, 0, 0, 0, 0, 0, 0};
     struct hopper_options out;
 
     ck_assert_int_eq(hpr_options_import(&out, &in, NULL), HOPPER_OK);
@@ -101,7 +101,7 @@ START_TEST(a_shorter_struct_leaves_the_rest_at_its_defaults)
 
     for (size_t size = least; size <= sizeof out; size += alignof(struct hopper_options)) {
         unsigned char *in = malloc(size); /* exactly so much: sanitizers see a read beyond */
-        struct hopper_options whole = {size, 2 * MIB, 8 * MIB, MIB, 77, 0, 1, 3, 0, NULL, &platform, 0, 0, 0, 0};
+        struct hopper_options whole = {size, 2 * MIB, 8 * MIB, MIB, 77, 0, 1, 3, 0, NULL, &platform, 0, 0, 0, 0, 0, 0};
 
         memcpy(in, &whole, size);
         ck_assert_int_eq(hpr_options_import(&out, (struct hopper_options *)(void *)in, NULL), HOPPER_OK);
@@ -196,6 +196,15 @@ static const struct attempt attempts[] = {
     {NULL, WITH(.compress_threads = 1)},
     {NULL, WITH(.compress_threads = 1, .survive = HOPPER_SURVIVE_CRASH)},
     {"compress_threads", WITH(.compress_threads = 1, .survive = HOPPER_SURVIVE_POWER_LOSS)},
+    {"decompress_threads", WITH(.decompress_threads = 2)},
+    {"decompress_threads", WITH(.decompress_threads = UINT32_MAX)},
+    {NULL, WITH(.decompress_threads = 1)},
+    {NULL, WITH(.decompress_threads = 1, .survive = HOPPER_SURVIVE_POWER_LOSS)},
+    {NULL, WITH(.decompress_threads = 1, .memory_bytes = MIB)},
+    {"decompress_threads", WITH(.decompress_threads = 1, .memory_bytes = MIB - 1)},
+    {NULL, WITH(.decompress_threads = 1, .when_full = HOPPER_FULL_DROP_NEWEST)},
+    {"decompress_threads", WITH(.decompress_threads = 1, .when_full = HOPPER_FULL_DROP_OLDEST)},
+    {"reserved", WITH(.reserved = 1)},
 };
 
 START_TEST(each_value_out_of_range_is_refused_by_name_and_the_ones_at_its_edge_are_taken)
@@ -316,6 +325,7 @@ START_TEST(the_parts_of_any_budget_fit_together)
         in.record_bytes_max = rng_below(&rng, UINT64_C(1) << rng_below(&rng, 30));
         in.compression = (uint32_t)rng_below(&rng, 11);
         in.compress_threads = (uint32_t)rng_below(&rng, 2);
+        in.decompress_threads = in.memory_bytes >= MIB && rng_below(&rng, 2);
         ck_assert_int_eq(hpr_options_import(&out, &in, NULL), HOPPER_OK);
         check_plan(&out);
     }
@@ -326,20 +336,23 @@ START_TEST(plans_for_well_known_budgets_stay_as_documented)
 {
     static const struct {
         uint64_t memory_bytes;
-        uint32_t threads;
+        uint32_t threads, decompress_threads;
         size_t block_bytes, blocks, lanes;
     } known[] = {
-        {HOPPER_MEMORY_BYTES_MIN, 0, 4096, 4, 1},
-        {HOPPER_MEMORY_BYTES_MIN, 1, 4096, 4, 1},
-        {MIB - 1, 0, 16384, 7, 1},
-        {MIB / 2 - 1, 1, 8192, 7, 1},
-        {MIB / 2, 0, 16384, 4, 1},
-        {MIB / 2, 1, 16384, 4, 2},
-        {HOPPER_MEMORY_BYTES_DEFAULT, 0, 65536, 3, 1},
-        {HOPPER_MEMORY_BYTES_DEFAULT, 1, 32768, 4, 2},
-        {4 * MIB, 1, 65536, 8, 2},
-        {16 * MIB, 0, 65536, 16, 4},
-        {16 * MIB, 1, 65536, 16, 4},
+        {HOPPER_MEMORY_BYTES_MIN, 0, 0, 4096, 4, 1},
+        {HOPPER_MEMORY_BYTES_MIN, 1, 0, 4096, 4, 1},
+        {MIB - 1, 0, 0, 16384, 7, 1},
+        {MIB / 2 - 1, 1, 0, 8192, 7, 1},
+        {MIB / 2, 0, 0, 16384, 4, 1},
+        {MIB / 2, 1, 0, 16384, 4, 2},
+        {HOPPER_MEMORY_BYTES_DEFAULT, 0, 0, 65536, 3, 1},
+        {HOPPER_MEMORY_BYTES_DEFAULT, 1, 0, 32768, 4, 2},
+        {HOPPER_MEMORY_BYTES_DEFAULT, 0, 1, 32768, 4, 1},
+        {HOPPER_MEMORY_BYTES_DEFAULT, 1, 1, 32768, 4, 1},
+        {4 * MIB, 1, 0, 65536, 8, 2},
+        {4 * MIB, 1, 1, 65536, 8, 2},
+        {16 * MIB, 0, 0, 65536, 16, 4},
+        {16 * MIB, 1, 0, 65536, 16, 4},
     };
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -348,6 +361,7 @@ START_TEST(plans_for_well_known_budgets_stay_as_documented)
 
         in.memory_bytes = known[i].memory_bytes;
         in.compress_threads = known[i].threads;
+        in.decompress_threads = known[i].decompress_threads;
         ck_assert_int_eq(hpr_options_import(&out, &in, NULL), HOPPER_OK);
         hpr_options_plan(&out, &p);
         ck_assert_uint_eq(p.block_bytes, known[i].block_bytes);
