@@ -83,6 +83,7 @@ api_tests = \
 	%D%/api/test_original \
 	%D%/api/test_original_faults \
 	%D%/api/test_packer \
+	%D%/api/test_ahead_channel \
 	%D%/api/test_quiet \
 	%D%/api/test_producers \
 	%D%/api/test_receive \
@@ -115,6 +116,8 @@ TESTS += $(api_tests)
 %C%_api_test_original_LDADD = $(API_LIBS)
 %C%_api_test_original_faults_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_original_faults_LDADD = $(API_LIBS)
+%C%_api_test_ahead_channel_CPPFLAGS = $(API_CPPFLAGS)
+%C%_api_test_ahead_channel_LDADD = $(API_LIBS)
 %C%_api_test_packer_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_packer_LDADD = $(API_LIBS)
 %C%_api_test_quiet_CPPFLAGS = $(API_CPPFLAGS)

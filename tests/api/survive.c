@@ -302,6 +302,7 @@ static void close_handles(struct surv *s)
     s->view_count = 0;
     leaks         = mem_platform_leaks(s->mem);
     surv_require(s, !leaks, "after close: %s", leaks);
+    surv_require(s, mem_bad_fds(s->mem) == 0, "a descriptor was used that was not open");
 }
 
 void surv_close(struct surv *s)

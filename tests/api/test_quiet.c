@@ -98,7 +98,7 @@ static const struct {
     const char *(*exchange)(hopper_sender *snd, hopper_receiver *rcv, uint64_t count);
     const struct hopper_item_type *type;
     uint32_t survive;
-    uint32_t compress_threads; /* such a thread sleeps: nobody wakes it, and it calls nothing */
+    uint32_t threads; /* of its own, for each way; they sleep: nobody wakes them, and they call nothing */
 } ways[] = {
     { one_by_one, NULL, HOPPER_SURVIVE_NOTHING, 0 }, { polling, NULL, HOPPER_SURVIVE_NOTHING, 0 },
     { in_batches, NULL, HOPPER_SURVIVE_NOTHING, 0 }, { items, &chan_item_type, HOPPER_SURVIVE_NOTHING, 0 },
@@ -136,16 +136,17 @@ START_TEST(memory_needs_no_function_of_the_platform)
     struct chan c;
 
     chan_init_flags(&c, MEM_SINGLE_THREAD);
-    platform                    = *c.options.platform;
-    watch.clock                 = &c.options.platform->clock;
-    platform.clock.monotonic_ns = look_monotonic;
-    platform.clock.realtime_ms  = look_realtime;
-    c.options.platform          = &platform;
-    c.options.item_type         = ways[_i].type;
-    c.options.survive           = ways[_i].survive;
-    c.options.compress_threads  = ways[_i].compress_threads;
-    c.options.memory_bytes      = 1 << 20;
-    c.options.disk_bytes        = 8 << 20;
+    platform                     = *c.options.platform;
+    watch.clock                  = &c.options.platform->clock;
+    platform.clock.monotonic_ns  = look_monotonic;
+    platform.clock.realtime_ms   = look_realtime;
+    c.options.platform           = &platform;
+    c.options.item_type          = ways[_i].type;
+    c.options.survive            = ways[_i].survive;
+    c.options.compress_threads   = ways[_i].threads;
+    c.options.decompress_threads = ways[_i].threads;
+    c.options.memory_bytes       = 1 << 20;
+    c.options.disk_bytes         = 8 << 20;
     chan_open(&c);
     fault = ways[_i].exchange(c.snd, c.rcv, WARM_UP);
     ck_assert_msg(!fault, "warming up: %s", fault);
@@ -304,7 +305,8 @@ static void exchange_in_silence(int i, const char *dir)
     options.item_type = ways[i].type;
     options.survive   = ways[i].survive;
 
-    options.compress_threads = ways[i].compress_threads;
+    options.compress_threads   = ways[i].threads;
+    options.decompress_threads = ways[i].threads;
     if (hopper_open(dir, CHAN_NAME, &options, &snd, &rcv, NULL) != HOPPER_OK) _exit(4);
     if (ways[i].exchange(snd, rcv, WARM_UP)) _exit(5);
     while (!others_sleep()) sched_yield();

@@ -77,7 +77,7 @@ TESTS += $(sched_tests)
 check_LIBRARIES += %D%/libhopper_sched.a
 %C%_libhopper_sched_a_SOURCES = $(lib_libhopper_core_la_SOURCES)
 # Each look of a polling receiver is a step like any other: one is as good as ten.
-%C%_libhopper_sched_a_CPPFLAGS = $(CORE_CPPFLAGS) -DHPR_POLL_ROUNDS=1 -DHPR_DEBUG
+%C%_libhopper_sched_a_CPPFLAGS = $(CORE_CPPFLAGS) -DHPR_POLL_ROUNDS=1 -DHPR_AHEAD_ROUNDS=1 -DHPR_DEBUG
 %C%_libhopper_sched_a_CFLAGS = $(SCHED_COMPILE_TESTED)
 
 %C%_sched_channel_SOURCES = \
@@ -85,6 +85,7 @@ check_LIBRARIES += %D%/libhopper_sched.a
 	%D%/rig_judge.c %D%/rig_judge.h \
 	%D%/rig_platform.c %D%/rig_platform.h \
 	%D%/scenarios.c %D%/scenarios.h \
+	%D%/scenarios_ahead.c \
 	%D%/scenarios_close.c \
 	%D%/scenarios_commit.c \
 	%D%/scenarios_survive.c \

@@ -34,7 +34,7 @@ grep -q '^DEFLATE_LIBS = .*-lisal' "$builddir/Makefile" && isal=-lisal
 
 compile()  # FILE: into $work/NAME.o
 {
-    $CC -std=gnu11 -O2 -w -fsanitize=thread -DHPR_POLL_ROUNDS=1 -DHPR_DEBUG -I"$srcdir/include" -I"$builddir/include" -I"$work/lib" \
+    $CC -std=gnu11 -O2 -w -fsanitize=thread -DHPR_POLL_ROUNDS=1 -DHPR_AHEAD_ROUNDS=1 -DHPR_DEBUG -I"$srcdir/include" -I"$builddir/include" -I"$work/lib" \
         -c "$1" -o "$work/$(basename "$1" .c).o"
 }
 
@@ -225,6 +225,41 @@ mutant packer_is_not_told_of_the_end packer.c \
     'p->is_stopping = true;'
 mutant packer_outlives_the_channel packer.c \
     'hpr_thread_join\(&p->thread\);' \
+    ''
+
+# ---- the thread that reads ahead
+mutant ahead_is_never_woken ahead.c \
+    'if \(a->is_asleep && has_work_locked\(a\)\) hpr_cond_broadcast\(&a->wake\);' \
+    ''
+mutant ahead_wakes_nobody ahead.c \
+    'if \(a->is_waited_for\) hpr_cond_broadcast\(&a->done\);' \
+    ''
+mutant ahead_is_not_told_of_the_end ahead.c \
+    'a->is_stopping = true;\s+atomic_fetch_add_explicit\(&a->asked, 1, memory_order_relaxed\);' \
+    'a->is_stopping = true;'
+mutant ahead_outlives_the_channel ahead.c \
+    'hpr_thread_join\(&a->thread\);' \
+    ''
+mutant ahead_loads_into_held_slots ahead.c \
+    'a->is_wanted && a->ready \+ a->is_held < HPR_AHEAD_SLOTS' \
+    'a->is_wanted && a->ready < HPR_AHEAD_SLOTS'
+mutant ahead_keeps_the_closed_file replay.c \
+    'if \(rp->ahead && rp->fd >= 0\) hpr_ahead_forget\(rp->ahead\);' \
+    ''
+mutant ahead_does_not_wait_for_its_read ahead.c \
+    'while \(a->is_at_work\) wait_locked\(a\);' \
+    ''
+mutant ahead_takes_whatever_is_ready ahead.c \
+    'has_it = expected && is_at\(expected, number, offset\);' \
+    'has_it = expected && a->ready > 0;'
+mutant ahead_sleeps_after_a_change ahead.c \
+    'if \(a->has_loaded && poll_locked\(a, &a->asked\)\) continue;' \
+    'if (a->has_loaded) (void)poll_locked(a, &a->asked);'
+mutant ahead_forgets_nothing_when_asked_anew ahead.c \
+    'forget_locked\(a\);\s+a->next ' \
+    'while (a->is_at_work) wait_locked(a); a->next '
+mutant ahead_is_given_back_late replay.c \
+    'if \(rp->ahead\) hpr_ahead_give_back\(rp->ahead\);' \
     ''
 
 # ---- channels that survive: the receiver makes room

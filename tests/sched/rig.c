@@ -16,8 +16,8 @@ struct rig rig;
 
 static struct rig_sender senders[RIG_SENDERS_MAX];
 static unsigned sender_count;
-static uint64_t memory_at_open;   /* memory_bytes_used with one sender */
-static bool has_packer;
+static uint64_t memory_at_open; /* memory_bytes_used with one sender */
+static int own_threads;
 static uint64_t memory_of_sender; /* what a clone adds to it */
 
 /* ---- open ---- */
@@ -51,30 +51,31 @@ void rig_open(const struct rig_options *o)
     rig.event_fd = -1;
     sender_count = 0;
     judge_start();
-    options.memory_bytes     = o->survive ? HOPPER_MEMORY_BYTES_MIN_SURVIVE : HOPPER_MEMORY_BYTES_MIN;
-    options.disk_bytes       = HOPPER_DISK_BYTES_MIN + (o->survive ? KEPT_BYTES : 0);
+    options.memory_bytes = o->survive ? HOPPER_MEMORY_BYTES_MIN_SURVIVE : HOPPER_MEMORY_BYTES_MIN;
+    options.disk_bytes   = HOPPER_DISK_BYTES_MIN + (o->survive ? KEPT_BYTES : 0);
     if (o->memory_bytes > 0) options.memory_bytes = o->memory_bytes;
     if (o->survive == HOPPER_SURVIVE_CRASH) options.disk_bytes += 2 * options.memory_bytes;
     if (o->disk_bytes > 0) options.disk_bytes = o->disk_bytes;
-    options.survive          = o->survive;
-    options.sync             = o->sync;
-    options.acknowledge      = o->acknowledge;
-    options.compress_threads = o->compress_threads;
-    rig.room_kept            = o->survive ? KEPT_BYTES / 2 : 0;
-    options.file_bytes       = o->file_bytes ? o->file_bytes : 16384;
-    options.record_bytes_max = o->record_bytes_max;
-    options.when_full        = o->when_full;
-    options.compression      = o->compression ? o->compression : HOPPER_COMPRESSION_NONE;
-    options.item_type        = o->item_type;
-    options.platform         = rig_platform_new(NAME, options.disk_bytes);
-    st                       = hopper_open(RIG_PLATFORM_DIR, NAME, &options, &rig.first, &rig.rcv, &err);
+    options.survive            = o->survive;
+    options.sync               = o->sync;
+    options.acknowledge        = o->acknowledge;
+    options.compress_threads   = o->compress_threads;
+    options.decompress_threads = o->decompress_threads;
+    rig.room_kept              = o->survive ? KEPT_BYTES / 2 : 0;
+    options.file_bytes         = o->file_bytes ? o->file_bytes : 16384;
+    options.record_bytes_max   = o->record_bytes_max;
+    options.when_full          = o->when_full;
+    options.compression        = o->compression ? o->compression : HOPPER_COMPRESSION_NONE;
+    options.item_type          = o->item_type;
+    options.platform           = rig_platform_new(NAME, options.disk_bytes);
+    st                         = hopper_open(RIG_PLATFORM_DIR, NAME, &options, &rig.first, &rig.rcv, &err);
     if (o->fails_with != HOPPER_OK) {
         SCHED_CHECK(st == o->fails_with && rig.first == NULL && rig.rcv == NULL && err.sys_errno != 0);
         rig_platform_free();
         return;
     }
     if (st != HOPPER_OK) sched_fail("hopper_open: %s: %s", hopper_status_name(st), err.op ? err.op : "");
-    has_packer = o->compress_threads > 0;
+    own_threads = (int)(o->compress_threads + o->decompress_threads);
     rig_rest();
     add_sender(rig.first);
     memory_at_open = stats_of_sender(rig.first).memory_bytes_used;
@@ -180,7 +181,8 @@ void rig_close_first(void)
 
 void rig_rest(void)
 {
-    while (has_packer && !sched_is_waiting(RIG_PACKER)) sched_yield();
+    for (int i = 0; i < own_threads; i++)
+        while (!sched_is_waiting(RIG_THREAD + i)) sched_yield();
 }
 
 void rig_fill_ring(void)

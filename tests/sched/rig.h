@@ -33,7 +33,7 @@
 #define RIG_LEN_SMALL   64
 #define RIG_RING_LEN    9000  /* of a message: larger than a block, and four of them fit into the least ring */
 #define RIG_LEN_MAX     65536
-#define RIG_PACKER      1 /* for sched_waits(): the channel's own thread */
+#define RIG_THREAD      1 /* for sched_waits(): the channel's own thread, the one that compresses if there are two */
 
 struct rig_options {
     unsigned senders;          /* clones of the first sender, made at once: a full channel has no room for them */
@@ -46,7 +46,8 @@ struct rig_options {
     uint32_t survive;          /* enum hopper_survive; then the least budgets are larger */
     uint32_t sync;             /* enum hopper_sync */
     uint32_t acknowledge;      /* enum hopper_acknowledge */
-    uint32_t compress_threads; /* then that thread is the first that is made: RIG_PACKER */
+    uint32_t compress_threads; /* such threads are the first that are made: RIG_THREAD */
+    uint32_t decompress_threads;
     const struct hopper_item_type *item_type;
     hopper_status fails_with;  /* if not HOPPER_OK, how opening has to fail; then there is no rig */
 };
@@ -90,7 +91,7 @@ hopper_status rig_send_batch(struct rig_sender *s, size_t len, size_t count, uin
 hopper_status rig_send_joined(struct rig_sender *s, size_t len, size_t count, uint64_t deadline_ns, size_t *acceptedp);
 void rig_close_sender(struct rig_sender *s);
 void rig_close_first(void);
-/* Let the channel's own thread do what it has to do, until it waits. */
+/* Let the channel's own threads do what they have to do, until they wait. */
 void rig_rest(void);
 /* Fill the ring: messages of RIG_RING_LEN until one has overflowed to disk (that one is in the channel too). */
 void rig_fill_ring(void);

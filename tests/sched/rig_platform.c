@@ -316,6 +316,7 @@ void rig_platform_free(void)
     const char *leaks = mem_platform_leaks(rp.mem);
 
     if (leaks != NULL) sched_fail("the platform still holds %s", leaks);
+    if (mem_bad_fds(rp.mem) > 0) sched_fail("a descriptor was used that was not open");
     SCHED_CHECK(!rp.event_is_open);
     SCHED_CHECK(mem_watch_excess(rp.mem) == 0);
     pthread_cond_destroy(&rp.event_cond);

@@ -83,6 +83,19 @@ extern const struct sched_scenario scenario_commit_sync_fails;
 extern const struct sched_scenario scenario_commit_durable;
 extern const struct sched_scenario scenario_commit_close_receiver;
 
+/* scenarios_ahead.c: a thread of the channel reads and inflates ahead of the receiver */
+extern const struct sched_scenario scenario_ahead_idle;
+extern const struct sched_scenario scenario_ahead_file;
+extern const struct sched_scenario scenario_ahead_files;
+extern const struct sched_scenario scenario_ahead_growing;
+extern const struct sched_scenario scenario_ahead_pauses;
+extern const struct sched_scenario scenario_ahead_fails;
+extern const struct sched_scenario scenario_ahead_close;
+extern const struct sched_scenario scenario_ahead_both;
+extern const struct sched_scenario scenario_ahead_survive;
+extern const struct sched_scenario scenario_ahead_power_loss;
+extern const struct sched_scenario scenario_ahead_refused;
+
 /* scenarios_packer.c: a thread of the channel compresses and writes */
 extern const struct sched_scenario scenario_packer_works;
 extern const struct sched_scenario scenario_packer_idle;

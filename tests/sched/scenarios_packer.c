@@ -70,7 +70,7 @@ static void packer_idle(void)
     rig_rest();
     SCHED_CHECK(stats_now().written_bytes == written);
     rig_receive_count(rig.accepted - 3);
-    SCHED_CHECK(sched_waits(RIG_PACKER) == 1);
+    SCHED_CHECK(sched_waits(RIG_THREAD) == 1);
     end();
 }
 
@@ -86,10 +86,10 @@ static void packer_rests(void)
     rig_break_device();
     while (rig_send(s, 1500, HOPPER_NOW) == HOPPER_OK) continue;
     rig_rest();
-    waits = sched_waits(RIG_PACKER);
+    waits = sched_waits(RIG_THREAD);
     for (int i = 0; i < 3; i++) SCHED_CHECK(rig_send(s, 1500, HOPPER_NOW) == HOPPER_ENOSPC);
     rig_rest();
-    SCHED_CHECK(sched_waits(RIG_PACKER) == waits);
+    SCHED_CHECK(sched_waits(RIG_THREAD) == waits);
     SCHED_CHECK(stats_now().disk_errno == ENOSPC);
     rig_heal();
     rig_send_ok(s, 1500);
@@ -320,10 +320,8 @@ static void packer_refused(void)
     rig_open(
         &(struct rig_options){ .compress_threads = 1, .survive = HOPPER_SURVIVE_CRASH, .fails_with = HOPPER_ENOMEM });
     sched_refuse_threads(0);
-    rig_open(&(struct rig_options){ .compress_threads = 1 });
-    rig_close_first();
-    rig_receive_all();
-    rig_finish();
+    rig_open(&(struct rig_options){ .senders = 1, .compress_threads = 1 });
+    end();
 }
 
 /* clang-format off */

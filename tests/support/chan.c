@@ -229,6 +229,7 @@ void chan_close(struct chan *c)
     c->rcv = NULL;
     leaks  = mem_platform_leaks(c->mem);
     require(!leaks, "after close: %s", leaks);
+    require(mem_bad_fds(c->mem) == 0, "a descriptor was used that was not open");
     require(mem_watch_excess(c->mem) == 0, "disk budget exceeded by %" PRIu64 " bytes", mem_watch_excess(c->mem));
     chan_memory(c);
 }

@@ -67,11 +67,17 @@ int mem_fd_new(struct mem_platform *mem, struct mem_fd **slotp)
     return MEM_FD_FIRST + (int)i;
 }
 
+static int mem_fd_bad(struct mem_platform *mem)
+{
+    mem->bad_fds++;
+    return -EBADF;
+}
+
 int mem_fd_close(struct mem_platform *mem, int fd)
 {
     struct mem_fd *slot = mem_fd_find(mem, fd);
 
-    if (!slot) return -EBADF;
+    if (!slot) return mem_fd_bad(mem);
     if (slot->inode) {
         if (slot->inode->lock_fd == fd) slot->inode->lock_fd = MEM_LOCK_NONE;
         mem_disk_closed(&mem->disk, slot->inode);
@@ -86,7 +92,7 @@ int mem_fd_inode(struct mem_platform *mem, int fd, unsigned rw, struct mem_inode
     struct mem_fd *slot = mem_fd_find(mem, fd);
 
     *inodep = NULL;
-    if (!slot) return -EBADF;
+    if (!slot) return mem_fd_bad(mem);
     if (!slot->inode) return -EINVAL;
     if ((rw & 4) && (slot->flags & O_ACCMODE) == O_WRONLY) return -EBADF;
     if ((rw & 2) && (slot->flags & O_ACCMODE) == O_RDONLY) return -EBADF;

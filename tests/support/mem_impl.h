@@ -32,6 +32,7 @@ struct mem_platform {
     uint64_t disk_bytes_peak;
     struct mem_fd *fds;
     unsigned fds_room, fds_open, fds_max;
+    uint64_t bad_fds;
 
     struct mem_map *maps;
     struct {

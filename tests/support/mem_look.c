@@ -29,6 +29,16 @@ const char *mem_platform_leaks(struct mem_platform *mem)
     return leaks;
 }
 
+uint64_t mem_bad_fds(struct mem_platform *mem)
+{
+    uint64_t calls;
+
+    mem_enter(mem);
+    calls = mem->bad_fds;
+    mem_leave(mem);
+    return calls;
+}
+
 /* ---- limits and clock ---- */
 
 void mem_set_capacity(struct mem_platform *mem, uint64_t bytes)

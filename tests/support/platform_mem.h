@@ -54,6 +54,9 @@ const struct hopper_platform *mem_platform_table(struct mem_platform *mem);
 /* What is still held, in words: allocations, maps, descriptors; NULL when nothing is. Valid until the next call. */
 const char *mem_platform_leaks(struct mem_platform *mem);
 
+/* Calls so far with descriptors that were not open. */
+uint64_t mem_bad_fds(struct mem_platform *mem);
+
 /* ---- limits that a test may move at any time ---- */
 void mem_set_capacity(struct mem_platform *mem, uint64_t bytes); /* MEM_UNLIMITED: none */
 void mem_set_fds_max(struct mem_platform *mem, unsigned fds);

@@ -29,12 +29,14 @@ TESTS += %D%/layers.sh %D%/manpage.sh
 
 if HAVE_CHECK
 UNIT_DIR_LIBS = tests/support/libtestchan.la tests/support/libtestplatform.la $(UNIT_LIBS)
-core_unit_tests = %D%/test_codec %D%/test_file_scan %D%/test_frame %D%/test_golden %D%/test_memory %D%/test_numbers \
+core_unit_tests = %D%/test_ahead %D%/test_codec %D%/test_file_scan %D%/test_frame %D%/test_golden %D%/test_memory %D%/test_numbers \
 	%D%/test_options \
 	%D%/test_queue_file %D%/test_record %D%/test_ring %D%/test_state
 check_PROGRAMS += $(core_unit_tests)
 TESTS += $(core_unit_tests)
 
+%C%_test_ahead_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_ahead_LDADD = $(UNIT_DIR_LIBS)
 %C%_test_codec_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_codec_LDADD = $(UNIT_LIBS)
 %C%_test_file_scan_CPPFLAGS = $(UNIT_CPPFLAGS)

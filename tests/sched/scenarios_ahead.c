@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scenarios of a channel with a thread of its own that reads and inflates ahead of the receiver
+ * (options.decompress_threads), which takes 1 MiB of memory: blocks of 32 KiB, two messages of 15,000 bytes in each.
+ * What comes from disk is the same as without the thread, whoever is faster and wherever the receiver goes next; reads
+ * that fail in the thread cost nothing that they would not cost the receiver; the thread sleeps while nothing comes from
+ * disk, and ends with the channel whatever it is at.
+ */
+#include <errno.h>
+
+#include "scenarios.h"
+
+#define LEN 15000
+
+static struct rig_options options_for(uint64_t file_bytes)
+{
+    return (struct rig_options){
+        .senders = 1, .memory_bytes = 1 << 20, .disk_bytes = 4 << 20, .file_bytes = file_bytes, .decompress_threads = 1
+    };
+}
+
+/* FRAMES of two messages each in files behind a ring that has been emptied again. */
+static void open_with_frames(const struct rig_options *options, unsigned frames)
+{
+    unsigned in_ring;
+
+    rig_open(options);
+    rig_fill_ring();
+    in_ring = rig.accepted - 1;
+    for (unsigned i = 0; i < 2 * frames; i++) rig_send_ok(rig_sender(0), LEN);
+    SCHED_CHECK(hopper_flush(rig_sender(0)->snd) == HOPPER_OK);
+    rig_receive_count(in_ring);
+}
+
+static void end(void)
+{
+    rig_close_sender(rig_sender(1));
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* What goes through memory does not wake it. */
+static void ahead_idle(void)
+{
+    const struct rig_options options = options_for(1 << 20);
+
+    rig_open(&options);
+    for (int i = 0; i < 3; i++) rig_send_ok(rig_sender(0), 300);
+    rig_receive_count(3);
+    rig_rest();
+    SCHED_CHECK(sched_waits(RIG_THREAD) == 1);
+    end();
+}
+
+static void ahead_file(void)
+{
+    const struct rig_options options = options_for(1 << 20);
+
+    open_with_frames(&options, 5);
+    end();
+}
+
+/* Two frames in each file: what is read ahead ends with it, and begins again in the next. */
+static void ahead_files(void)
+{
+    struct rig_options options = options_for(70000);
+
+    options.compression = 1;
+    open_with_frames(&options, 5);
+    end();
+}
+
+static void send_six(struct rig_sender *s)
+{
+    for (int i = 0; i < 6; i++) rig_send_ok(s, LEN);
+    rig_close_sender(s);
+}
+
+/* The file goes on growing behind what has been asked for. */
+static void ahead_growing(void)
+{
+    const struct rig_options options = options_for(1 << 20);
+
+    open_with_frames(&options, 3);
+    rig_start_all(send_six);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+static void flush_two(struct rig_sender *s)
+{
+    for (int i = 0; i < 2; i++) {
+        rig_send_ok(s, LEN);
+        SCHED_CHECK(hopper_flush(s->snd) == HOPPER_OK);
+    }
+    rig_close_sender(s);
+}
+
+static uint64_t overflowed(void)
+{
+    struct hopper_stats stats = HOPPER_STATS_INIT;
+
+    SCHED_CHECK(hopper_sender_stats(rig_sender(0)->snd, &stats) == HOPPER_OK);
+    return stats.overflowed;
+}
+
+static void overflow_again(void)
+{
+    const uint64_t before = overflowed();
+
+    while (overflowed() < before + 4) rig_send_ok(rig_sender(0), RIG_RING_LEN);
+    SCHED_CHECK(hopper_flush(rig_sender(0)->snd) == HOPPER_OK);
+}
+
+/* The receiver finds nothing, closes the file and sleeps; then there is more on disk. */
+static void ahead_pauses(void)
+{
+    const struct rig_options options = options_for(1 << 20);
+
+    open_with_frames(&options, 2);
+    rig_receive_count(rig.accepted - (unsigned)rig.received);
+    SCHED_CHECK(rig_receive(HOPPER_NOW) == HOPPER_EAGAIN);
+    overflow_again();
+    rig_start_all(flush_two);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+/* The receiver reads again what the thread could not, and only what fails twice there is lost. */
+static void ahead_fails(void)
+{
+    const struct rig_options options = options_for(70000);
+
+    open_with_frames(&options, 4);
+    rig_allow_faults(RIG_FAULT_READ, EIO, 2, false);
+    end();
+    SCHED_CHECK(rig.lost == 0 || rig_faults() > 1);
+}
+
+static void ahead_close(void)
+{
+    const struct rig_options options = options_for(1 << 20);
+
+    open_with_frames(&options, 5);
+    rig_receive_count(3);
+    rig_close_receiver();
+    rig_finish();
+}
+
+static void ahead_both(void)
+{
+    struct rig_options options = options_for(70000);
+
+    options.compression      = 1;
+    options.compress_threads = 1;
+    open_with_frames(&options, 3);
+    rig_start_all(send_six);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
+static void receive_and_acknowledge(void)
+{
+    hopper_status st;
+
+    while ((st = rig_receive(HOPPER_FOREVER)) == HOPPER_OK) rig_acknowledge();
+    SCHED_CHECK(st == HOPPER_END);
+    rig_finish();
+}
+
+static void ahead_survive(void)
+{
+    struct rig_options options = options_for(70000);
+
+    options.survive     = HOPPER_SURVIVE_CRASH;
+    options.acknowledge = HOPPER_ACKNOWLEDGE_EXPLICIT;
+    options.disk_bytes  = 8 << 20;
+    open_with_frames(&options, 4);
+    rig_start_all(send_six);
+    rig_close_first();
+    receive_and_acknowledge();
+}
+
+static void send_three(struct rig_sender *s)
+{
+    for (int i = 0; i < 3; i++) rig_send_ok(s, 4000);
+    rig_close_sender(s);
+}
+
+/* Each send is a frame. */
+static void ahead_power_loss(void)
+{
+    struct rig_options options = options_for(20000);
+
+    options.survive     = HOPPER_SURVIVE_POWER_LOSS;
+    options.acknowledge = HOPPER_ACKNOWLEDGE_EXPLICIT;
+    rig_open(&options);
+    for (int i = 0; i < 8; i++) rig_send_ok(rig_sender(0), 4000);
+    rig_start_all(send_three);
+    rig_close_first();
+    receive_and_acknowledge();
+}
+
+static void ahead_refused(void)
+{
+    struct rig_options options = options_for(1 << 20);
+
+    options.senders    = 0;
+    options.fails_with = HOPPER_ENOMEM;
+    sched_refuse_threads(EAGAIN);
+    rig_open(&options);
+    options.survive    = HOPPER_SURVIVE_CRASH;
+    options.disk_bytes = 8 << 20;
+    rig_open(&options);
+    sched_refuse_threads(0);
+    options.fails_with = HOPPER_OK;
+    options.survive    = HOPPER_SURVIVE_NOTHING;
+    options.senders    = 1;
+    rig_open(&options);
+    end();
+}
+
+/* clang-format off */
+#define PLANS(dfs_bound, count, timeouts_) \
+    { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = timeouts_ }, \
+      { .mode = SCHED_RANDOM, .schedules = count, .timeouts = timeouts_ }, \
+      { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = timeouts_ } }
+#define AT_RANDOM(count) \
+    { { .mode = SCHED_RANDOM, .schedules = count, .timeouts = SCHED_TIMEOUTS_NEVER }, \
+      { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
+#define SCENARIO(name, ...) const struct sched_scenario scenario_##name = { #name, name, SCHED_CLEAN, __VA_ARGS__ }
+SCENARIO(ahead_idle, PLANS(2, 200, SCHED_TIMEOUTS_NEVER));
+SCENARIO(ahead_file, PLANS(2, 500, SCHED_TIMEOUTS_NEVER));
+SCENARIO(ahead_files, AT_RANDOM(500));
+SCENARIO(ahead_growing, AT_RANDOM(500));
+SCENARIO(ahead_pauses, AT_RANDOM(300));
+SCENARIO(ahead_fails, AT_RANDOM(500));
+SCENARIO(ahead_close, PLANS(2, 500, SCHED_TIMEOUTS_NEVER));
+SCENARIO(ahead_both, AT_RANDOM(300));
+SCENARIO(ahead_survive, AT_RANDOM(300));
+SCENARIO(ahead_power_loss, AT_RANDOM(300));
+SCENARIO(ahead_refused, PLANS(1, 20, SCHED_TIMEOUTS_NEVER));
+/* clang-format on */
