@@ -436,31 +436,48 @@ static bool run_rounds(const char *what, const struct hopper_options *options, u
     return is_well;
 }
 
+/* HOPPER_KILL_ONLY is the key of one. */
+static const struct {
+    const char *key, *what;
+    uint32_t survive, sync, compress_threads, decompress_threads;
+    uint64_t memory_bytes, disk_bytes;
+    unsigned share; /* of the rounds */
+} ways[] = {
+    { "crash", "CRASH", HOPPER_SURVIVE_CRASH, 0, 0, 0, HOPPER_MEMORY_BYTES_MIN_SURVIVE, 2 << 20, 1 },
+    { "thread", "CRASH, with a thread that compresses", HOPPER_SURVIVE_CRASH, 0, 1, 0, HOPPER_MEMORY_BYTES_MIN_SURVIVE,
+      2 << 20, 2 },
+    { "threads", "CRASH, with a thread each way", HOPPER_SURVIVE_CRASH, 0, 1, 1, 1 << 20, 6 << 20, 3 },
+    { "power", "POWER_LOSS", HOPPER_SURVIVE_POWER_LOSS, 0, 0, 0, HOPPER_MEMORY_BYTES_MIN_SURVIVE, 2 << 20, 1 },
+    { "demand", "POWER_LOSS, synced on demand", HOPPER_SURVIVE_POWER_LOSS, HOPPER_SYNC_DEMAND, 0, 0,
+      HOPPER_MEMORY_BYTES_MIN_SURVIVE, 2 << 20, 2 },
+    { "ahead", "POWER_LOSS, with a thread that reads ahead", HOPPER_SURVIVE_POWER_LOSS, HOPPER_SYNC_DEMAND, 0, 1,
+      1 << 20, 2 << 20, 3 },
+};
+#define WAYS (sizeof ways / sizeof *ways)
+
 int main(void)
 {
-    const uint64_t rounds         = env_number("HOPPER_KILL_ROUNDS", 150);
-    const char *only              = getenv("HOPPER_KILL_ONLY");
-    struct hopper_options options = HOPPER_OPTIONS_INIT;
+    const uint64_t rounds = env_number("HOPPER_KILL_ROUNDS", 150);
+    const char *only      = getenv("HOPPER_KILL_ONLY");
     uint64_t seed;
     int failed = 0;
 
     seed   = rng_seed("test_kill");
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) return 99;
-    options.memory_bytes = HOPPER_MEMORY_BYTES_MIN_SURVIVE;
-    options.disk_bytes   = 2 << 20;
-    options.file_bytes   = 64 << 10;
-    options.acknowledge  = HOPPER_ACKNOWLEDGE_EXPLICIT;
-    options.survive      = HOPPER_SURVIVE_CRASH;
-    if (!only || strcmp(only, "crash") == 0) failed += !run_rounds("CRASH", &options, rounds, seed);
-    options.compress_threads = 1;
-    if (!only || strcmp(only, "thread") == 0)
-        failed += !run_rounds("CRASH, with a thread that compresses", &options, rounds / 2, seed + 3);
-    options.compress_threads = 0;
-    options.survive          = HOPPER_SURVIVE_POWER_LOSS;
-    if (!only || strcmp(only, "power") == 0) failed += !run_rounds("POWER_LOSS", &options, rounds, seed + 1);
-    options.sync = HOPPER_SYNC_DEMAND;
-    if (!only || strcmp(only, "demand") == 0)
-        failed += !run_rounds("POWER_LOSS, synced on demand", &options, rounds / 2, seed + 2);
+    for (size_t i = 0; i < WAYS; i++) {
+        struct hopper_options options = HOPPER_OPTIONS_INIT;
+
+        options.memory_bytes       = ways[i].memory_bytes;
+        options.disk_bytes         = ways[i].disk_bytes;
+        options.file_bytes         = 64 << 10;
+        options.acknowledge        = HOPPER_ACKNOWLEDGE_EXPLICIT;
+        options.survive            = ways[i].survive;
+        options.sync               = ways[i].sync;
+        options.compress_threads   = ways[i].compress_threads;
+        options.decompress_threads = ways[i].decompress_threads;
+        if (!only || strcmp(only, ways[i].key) == 0)
+            failed += !run_rounds(ways[i].what, &options, rounds / ways[i].share, seed + i);
+    }
     return failed > 0;
 }
