@@ -37,9 +37,20 @@
 #endif
 
 #define SYNC_MS_MAX      86400000             /* as the library has it */
+#define DECOMPRESS_BYTES (UINT64_C(1) << 20)  /* the same: memory with --decompress-threads=1 at least */
 #define STATE_FILE_BYTES (UINT64_C(16) << 10) /* docs/format.md: STATE and PRODUCERS of each channel that survives */
 
-enum { OPT_NAME = 256, OPT_MAX_DISK, OPT_FULL, OPT_MAX_RECORD, OPT_LONG_RECORDS, OPT_DRAIN, OPT_FILL, OPT_THREADS };
+enum {
+    OPT_NAME = 256,
+    OPT_MAX_DISK,
+    OPT_FULL,
+    OPT_MAX_RECORD,
+    OPT_LONG_RECORDS,
+    OPT_DRAIN,
+    OPT_FILL,
+    OPT_COMPRESS_THREADS,
+    OPT_DECOMPRESS_THREADS
+};
 
 static const char short_options[] = "m:d:P::y:s:z:0pfi:S::qvhV";
 
@@ -55,7 +66,8 @@ static const struct option long_options[] = {
     { "file-size", required_argument, NULL, 's' },
     { "full", required_argument, NULL, OPT_FULL },
     { "compress", required_argument, NULL, 'z' },
-    { "compress-threads", required_argument, NULL, OPT_THREADS },
+    { "compress-threads", required_argument, NULL, OPT_COMPRESS_THREADS },
+    { "decompress-threads", required_argument, NULL, OPT_DECOMPRESS_THREADS },
     { "null", no_argument, NULL, '0' },
     { "max-record", required_argument, NULL, OPT_MAX_RECORD },
     { "long-records", required_argument, NULL, OPT_LONG_RECORDS },
@@ -229,11 +241,10 @@ static int take_level(const char *text, struct args *args)
     return -1;
 }
 
-static int take_threads(const char *text, struct args *args)
+static int take_threads(const char *option, const char *text, uint32_t *threadsp)
 {
-    if ((text[0] != '0' && text[0] != '1') || text[1] != '\0')
-        return mistake("--compress-threads: '%s' is not 0 or 1", text);
-    args->compress_threads = (uint32_t)(text[0] - '0');
+    if ((text[0] != '0' && text[0] != '1') || text[1] != '\0') return mistake("%s: '%s' is not 0 or 1", option, text);
+    *threadsp = (uint32_t)(text[0] - '0');
     return -1;
 }
 
@@ -295,7 +306,8 @@ static int take_option(int option, const char *value, struct args *args)
     case 's': return take_file_size(value, args);
     case OPT_FULL: return take_word("--full", full_words, value, &args->when_full);
     case 'z': return take_level(value, args);
-    case OPT_THREADS: return take_threads(value, args);
+    case OPT_COMPRESS_THREADS: return take_threads("--compress-threads", value, &args->compress_threads);
+    case OPT_DECOMPRESS_THREADS: return take_threads("--decompress-threads", value, &args->decompress_threads);
     case '0': args->terminator = '\0'; return -1;
     case OPT_MAX_RECORD: return take_max_record(value, args);
     case OPT_LONG_RECORDS: return take_long_records(value, args);
@@ -327,15 +339,30 @@ static int check_disk(const struct args *args)
     return mistake("--max-disk: with -P at least %" PRIu64 " bytes (80K)", least);
 }
 
+static int check_threads(const struct args *args)
+{
+    if (args->compress_threads > 0 && args->survive == HOPPER_SURVIVE_POWER_LOSS)
+        return mistake("--compress-threads: not with -P power-loss, where what takes lines in writes them as well");
+    if (args->decompress_threads > 0 && args->when_full == HOPPER_FULL_DROP_OLDEST)
+        return mistake("--decompress-threads: not with --full=drop-old, which removes files that are being read; "
+                       "block, drop-new or fail is allowed");
+    if (args->decompress_threads > 0 && args->memory_bytes != 0 && args->memory_bytes < DECOMPRESS_BYTES)
+        return mistake("--decompress-threads: needs at least -m 1M (%" PRIu64 " bytes): raise -m or leave "
+                       "--decompress-threads out",
+                       DECOMPRESS_BYTES);
+    return -1;
+}
+
 /* What the options are together. */
 static int check_together(const struct args *args, int operands)
 {
+    int status;
+
     if (args->only_drains && args->only_fills) return mistake("--drain and --fill exclude each other");
     if (args->only_drains && operands > 0) return mistake("--drain reads no input, but a FILE is given");
     if (args->sync_ms != 0 && args->survive != HOPPER_SURVIVE_POWER_LOSS)
         return mistake("-y: only with -P power-loss (written -Ppower-loss)");
-    if (args->compress_threads > 0 && args->survive == HOPPER_SURVIVE_POWER_LOSS)
-        return mistake("--compress-threads: not with -P power-loss, where what takes lines in writes them as well");
+    if ((status = check_threads(args)) != -1) return status;
     if (args->survive == HOPPER_SURVIVE_NOTHING) {
         if (args->only_drains || args->only_fills)
             return mistake("%s: only with -P: without it the queue does not stay",

@@ -22,6 +22,7 @@ struct args {
     uint32_t when_full;
     uint32_t compression;
     uint32_t compress_threads;
+    uint32_t decompress_threads;
     uint32_t survive; /* enum hopper_survive; not 0 with -P, and then dir is there */
     uint32_t sync_ms; /* -y, 0: before each acceptance */
     bool only_drains; /* --drain: there are no files */

@@ -85,13 +85,14 @@ static int open_channel(struct session *s, const char *dir, hopper_sender **sndp
     hopper_status st;
     char text[512];
 
-    options.memory_bytes     = s->args.memory_bytes;
-    options.disk_bytes       = s->args.disk_bytes;
-    options.file_bytes       = s->args.file_bytes;
-    options.record_bytes_max = s->args.record_bytes_max + 1; /* and the terminator */
-    options.when_full        = s->args.when_full;
-    options.compression      = s->args.compression;
-    options.compress_threads = s->args.compress_threads;
+    options.memory_bytes       = s->args.memory_bytes;
+    options.disk_bytes         = s->args.disk_bytes;
+    options.file_bytes         = s->args.file_bytes;
+    options.record_bytes_max   = s->args.record_bytes_max + 1; /* and the terminator */
+    options.when_full          = s->args.when_full;
+    options.compression        = s->args.compression;
+    options.compress_threads   = s->args.compress_threads;
+    options.decompress_threads = s->args.decompress_threads;
     persist_options(&s->args, &options);
     st = hopper_open(dir, s->args.name, &options, sndp, &s->rcv, &err);
     if (st == HOPPER_OK) return -1;
