@@ -16,8 +16,8 @@
  * Threads: any number of threads send, each through a sender of its own (hopper_sender_clone); one thread receives. A
  * handle is used by one thread at a time; handing it to another thread needs the usual synchronisation. Functions that
  * may be called from any thread on any handle say so. The library starts a thread only where an option asks for it
- * (compress_threads, HOPPER_SYNC_INTERVAL), with all signals blocked; it ends before the call that closes the last
- * handle returns.
+ * (compress_threads, decompress_threads, HOPPER_SYNC_INTERVAL), with all signals blocked; it ends before the call that
+ * closes the last handle returns.
  *
  * Deadlines are absolute times of the monotonic clock in nanoseconds: HOPPER_NOW never waits, HOPPER_FOREVER waits
  * without limit, hopper_after_ms(N) is N milliseconds from now.
