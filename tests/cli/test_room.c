@@ -10,10 +10,9 @@
 #define FRAME_BYTES 1280u /* as in cli/room.c */
 
 static const uint64_t memories[] = { HOPPER_MEMORY_BYTES_MIN_SURVIVE, 300000, 1u << 20, 5000000, 64u << 20, 1u << 30 };
-static const uint64_t rooms[]    = {
-       HOPPER_DISK_BYTES_MIN, 100000, 600000, 10u << 20, UINT64_C(1) << 32, UINT64_C(1) << 40
-};
-static const uint64_t files[] = { 4096, 10000, 70000, 1u << 20, 256u << 20, UINT64_C(1) << 41 };
+static const uint64_t rooms[]    = { HOPPER_DISK_BYTES_MIN, 100000,           600000, 2u << 20, 10u << 20,
+                                     UINT64_C(1) << 32,     UINT64_C(1) << 40 };
+static const uint64_t files[]    = { 4096, 10000, 70000, 1u << 20, 256u << 20, UINT64_C(1) << 41 };
 
 static void check(const struct args *args)
 {
@@ -22,10 +21,11 @@ static void check(const struct args *args)
     struct hpr_plan plan;
     struct room room;
 
-    options.survive      = args->survive;
-    options.memory_bytes = args->memory_bytes;
-    options.disk_bytes   = args->disk_bytes;
-    options.file_bytes   = args->file_bytes;
+    options.survive            = args->survive;
+    options.memory_bytes       = args->memory_bytes;
+    options.disk_bytes         = args->disk_bytes;
+    options.file_bytes         = args->file_bytes;
+    options.decompress_threads = args->decompress_threads;
     ck_assert_msg(hpr_options_import(&taken, &options, &err) == HOPPER_OK, "%s", err.op);
     hpr_options_plan(&taken, &plan);
     room_init(&room, args);
@@ -44,6 +44,8 @@ START_TEST(blocks_and_room_are_the_library_s)
 
                 args.disk_bytes = rooms[d] + 16384 + (_i == HOPPER_SURVIVE_CRASH ? 2 * memories[m] : 0);
                 check(&args);
+                args.decompress_threads = 1; /* blocks may be smaller */
+                if (args.memory_bytes >= 1u << 20) check(&args);
             }
 }
 END_TEST
