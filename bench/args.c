@@ -5,7 +5,7 @@
  *   bench-PEER [--work mem|overflow|durable|wake|burst|part] [--variant NAME] [--senders N] [--size BYTES|mix] [--batch N]
  *              [--slots N] [--messages N] [--passes N] [--data log|int|json|packed] [--bytes N] [--memory N] [--level 0..9]
  *              [--dir DIR] [--seed N] [--pin 0|1] [--survive 0|1] [--cpus N]
- *              [--compress-threads 0|1] [--decompress-threads 0|1]
+ *              [--compress-threads 0|1] [--decompress-threads 0|1] [--work-passes N]
  *
  * The runner is the usual caller; by hand the defaults do something sensible.
  */
@@ -44,7 +44,7 @@ static int number_parse(const struct number_option *option, const char *text)
 
 /* The values as numbers of one type, before they go to their fields. */
 struct numbers {
-    uint64_t senders, size, batch, level, pin, survive, cpus, compress_threads, decompress_threads;
+    uint64_t senders, size, batch, level, pin, survive, cpus, compress_threads, decompress_threads, work_passes;
 };
 
 static int option_take(const char *name, const char *text, struct bench_work *work, struct numbers *numbers,
@@ -58,7 +58,7 @@ static int option_take(const char *name, const char *text, struct bench_work *wo
         {"--bytes", &work->bytes, 1, UINT64_C(1) << 40},        {"--memory", &work->memory, 0, UINT64_C(1) << 40},
         {"--seed", &work->seed, 0, UINT64_MAX},               {"--survive", &numbers->survive, 0, 1},
         {"--cpus", &numbers->cpus, 0, 1024},                  {"--compress-threads", &numbers->compress_threads, 0, 1},
-        {"--decompress-threads", &numbers->decompress_threads, 0, 1},
+        {"--decompress-threads", &numbers->decompress_threads, 0, 1}, {"--work-passes", &numbers->work_passes, 0, 1000},
     };
     const struct text_option word[] = {
         {"--work", kind}, {"--variant", &work->variant}, {"--data", &work->data}, {"--dir", &work->dir}};
@@ -127,7 +127,8 @@ int bench_args(int argc, char **argv, struct bench_work *work)
     work->pin = (int)numbers.pin;
     work->survive = (int)numbers.survive;
     work->cpus = (unsigned)numbers.cpus;
-    work->compress_threads   = (unsigned)numbers.compress_threads;
+    work->compress_threads = (unsigned)numbers.compress_threads;
     work->decompress_threads = (unsigned)numbers.decompress_threads;
+    work->work_passes = (unsigned)numbers.work_passes;
     return BENCH_OK;
 }

@@ -59,6 +59,7 @@ struct bench_work {
     int             survive;  /* what a channel of ours survives: 0 nothing, 1 a kill */
     unsigned        compress_threads; /* of a channel of ours: 0 or 1 */
     unsigned        decompress_threads; /* the same */
+    unsigned        work_passes; /* overflow: how often the receiver goes over the bytes of each record */
     unsigned        cpus;     /* how many CPUs all threads may use; 0: all */
     int             pin;      /* 1: the receiver has a CPU to itself; 0: wherever the system likes */
 };
@@ -69,6 +70,7 @@ struct bench_data {
     size_t        count;
     uint64_t      bytes;  /* sum of their lengths */
     uint64_t      digest; /* bench_digest() over all, in order */
+    uint64_t      sum;    /* what work_passes over them come to */
     char         *text;   /* where they live, one after the other */
 };
 
@@ -78,6 +80,8 @@ struct bench_check {
     uint64_t count;
     uint64_t sum;
     uint64_t digest;
+    unsigned work_passes; /* as in the work */
+    uint64_t work_sum;    /* what they came to */
     uint64_t bytes;
     uint64_t errors; /* out of order, wrong length, damaged */
 };
@@ -298,11 +302,27 @@ static inline uint64_t bench_digest(uint64_t digest, const void *record, size_t 
     return digest * UINT64_C(0xbf58476d1ce4e5b9);
 }
 
+/* What the receiver does with a record when it has something to do: PASSES times FNV-1a over its bytes, one after the
+ * other, added to SUM. Some 0.7 to 1 GB/s for one pass; no compiler makes vectors of it. */
+static inline uint64_t bench_work_on(uint64_t sum, const void *record, size_t len, unsigned passes)
+{
+    const unsigned char *byte = (const unsigned char *)record;
+
+    for (unsigned pass = 0; pass < passes; pass++) {
+        uint64_t hash = UINT64_C(0xcbf29ce484222325) + pass;
+
+        for (size_t i = 0; i < len; i++) hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
+        sum += hash;
+    }
+    return sum;
+}
+
 static inline void bench_record_check(struct bench_check *check, const void *record, size_t len)
 {
     check->count++;
     check->bytes += len;
     check->digest = bench_digest(check->digest, record, len);
+    check->work_sum = bench_work_on(check->work_sum, record, len, check->work_passes);
 }
 
 #ifdef __cplusplus

@@ -29,16 +29,24 @@ static struct {
     uint64_t         written_before; /* bytes in queue files before the last fill */
 } channel;
 
-/* By the engine that the library says it deflates with, and whether the channel has a thread for it. */
-static const char *deflating_name(unsigned threads)
+/* The engine that the library says it deflates with. */
+static const char *engine_name(void)
 {
     const char *engine = strstr(hopper_version(), "deflate ");
 
-    if (engine == NULL || strstr(engine, "deflate zlib") != NULL)
-        return threads ? "libhopper-zlib-thread" : "libhopper-zlib";
-    if (strstr(engine, "libdeflate") != NULL) return "libhopper-libdeflate";
-    if (strstr(engine, "isa-l") != NULL) return threads ? "libhopper-isal-thread" : "libhopper-isal";
-    return "libhopper-unknown-engine";
+    if (engine == NULL || strstr(engine, "deflate zlib") != NULL) return "zlib";
+    if (strstr(engine, "libdeflate") != NULL) return "libdeflate";
+    return strstr(engine, "isa-l") != NULL ? "isal" : "unknown-engine";
+}
+
+/* And which threads the channel has. */
+static const char *overflow_name(const struct bench_work *work)
+{
+    static char name[64];
+
+    snprintf(name, sizeof name, "libhopper-%s%s%s", work->level == 0 ? "stored" : engine_name(),
+             work->compress_threads ? "-thread" : "", work->decompress_threads ? "-ahead" : "");
+    return name;
 }
 
 static bool is_spinning(const struct bench_work *work)
@@ -48,9 +56,7 @@ static bool is_spinning(const struct bench_work *work)
 
 static const char *peer_name(const struct bench_work *work)
 {
-    if (work->kind == BENCH_OVERFLOW && work->level == 0)
-        return work->compress_threads ? "libhopper-stored-thread" : "libhopper-stored";
-    if (work->kind == BENCH_OVERFLOW) return deflating_name(work->compress_threads);
+    if (work->kind == BENCH_OVERFLOW) return overflow_name(work);
     if (work->kind == BENCH_DURABLE) return work->variant[0] == '\0' ? "libhopper-power-loss" : NULL;
     if (work->survive == HOPPER_SURVIVE_CRASH) return "libhopper-crash";
     if (work->kind == BENCH_BURST && work->memory != 0) return "libhopper-large-memory";

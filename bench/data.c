@@ -181,6 +181,7 @@ void bench_data_make(struct bench_data *data, const struct bench_work *work)
 
         data->records[data->count++] = (struct iovec){ record, len };
         data->digest                 = bench_digest(data->digest, record, len);
+        data->sum                    = bench_work_on(data->sum, record, len, work->work_passes);
         data->bytes += len;
     }
 }

@@ -7,7 +7,7 @@
  * that has room for all of its messages (unless --slots says less). Its clock starts when the first thread leaves the
  * barrier and stops when the receiver has the last message. overflow: a sender's thread puts all in, then the
  * receiver's thread takes all out, each with its own time; before that a twentieth of the data goes the same way, not
- * measured. With --pin 1 the receiver has the last CPU for itself and the senders share the others in turn.
+ * measured. With --work-passes the receiver works on each record before it takes the next. With --pin 1 the receiver has the last CPU for itself and the senders share the others in turn.
  *
  * One line on standard output for each phase, "key=value" separated by blanks:
  *   peer=NAME phase=mem|in|out messages=N bytes=N seconds=S cpu=S ok=1 [more=...]
@@ -159,7 +159,7 @@ static void drain_all(struct run *run)
 {
     pthread_t receiver;
 
-    run->check = (struct bench_check){0};
+    run->check = (struct bench_check){.work_passes = run->work.work_passes};
     run->cpu_ns = bench_cpu_ns();
     if (pthread_create(&receiver, NULL, drain_run, run) != 0) bench_die("pthread_create", "failed");
     pthread_join(receiver, NULL);
@@ -190,7 +190,8 @@ static int overflow_run(struct run *run)
     status = result_print(run, "in", count, data->bytes, wall_ns, 1);
 
     drain_all(run);
-    ok = run->check.count == count && run->check.bytes == data->bytes && run->check.digest == data->digest;
+    ok = run->check.count == count && run->check.bytes == data->bytes && run->check.digest == data->digest &&
+         run->check.work_sum == data->sum;
     status |= result_print(run, "out", count, data->bytes, run->end_ns - run->start_ns[0], ok);
     bench_peer.close(&run->work);
     bench_data_free(data);

@@ -43,6 +43,29 @@ const struct plan_column plan_overflow[] = {
     {"compressed already, batches of 64", OVERFLOW "--data packed " LESS BATCH, false},
     {NULL, NULL, false}};
 
+/* A receiver that goes over the bytes of each record once, or twice: what a thread beside it can take off it. */
+const struct plan_peer plan_deflating_worked[] = {
+    {"hopper", "--level 1", true},
+    {"hopper", "--level 1 --decompress-threads 1", true},
+    {"hopper-other", "--level 1", true},
+    {"hopper-other", "--level 1 --decompress-threads 1", true},
+    {"rocksdb", "--level 1 --variant large", false},
+    {"lmdb", "--variant large", true},
+    {NULL, NULL, false}};
+
+const struct plan_peer plan_storing_worked[] = {{"hopper", "--level 0", true},
+                                                {"hopper", "--level 0 --decompress-threads 1", true},
+                                                {"lmdb", "--variant large", true},
+                                                {"rocksdb", "--level 0 --variant large", false},
+                                                {NULL, NULL, false}};
+
+#define WORKED OVERFLOW "--data log " BATCH "--work-passes "
+
+const struct plan_column plan_worked[] = {{"log lines, no pass", WORKED "0", false},
+                                          {"log lines, one pass", WORKED "1", true},
+                                          {"log lines, two passes", WORKED "2", false},
+                                          {NULL, NULL, false}};
+
 const struct plan_peer plan_levels[] = {{"hopper", "", false}, {"codec", "", false}, {"libdeflate", "", false},
                                         {"isal", "", false},   {"file", "", false},  {NULL, NULL, false}};
 

@@ -9,6 +9,10 @@ extern const struct plan_peer   plan_deflating[]; /* overflow, compressed */
 extern const struct plan_peer   plan_storing[];   /* overflow, stored */
 extern const struct plan_column plan_overflow[];
 
+extern const struct plan_peer   plan_deflating_worked[]; /* the same, the receiver works on its records */
+extern const struct plan_peer   plan_storing_worked[];
+extern const struct plan_column plan_worked[];
+
 extern const struct plan_peer   plan_levels[]; /* overflow of log lines at each level */
 extern const struct plan_column plan_level_columns[];
 

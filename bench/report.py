@@ -29,7 +29,7 @@ import results  # noqa: E402
 import targets  # noqa: E402
 
 COLUMNS_MAX = 9  # a table with more is turned round: peers across
-PLAIN = ("--pin", "--memory", "--cpus")  # work with these is other work, unless a target asks for it
+PLAIN = ("--pin", "--memory", "--cpus", "--work-passes")  # work with these is other work, unless a target asks for it
 
 
 # ---- targets

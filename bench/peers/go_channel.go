@@ -362,7 +362,8 @@ func args() *work {
 			w.messages = number()
 		case "--passes":
 			w.passes = number()
-		case "--pin", "--data", "--bytes", "--memory", "--level", "--dir", "--seed", "--survive", "--cpus":
+		case "--pin", "--data", "--bytes", "--memory", "--level", "--dir", "--seed", "--survive", "--cpus",
+			"--compress-threads", "--decompress-threads", "--work-passes":
 		default:
 			usage("unknown option " + os.Args[i])
 		}

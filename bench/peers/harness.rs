@@ -518,6 +518,7 @@ pub fn args() -> Work {
             "--passes" => work.passes = number().max(1),
             "--pin" => work.pin = number(),
             "--data" | "--bytes" | "--memory" | "--level" | "--dir" | "--seed" | "--survive" | "--cpus" => {}
+            "--compress-threads" | "--decompress-threads" | "--work-passes" => {}
             _ => usage(&format!("unknown option '{name}'")),
         }
     }
