@@ -5,10 +5,11 @@
  * whenever the receiver comes to it; and if it goes another way (frames that it passes over, another file), it asks
  * anew, and what was loaded is dropped.
  *
- * The receiver waits for the thread only while that loads the very frame that it needs. The thread holds no lock while
- * it reads and inflates. */
+ * The receiver waits for the thread only while that loads the very frame that it needs; what has not been begun by then,
+ * as where all CPUs are busy, it loads itself. The thread holds no lock while it reads and inflates. */
 #include "ahead.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "error.h"
@@ -34,6 +35,7 @@ static bool poll_locked(struct hpr_ahead *a, const _Atomic unsigned *count)
     hpr_mutex_unlock(&a->mutex);
     for (int round = 0; round < HPR_AHEAD_ROUNDS && !has_changed; round++) {
         hpr_pause(HPR_AHEAD_PAUSES);
+        (void)sched_yield(); /* where there is one CPU for both, the other gets it */
         has_changed = atomic_load_explicit(count, memory_order_relaxed) != before;
     }
     hpr_mutex_lock(&a->mutex);
@@ -149,11 +151,14 @@ bool hpr_ahead_take(struct hpr_ahead *a, uint64_t number, uint64_t offset, const
                     const unsigned char **nextp)
 {
     const struct hpr_ahead_place *expected;
-    bool has_it;
+    bool is_here, has_it;
 
     hpr_mutex_lock(&a->mutex);
-    while ((expected = expected_locked(a)) && is_at(expected, number, offset) && a->ready == 0) wait_locked(a);
-    has_it = expected && is_at(expected, number, offset);
+    while (a->ready == 0 && a->is_at_work && is_at(&a->next, number, offset)) wait_locked(a);
+    expected = expected_locked(a);
+    is_here  = expected && is_at(expected, number, offset);
+    has_it   = is_here && a->ready > 0;
+    if (is_here && !has_it) a->is_wanted = false; /* it has not begun: it is not waited for */
     if (has_it) {
         *rawp      = a->slots[a->first].buffer.raw;
         *nextp     = a->slots[a->first].has_next ? a->slots[a->first].next : NULL;

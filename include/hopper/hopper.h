@@ -63,10 +63,10 @@ typedef struct hopper_receiver hopper_receiver;
  * hopper_recovery_report() tells what was found; this takes time by the number of files and the size of the last one.
  * Budgets, compression and sync may be others than before. What that run left is taken up as a whole: a budget that is
  * less makes sends full until enough has been received, what was in memory is kept as it is, for this run also beyond
- * memory_bytes, and disk_bytes_used is above disk_bytes where what that run left, and MEMORY with room for it, take more
- * than that: queue files are then made only while they take no more than the largest record would. survive and the kind
- * of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is held. Blocks on file operations only.
- * Any thread.
+ * memory_bytes, and disk_bytes_used is above disk_bytes where what that run left, and MEMORY with room for it, take
+ * more than that: queue files are then made only while they take no more than the largest record would. survive and the
+ * kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is held. Blocks on file operations
+ * only. Any thread.
  *   HOPPER_OK        both handles are the caller's, each to be closed
  *   HOPPER_EINVAL    DIR is NULL or empty, a bad name, or an option out of range (err->op says which)
  *   HOPPER_ENOENT    DIR does not exist
@@ -86,8 +86,8 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_channel(const char *dir, const
                                                           hopper_receiver **rcvp, struct hopper_error *err);
 
 /* Make another sender of SND's channel. Handles count in memory_bytes, of which a part is set aside for them: some 26
- * for the least budget, 107 for the default, 1,700 for 16 MiB, the first among them. May be called by any thread, also while another thread
- * uses SND.
+ * for the least budget, 107 for the default, 1,700 for 16 MiB, the first among them. May be called by any thread, also
+ * while another thread uses SND.
  *   HOPPER_OK      *SNDP is the caller's, to be closed
  *   HOPPER_EINVAL  SND or SNDP is NULL
  *   HOPPER_ENOMEM  no memory, or none left in the budget; *SNDP is NULL */

@@ -258,9 +258,6 @@ mutant ahead_sleeps_after_a_change ahead.c \
 mutant ahead_forgets_nothing_when_asked_anew ahead.c \
     'forget_locked\(a\);\s+a->next ' \
     'while (a->is_at_work) wait_locked(a); a->next '
-mutant ahead_is_given_back_late replay.c \
-    'if \(rp->ahead\) hpr_ahead_give_back\(rp->ahead\);' \
-    ''
 
 # ---- channels that survive: the receiver makes room
 mutant nobody_asks_for_room admit.c \

@@ -63,6 +63,7 @@ int main(int argc, char **argv)
         &scenario_commit_durable,
         &scenario_commit_close_receiver,
         &scenario_ahead_idle,
+        &scenario_ahead_works,
         &scenario_ahead_file,
         &scenario_ahead_files,
         &scenario_ahead_growing,

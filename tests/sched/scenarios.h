@@ -85,6 +85,7 @@ extern const struct sched_scenario scenario_commit_close_receiver;
 
 /* scenarios_ahead.c: a thread of the channel reads and inflates ahead of the receiver */
 extern const struct sched_scenario scenario_ahead_idle;
+extern const struct sched_scenario scenario_ahead_works;
 extern const struct sched_scenario scenario_ahead_file;
 extern const struct sched_scenario scenario_ahead_files;
 extern const struct sched_scenario scenario_ahead_growing;

@@ -8,6 +8,8 @@
  */
 #include <errno.h>
 
+#include <sched.h>
+
 #include "scenarios.h"
 
 #define LEN 15000
@@ -50,6 +52,21 @@ static void ahead_idle(void)
     rig_receive_count(3);
     rig_rest();
     SCHED_CHECK(sched_waits(RIG_THREAD) == 1);
+    end();
+}
+
+/* Asked for once, it loads what it can without another word, and sleeps again. A wakeup that is lost is a livelock
+ * here. */
+static void ahead_works(void)
+{
+    const struct rig_options options = options_for(1 << 20);
+    unsigned waits;
+
+    open_with_frames(&options, 5);
+    rig_rest();
+    waits = sched_waits(RIG_THREAD);
+    rig_receive_count(1);
+    while (sched_waits(RIG_THREAD) == waits) sched_yield();
     end();
 }
 
@@ -234,6 +251,7 @@ static void ahead_refused(void)
       { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
 #define SCENARIO(name, ...) const struct sched_scenario scenario_##name = { #name, name, SCHED_CLEAN, __VA_ARGS__ }
 SCENARIO(ahead_idle, PLANS(2, 200, SCHED_TIMEOUTS_NEVER));
+SCENARIO(ahead_works, PLANS(2, 500, SCHED_TIMEOUTS_NEVER));
 SCENARIO(ahead_file, PLANS(2, 500, SCHED_TIMEOUTS_NEVER));
 SCENARIO(ahead_files, AT_RANDOM(500));
 SCENARIO(ahead_growing, AT_RANDOM(500));

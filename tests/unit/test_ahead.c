@@ -27,6 +27,7 @@ static struct hpr_ahead_place places[FRAMES];
 static struct hpr_ahead *ahead;
 static struct hopper_io io;
 
+static _Atomic unsigned reads_of[FRAMES];
 static _Atomic unsigned reads; /* that have begun */
 static _Atomic bool is_closed; /* the gate */
 static _Atomic bool is_in_read;
@@ -39,6 +40,7 @@ static ssize_t gated_pread(void *ctx, int fd, void *buf, size_t len, uint64_t of
     ck_assert(offset + len <= sizeof file_bytes);
     is_in_read = true;
     reads++;
+    reads_of[offset / (BYTES + HPR_FRAME_HEADER_BYTES)]++;
     while (is_closed) sched_yield();
     memcpy(buf, file_bytes + offset, len);
     is_in_read = false;
@@ -95,6 +97,15 @@ static void ask(unsigned frame)
     hpr_ahead_ask(ahead, &places[frame], FILE_FD, sizeof file_bytes);
 }
 
+/* And it has begun. */
+static void ask_for(unsigned frame)
+{
+    const unsigned before = reads_of[frame];
+
+    ask(frame);
+    while (reads_of[frame] == before) sched_yield();
+}
+
 static bool take(unsigned frame)
 {
     const unsigned char *raw = NULL, *next = NULL;
@@ -121,6 +132,7 @@ START_TEST(all_that_stands_behind_the_one_asked_for_comes_in_order)
     init();
     ask(0);
     for (unsigned i = 0; i < FRAMES; i++) {
+        while (reads <= i) sched_yield(); /* what it has not begun, it will not be waited for */
         ck_assert(take(i));
         if (i + 1 < FRAMES) ask(i + 1); /* which it does already */
         hpr_ahead_give_back(ahead);
@@ -151,12 +163,10 @@ START_TEST(whoever_goes_another_way_gets_what_he_asks_for_then)
     ask(0);
     let_it_read(2);
     ck_assert(!take(3));
-    ask(3);
+    ask_for(3);
     ck_assert(take(3));
     hpr_ahead_give_back(ahead);
-    ck_assert(take(4));
-    ask(1); /* backwards, while one is held */
-    hpr_ahead_give_back(ahead);
+    ask_for(1); /* backwards */
     ck_assert(take(1));
     hpr_ahead_forget(ahead);
     ck_assert(!take(2));
@@ -181,6 +191,7 @@ START_TEST(it_reads_to_the_limit_and_no_further)
     init();
     hpr_ahead_ask(ahead, &places[0], FILE_FD, places[2].offset + BYTES);
     for (unsigned i = 0; i < 3; i++) {
+        while (reads <= i) sched_yield();
         ck_assert(take_alone(i, &has_next));
         ck_assert_int_eq(has_next, i < 2);
         hpr_ahead_give_back(ahead);
@@ -197,20 +208,21 @@ START_TEST(what_is_damaged_or_cannot_be_read_is_not_given_out)
 
     init();
     file_bytes[places[1].offset + 7] ^= 1;
-    ask(0);
+    ask_for(0);
     ck_assert(take(0));
     hpr_ahead_give_back(ahead);
+    while (reads < 2) sched_yield();
     ck_assert(!take(1));
-    ask(2);
+    ask_for(2);
     ck_assert(take(2));
     hpr_ahead_forget(ahead);
     hpr_ahead_give_back(ahead);
     error = EIO;
-    ask(4);
+    ask_for(4);
     ck_assert(!take(4));
     error = 0;
     file_bytes[places[5].offset - 9] ^= 1; /* the header of the last */
-    ask(4);
+    ask_for(4);
     ck_assert(take_alone(4, &has_next));
     hpr_ahead_give_back(ahead);
     ck_assert(!take(5));
@@ -230,7 +242,7 @@ START_TEST(a_frame_that_fits_into_no_slot_is_not_loaded)
     ask(2);
     ck_assert(!take(2));
     ck_assert_uint_eq(reads, 0);
-    ask(1); /* behind which it stands */
+    ask_for(1); /* behind which it stands */
     ck_assert(take_alone(1, &has_next));
     ck_assert(has_next);
     hpr_ahead_give_back(ahead);
@@ -258,7 +270,7 @@ START_TEST(after_forget_the_descriptor_is_not_in_use)
         while (!is_in_read) sched_yield();
         ck_assert_int_eq(pthread_create(&opener, NULL, open_gate, NULL), 0);
         if (i % 2) hpr_ahead_forget(ahead);
-        else ask(3); /* something else, from another file for all it knows */
+        else ask_for(3); /* something else, from another file for all it knows */
         ck_assert(i % 2 == 0 || !is_in_read);
         pthread_join(opener, NULL);
         if (i % 2 == 0) ck_assert(take(3));
