@@ -30,13 +30,12 @@ static const struct hpr_ahead_place *expected_locked(const struct hpr_ahead *a)
 static bool poll_locked(struct hpr_ahead *a, const _Atomic unsigned *count)
 {
     const unsigned before = atomic_load_explicit(count, memory_order_relaxed);
-    bool has_changed      = false;
 
     hpr_mutex_unlock(&a->mutex);
-    for (int round = 0; round < HPR_AHEAD_ROUNDS && !has_changed; round++) {
+    for (int round = 0; round < HPR_AHEAD_ROUNDS; round++) {
+        if (round > 0) (void)sched_yield(); /* where there is one CPU for both, the other gets it */
         hpr_pause(HPR_AHEAD_PAUSES);
-        (void)sched_yield(); /* where there is one CPU for both, the other gets it */
-        has_changed = atomic_load_explicit(count, memory_order_relaxed) != before;
+        if (atomic_load_explicit(count, memory_order_relaxed) != before) break;
     }
     hpr_mutex_lock(&a->mutex);
     return atomic_load_explicit(count, memory_order_relaxed) != before;

@@ -9,7 +9,7 @@
 #include "sync.h"
 
 /* How often each side looks whether the other has got on, before it sleeps, and how long it pauses before each look: some
- * 50 us in all, what a wake-up costs on both sides, or a block to inflate. After each look it yields its CPU. Tests that walk through schedules set the
+ * 50 us in all, what a wake-up costs on both sides, or a block to inflate. Between two looks it yields its CPU. Tests that walk through schedules set the
  * first to 1. */
 #ifndef HPR_AHEAD_ROUNDS
 #define HPR_AHEAD_ROUNDS 60
