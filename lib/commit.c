@@ -148,11 +148,13 @@ static hopper_status sync_locked(struct hpr_channel *ch, struct hopper_error *er
         if (!hpr_dir_promise_locked(dir, promise)) promise = 0;
     }
     if (promise > 0) {
+        dir->rewrites++;
         hpr_mutex_unlock(sp->back);
         st = hpr_dir_rewrite_unsynced(dir, err);
         hpr_mutex_lock(sp->back);
         dir->promised -= promise;
         (void)hpr_dir_publish_locked(dir);
+        dir->rewrites++;
     }
     sp->is_writing = false;
     hpr_cond_broadcast(sp->room);

@@ -57,6 +57,8 @@ struct hpr_dir {
     uint64_t unwanted; /* [back] number below which no file is wanted: those from `oldest` on are still to be removed */
     uint64_t unwanted_offset;   /* [back] where the stream begins when they are, 0: not known */
     struct hpr_dir_end end;     /* [back] the active file as the reader may see it */
+    uint64_t rewrites;          /* [back] begun and ended: odd while what could not be synced is moved to the next file,
+                                   and the active one cut back below `end` */
     uint64_t numbers_seen;      /* [back] next_number, as published */
     uint64_t holes;             /* [back] of the numbers from `oldest` on, those that no file had at open */
     struct hpr_numbers numbers; /* [back] */

@@ -135,6 +135,16 @@ static void clean_up_locked(struct hpr_channel *ch, struct hopper_receiver *rcv)
     hpr_cond_broadcast(&ch->deque.room);
 }
 
+/* Whether what was looked for since dir.rewrites was BEFORE may have been in a file that was cut back: it is in the next
+ * one then. Waits until it is. */
+static bool was_moved(struct hpr_channel *ch, uint64_t before)
+{
+    const bool is_moving = before % 2 != 0;
+
+    while (ch->dir.rewrites % 2 != 0) hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX);
+    return is_moving || ch->dir.rewrites != before;
+}
+
 /* From the files, where the next record was written. `back` held, and dropped meanwhile. */
 static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiver *rcv)
 {
@@ -144,6 +154,7 @@ static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiv
     const uint64_t due_dropped      = is_before_early ? sp->early->dropped_total : rcv->due_dropped_total;
     const struct hpr_replay_end end = { ch->dir.end, ch->dir.oldest, sp->end_seq, due_seq };
     const uint64_t dropped_total    = end.seq < due_seq ? sp->end_dropped_total : due_dropped;
+    const uint64_t rewrites         = ch->dir.rewrites;
     struct hpr_replay_frame frame;
     hopper_status st;
 
@@ -153,6 +164,7 @@ static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiv
     hpr_mutex_lock(&ch->deque.back);
     if (ch->options.when_full == HOPPER_FULL_DROP_OLDEST) hpr_replay_pause(&rcv->replay); /* see there */
     if (st == HOPPER_OK && frame.first_seq < sp->drop_floor_seq) return HOPPER_EAGAIN; /* dropped while it was read */
+    if (st == HOPPER_END && was_moved(ch, rewrites)) return HOPPER_EAGAIN;
     if (st == HOPPER_END) {
         claim_frame(ch, rcv, hpr_min_u64(end.seq, due_seq), 0, dropped_total, frame.reason);
         st = HOPPER_OK;
@@ -210,7 +222,8 @@ static hopper_status take_block(struct hpr_channel *ch, struct hopper_receiver *
     struct hpr_block *block;
     enum hpr_result res;
 
-    if (ch->options.acknowledge == HOPPER_ACKNOWLEDGE_EXPLICIT && hpr_channel_survives(ch) && write_first(ch))
+    if (ch->options.acknowledge == HOPPER_ACKNOWLEDGE_EXPLICIT && hpr_channel_survives(ch) &&
+        (write_first(ch) || rcv->next_seq < ch->spill.end_seq)) /* written by us, or before a later one failed */
         return HOPPER_EAGAIN;
     if (ch->spill.oldest && ch->spill.oldest->first_seq >= rcv->next_seq + rcv->due)
         res = HPR_AGAIN; /* of later ones */

@@ -12,6 +12,7 @@
 #include "suite.h"
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -235,6 +236,55 @@ START_TEST(a_write_of_the_thread_that_fails_is_told_and_loses_nothing)
 }
 END_TEST
 
+static struct hopper_platform failing;
+static const struct hopper_platform *inner;
+static _Atomic unsigned writes;
+
+/* Every other write of a frame. */
+static ssize_t failing_pwrite(void *ctx, int fd, const void *buf, size_t len, uint64_t offset)
+{
+    if (len > 600 && ++writes % 2 == 0) return -ENOSPC;
+    return inner->io.pwrite(ctx, fd, buf, len, offset);
+}
+
+/* A receiver that wants its block in a file first may write the one before it as well, and fail with the second: what
+ * it needs is in a file then, and not missing. */
+START_TEST(a_write_that_fails_behind_another_makes_no_gap)
+{
+    static unsigned char record[3000];
+    struct hopper_record rec;
+    uint64_t sent = 0, received = 0;
+
+    init();
+    inner                  = c.options.platform;
+    failing                = *inner;
+    failing.io.pwrite      = failing_pwrite;
+    c.options.platform     = &failing;
+    c.options.survive      = HOPPER_SURVIVE_CRASH;
+    c.options.acknowledge  = HOPPER_ACKNOWLEDGE_EXPLICIT;
+    c.options.memory_bytes = 1 << 20;
+    c.options.disk_bytes = c.options.file_bytes = 64 << 20;
+    c.options.when_full                         = HOPPER_FULL_REFUSE;
+    c.options.compression                       = 9;
+    ck_assert_int_eq(chan_try_open(&c), HOPPER_OK);
+    for (int round = 0; round < 400; round++) {
+        for (unsigned i = 0; i < 60; i++) {
+            for (size_t k = 0; k < sizeof record; k++)
+                record[k] = (unsigned char)((sent * 2654435761U + k * k) >> 13 & 31);
+            if (hopper_send_until(c.snd, record, sizeof record, HOPPER_NOW) == HOPPER_OK) sent++;
+        }
+        for (unsigned i = 0; i < 40 && hopper_receive(c.rcv, &rec, HOPPER_NOW) == HOPPER_OK; i++) {
+            ck_assert_msg(rec.gap == HOPPER_GAP_NONE, "gap %s at %" PRIu64, hopper_gap_name(rec.gap), rec.seq);
+            ck_assert_uint_eq(rec.seq, ++received);
+        }
+        if (round % 3 == 0) hopper_acknowledge(c.rcv);
+    }
+    hopper_acknowledge(c.rcv);
+    close_channel();
+    chan_free(&c);
+}
+END_TEST
+
 /* ---- the end ---- */
 
 START_TEST(it_may_be_closed_whatever_the_thread_is_at)
@@ -300,6 +350,7 @@ int main(void)
     tcase_add_test(tc, its_memory_is_a_part_of_the_budget);
     tcase_add_loop_test(tc, each_level_leaves_room_for_records_in_memory, 0, 10);
     tcase_add_loop_test(tc, a_write_of_the_thread_that_fails_is_told_and_loses_nothing, 0, 2);
+    tcase_add_test(tc, a_write_that_fails_behind_another_makes_no_gap);
     tcase_add_loop_test(tc, it_may_be_closed_whatever_the_thread_is_at, 0, 2);
     tcase_add_test(tc, a_channel_that_survives_goes_on_with_the_thread_and_without);
     suite_add_tcase(suite, tc);

@@ -8,6 +8,9 @@
 #include "survive.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define BOTH(tc, test) tcase_add_loop_test(tc, test, HOPPER_SURVIVE_CRASH, HOPPER_SURVIVE_POWER_LOSS + 1)
@@ -801,6 +804,77 @@ START_TEST(while_no_sync_succeeds_sends_fail_and_then_all_is_well_again)
 }
 END_TEST
 
+/* ---- a reader while files are written again ---- */
+
+static struct hopper_platform hooked;
+static const struct hopper_platform *unhooked;
+static _Atomic int is_armed, is_renamed, cuts, is_reading;
+
+/* What was written again has its name. */
+static int hooked_rename(void *ctx, int dirfd, const char *from, const char *to)
+{
+    is_renamed = is_armed;
+    return unhooked->io.rename_at(ctx, dirfd, from, to);
+}
+
+/* The active file has been cut back to what is on the device; the reader gets time to look at it. */
+static int hooked_truncate(void *ctx, int fd, uint64_t bytes)
+{
+    int res = unhooked->io.truncate(ctx, fd, bytes);
+
+    if (!is_renamed) return res;
+    cuts++;
+    while (!is_reading) sched_yield();
+    for (int i = 0; i < 2000; i++) sched_yield();
+    return res;
+}
+
+static void *read_after_the_cut(void *arg)
+{
+    while (cuts == 0) sched_yield();
+    is_reading            = 1;
+    *(hopper_status *)arg = surv_receive(&s, 1);
+    return NULL;
+}
+
+START_TEST(a_record_that_is_written_again_while_it_is_read_is_no_gap)
+{
+    /* the file's sync and that of the one that it is written to again; the next round cuts it */
+    const struct fault_plan plan = {
+        .kinds = FAULT_FDATASYNC, .at = 1, .error = EIO, .mode = FAULT_HEALS, .heal_after = 2
+    };
+    hopper_status received = HOPPER_EAGAIN;
+    pthread_t reader;
+
+    init(HOPPER_SURVIVE_POWER_LOSS, HOPPER_ACKNOWLEDGE_EXPLICIT);
+    s.options.file_bytes = 4096;
+    s.options.sync       = HOPPER_SYNC_INTERVAL;
+    s.options.sync_ms    = 1;
+    unhooked             = s.options.platform;
+    hooked               = *unhooked;
+    hooked.io.truncate   = hooked_truncate;
+    hooked.io.rename_at  = hooked_rename;
+    s.options.platform   = &hooked;
+    surv_open(&s);
+    surv_send_ok(&s, 3500);
+    ck_assert_int_eq(hopper_wait_durable(s.snd, 1, HOPPER_FOREVER), HOPPER_OK);
+    surv_take(&s, 1);
+    cuts = is_reading = is_renamed = 0;
+    is_armed                       = 1;
+    fault_arm(s.fault, &plan);
+    surv_send_ok(&s, 3500); /* comes as soon as it is in the file, and that is synced later */
+    ck_assert_int_eq(pthread_create(&reader, NULL, read_after_the_cut, &received), 0);
+    while (hopper_wait_durable(s.snd, s.next - 1, HOPPER_FOREVER) != HOPPER_OK)
+        continue; /* until the faults are spent */
+    pthread_join(reader, NULL);
+    is_armed = is_renamed = 0;
+    ck_assert_int_eq(received, HOPPER_OK);
+    ck_assert_int_ge(cuts, 1);
+    s.options.platform = unhooked;
+    surv_finish(&s);
+}
+END_TEST
+
 START_TEST(on_demand_what_could_not_be_synced_is_synced_later)
 {
     init(HOPPER_SURVIVE_POWER_LOSS, HOPPER_ACKNOWLEDGE_EXPLICIT);
@@ -859,6 +933,7 @@ int main(void)
     tcase_add_test(tc, at_intervals_a_thread_makes_records_durable);
     tcase_add_test(tc, a_sync_that_fails_once_costs_a_fresh_file_and_nothing_else);
     tcase_add_test(tc, while_no_sync_succeeds_sends_fail_and_then_all_is_well_again);
+    tcase_add_test(tc, a_record_that_is_written_again_while_it_is_read_is_no_gap);
     tcase_add_test(tc, on_demand_what_could_not_be_synced_is_synced_later);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
