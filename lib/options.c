@@ -178,9 +178,11 @@ static uint64_t disk_overhead(const struct hopper_options *o)
 size_t hpr_options_block_bytes_max(const struct hopper_options *o)
 {
     const bool has_threads = o->compress_threads > 0 || o->decompress_threads > 0; /* which take memory of their own */
-    const bool is_ample    = o->memory_bytes >= MEMORY_IS_AMPLE && !has_threads;
-    const uint64_t share   = is_ample ? o->memory_bytes / 16 : o->memory_bytes / 32;
+    uint64_t share         = o->memory_bytes / 32;
 
+    if (o->memory_bytes >= MEMORY_IS_AMPLE && !has_threads) share = o->memory_bytes / 16;
+    else if (o->memory_bytes < 2 * MEMORY_IS_AMPLE && o->decompress_threads > 0 && o->item_type)
+        share = o->memory_bytes / 64; /* items need one more block to be packed in */
     return clamp_size(hpr_floor_pow2(share), BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
 }
 

@@ -323,7 +323,8 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
         rp->offset = next;
         return STEP_ON;
     }
-    if (is_kept && rp->number == end->file.number) limit = 0; /* a sync that fails may cut it back */
+    if (rp->dir->survive == HOPPER_SURVIVE_POWER_LOSS && rp->number == end->file.number)
+        limit = 0; /* a sync that fails may cut it back */
     switch (load_payload(rp, h, limit, &raw, resp)) {
     case HPR_LOAD_OK: break;
     case HPR_LOAD_BAD:

@@ -64,9 +64,9 @@ typedef struct hopper_receiver hopper_receiver;
  * Budgets, compression and sync may be others than before. What that run left is taken up as a whole: a budget that is
  * less makes sends full until enough has been received, what was in memory is kept as it is, for this run also beyond
  * memory_bytes, and disk_bytes_used is above disk_bytes where what that run left, and MEMORY with room for it, take
- * more than that: queue files are then made only while they take no more than the largest record would. survive and the
- * kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is held. Blocks on file operations
- * only. Any thread.
+ * more than that; beside such a MEMORY queue files may take what the largest record needs, even if that is more.
+ * survive and the kind of records must be the same. On failure *SNDP and *RCVP are NULL and nothing is held. Blocks on
+ * file operations only. Any thread.
  *   HOPPER_OK        both handles are the caller's, each to be closed
  *   HOPPER_EINVAL    DIR is NULL or empty, a bad name, or an option out of range (err->op says which)
  *   HOPPER_ENOENT    DIR does not exist

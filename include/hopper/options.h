@@ -63,9 +63,10 @@ enum hopper_acknowledge {
  * nothing, and a receiver that does nothing gets some 15 % fewer, as they come from another CPU's cache. What the
  * thread cannot read, the receiver tries again itself: errors and gaps are the same. It takes two buffers of two blocks
  * and the state of a decompressor out of memory_bytes, of which there must be at least 1 MiB. Not with
- * HOPPER_FULL_DROP_OLDEST, where files go under the reader. The thread is called "hopper-ahead", and is else as that of
- * compress_threads; it makes one call of the platform: pread. Both sides look on for some 50 us before they sleep, as
- * long as blocks come, and yield their CPU meanwhile. */
+ * HOPPER_FULL_DROP_OLDEST, where files go under the reader; and with HOPPER_SURVIVE_POWER_LOSS not in the newest file,
+ * which a sync that fails cuts back. The thread is called "hopper-ahead", and is else as that of compress_threads; it
+ * makes one call of the platform: pread. Both sides look on for some 50 us before they sleep, as long as blocks come,
+ * and yield their CPU meanwhile. */
 
 /* What a send does when neither memory nor disk has room. */
 enum hopper_when_full {

@@ -226,6 +226,14 @@ START_TEST(each_level_leaves_room_for_records_in_memory)
         chan_stats(&c, &stats);
         ck_assert_uint_le(stats.memory_bytes_used, stats.memory_bytes * 7 / 8);
         close_handles();
+        init(1);
+        c.options.compression      = level;
+        c.options.survive          = (uint32_t)(_i % 3);
+        c.options.compress_threads = c.options.survive != HOPPER_SURVIVE_POWER_LOSS;
+        c.options.memory_bytes     = budgets[_i / 3];
+        c.options.item_type        = &chan_item_type; /* for items there is a buffer more */
+        ck_assert_int_eq(chan_try_open(&c), HOPPER_OK);
+        close_handles();
     }
 }
 END_TEST
