@@ -277,6 +277,14 @@ static hopper_status scan_open_file(struct hpr_file_scan *s, struct hpr_found *f
     return st == HOPPER_OK ? hpr_file_scan_sync(s, err) : st;
 }
 
+/* The frame that was to follow, and is not there, would have told it. Where all records go to files, each number below
+ * the file's first one was stored in a file before or was dropped. */
+static void note_dropped(const struct hpr_dir *dir, struct hpr_found *found, const struct hpr_file_header *h)
+{
+    if (dir->survive == HOPPER_SURVIVE_POWER_LOSS && h->first_seq > h->record_offset)
+        found->header_dropped = h->first_seq - 1 - h->record_offset;
+}
+
 /* File NUMBER from its header to its end. *IS_ENDP: it tells where the records end. */
 static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uint64_t number, uint64_t *void_seqp,
                                bool *is_endp, struct hopper_error *err)
@@ -295,9 +303,10 @@ static hopper_status scan_file(struct hpr_dir *dir, struct hpr_found *found, uin
     hpr_file_scan_close(&s);
     if (st != HOPPER_OK) return st;
     found->report.scanned_bytes += s.bytes;
-    found->end_seq = hpr_max_u64(found->end_seq, hpr_max_u64(s.end_seq, look.header.first_seq));
+    found->end_seq    = hpr_max_u64(found->end_seq, hpr_max_u64(s.end_seq, look.header.first_seq));
     found->frames_end = hpr_max_u64(found->frames_end, s.end_seq);
     if (s.end_seq > 0) found->end_dropped_total = hpr_max_u64(found->end_dropped_total, s.dropped_total);
+    if (is_newest && look.verdict == HPR_FILE_OURS && s.end_seq == 0) note_dropped(dir, found, &look.header);
     if (is_newest) dir->end = (struct hpr_dir_end){ .number = number, .bytes = s.bytes, .first_seq = s.first_seq };
     *is_endp = look.verdict == HPR_FILE_OURS && !s.lacks_table && s.end_seq > 0;
     if (look.verdict == HPR_FILE_OURS && dir->survive == HOPPER_SURVIVE_POWER_LOSS) *void_seqp = look.header.first_seq;

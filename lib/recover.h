@@ -16,6 +16,7 @@ struct hpr_found {
     uint64_t end_seq;           /* behind the last record in files; 0: no file tells */
     uint64_t frames_end;        /* the same of the frames that were seen: what follows in files may have been dropped */
     uint64_t end_dropped_total; /* there */
+    uint64_t header_dropped;    /* at end_seq, by the header of a newest file without frames; 0: none tells */
     bool may_be_torn;           /* the machine may have stopped while the last file was written */
     bool has_state;
     struct hpr_state state;         /* has the channel's id in any case */

@@ -139,6 +139,7 @@ static void add_parts(struct hpr_channel *ch, const struct hpr_found *found, str
     }
     ch->next_seq      = hpr_max_u64(ch->next_seq, p->ring_end);
     ch->dropped_total = hpr_max_u64(hpr_max_u64(found->dropped_total, found->end_dropped_total), p->ring_end_dropped);
+    ch->dropped_total = hpr_max_u64(ch->dropped_total, found->header_dropped);
     ch->dropped_total = hpr_min_u64(ch->dropped_total, most_dropped(ch, found, p));
     p->tail           = ch->next_seq - p->ring_end;
     p->tail_dropped   = hpr_min_u64(less(ch->dropped_total, p->ring_end_dropped), p->tail);

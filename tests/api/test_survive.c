@@ -572,6 +572,32 @@ START_TEST(what_was_dropped_is_known_behind_a_file_that_was_only_begun)
 }
 END_TEST
 
+/* The same where no frame at all tells, as the one behind the drop was never whole: the file's header says how many
+ * records were stored before it, and so how many were not. */
+START_TEST(what_was_dropped_before_a_frame_that_was_never_whole_is_no_damage)
+{
+    for (uint64_t at = 1; at <= 2; at++) {
+        const struct fault_plan plan = {
+            .kinds = FAULT_PWRITE | FAULT_TRUNCATE | FAULT_UNLINK, .at = at, .error = EIO, .mode = FAULT_STICKY
+        };
+
+        init(HOPPER_SURVIVE_POWER_LOSS, HOPPER_ACKNOWLEDGE_EXPLICIT);
+        s.options.when_full  = HOPPER_FULL_DROP_NEWEST;
+        s.options.disk_bytes = HOPPER_DISK_BYTES_MIN + 30000;
+        s.options.file_bytes = HOPPER_DISK_BYTES_MIN;
+        surv_open(&s);
+        for (int i = 0; i < _i; i++) surv_send_ok(&s, 100);
+        while (s.dropped < 2) (void)surv_send(&s, 16000);
+        fault_arm(s.fault, &plan);
+        (void)surv_send(&s, 9000); /* has room, in a new file, of which nothing but the header is written */
+        fault_disarm(s.fault);
+        again(true);
+        surv_books(&s);
+        surv_finish(&s);
+    }
+}
+END_TEST
+
 /* The gap was acknowledged where no entry of the ring tells of it; counted again among what is left, it would stand for
  * the last record. */
 START_TEST(a_gap_that_was_acknowledged_takes_no_record_with_it)
@@ -922,6 +948,7 @@ int main(void)
     BOTH(tc, a_record_larger_than_the_new_limit_still_comes_out);
     BOTH(tc, what_was_dropped_stays_a_gap_in_its_place);
     tcase_add_loop_test(tc, what_was_dropped_is_known_behind_a_file_that_was_only_begun, 0, 2);
+    tcase_add_loop_test(tc, what_was_dropped_before_a_frame_that_was_never_whole_is_no_damage, 0, 2);
     tcase_add_test(tc, a_gap_that_was_acknowledged_takes_no_record_with_it);
     tcase_add_test(tc, a_gap_that_was_acknowledged_last_makes_later_ones_no_damage);
     tcase_add_test(tc, a_gap_behind_a_block_of_which_a_part_is_acknowledged_stays);
