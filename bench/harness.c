@@ -7,7 +7,8 @@
  * that has room for all of its messages (unless --slots says less). Its clock starts when the first thread leaves the
  * barrier and stops when the receiver has the last message. overflow: a sender's thread puts all in, then the
  * receiver's thread takes all out, each with its own time; before that a twentieth of the data goes the same way, not
- * measured. With --work-passes the receiver works on each record before it takes the next. With --pin 1 the receiver has the last CPU for itself and the senders share the others in turn.
+ * measured. With --work-passes the receiver works on each record before it takes the next. With --pin 1 the receiver has
+ * the last CPU for itself and the senders share the others in turn.
  *
  * One line on standard output for each phase, "key=value" separated by blanks:
  *   peer=NAME phase=mem|in|out messages=N bytes=N seconds=S cpu=S ok=1 [more=...]
