@@ -8,9 +8,9 @@
 #include "payload.h"
 #include "sync.h"
 
-/* How often each side looks whether the other has got on, before it sleeps, and how long it pauses before each look: some
- * 50 us in all, what a wake-up costs on both sides, or a block to inflate. Between two looks it yields its CPU. Tests that walk through schedules set the
- * first to 1. */
+/* How often each side looks whether the other has got on, before it sleeps, and how long it pauses before each look:
+ * some 50 us in all, what a wake-up costs on both sides, or a block to inflate. Between two looks it yields its CPU.
+ * Tests that walk through schedules set the first to 1. */
 #ifndef HPR_AHEAD_ROUNDS
 #define HPR_AHEAD_ROUNDS 60
 #endif
@@ -74,8 +74,8 @@ void hpr_ahead_close(struct hpr_ahead *a);
 void hpr_ahead_ask(struct hpr_ahead *a, const struct hpr_ahead_place *place, int fd, uint64_t limit);
 
 /* The frame at OFFSET of file NUMBER, when it was asked for and could be loaded; waits for it when it is being loaded.
- * False: the caller has to load it, the thread will not. *RAWP: its raw bytes, *NEXTP: the header behind it or NULL; both
- * are there until hpr_ahead_give_back(). */
+ * False: the caller has to load it, the thread will not. *RAWP: its raw bytes, *NEXTP: the header behind it or NULL;
+ * both are there until hpr_ahead_give_back(). */
 bool hpr_ahead_take(struct hpr_ahead *a, uint64_t number, uint64_t offset, const unsigned char **rawp,
                     const unsigned char **nextp);
 void hpr_ahead_give_back(struct hpr_ahead *a);

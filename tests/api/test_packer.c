@@ -10,7 +10,6 @@
 #include "chan.h"
 
 #include "suite.h"
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -65,30 +64,6 @@ static void close_channel(void)
 
 /* ---- the thread ---- */
 
-/* The line "KEY:" of the status of this process's thread NAME, into VALUE; false when there is no such thread. */
-static bool thread_status(const char *name, const char *key, char value[64])
-{
-    DIR *dir = opendir("/proc/self/task");
-    struct dirent *entry;
-    bool is_found = false;
-
-    ck_assert_ptr_nonnull(dir);
-    while (!is_found && (entry = readdir(dir)) != NULL) {
-        char path[300], line[256], found[64] = "";
-        FILE *file;
-
-        snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
-        if (entry->d_name[0] == '.' || (file = fopen(path, "r")) == NULL) continue;
-        while (fgets(line, sizeof line, file)) {
-            if (sscanf(line, "Name: %63s", found) == 1) is_found = strcmp(found, name) == 0;
-            if (strncmp(line, key, strlen(key)) == 0) snprintf(value, 64, "%.63s", line + strlen(key) + 1);
-        }
-        fclose(file);
-    }
-    closedir(dir);
-    return is_found;
-}
-
 START_TEST(the_thread_is_there_while_the_channel_is_and_takes_no_signals)
 {
     static const int signals[] = { SIGHUP, SIGINT, SIGUSR1, SIGPIPE, SIGALRM, SIGTERM, SIGCHLD, SIGPROF };
@@ -97,17 +72,17 @@ START_TEST(the_thread_is_there_while_the_channel_is_and_takes_no_signals)
     init();
     c.options.compress_threads = 0;
     chan_open(&c);
-    ck_assert(!thread_status("hopper-pack", "SigBlk:", blocked));
+    ck_assert(!chan_thread_status("hopper-pack", "SigBlk:", blocked));
     chan_close(&c);
     c.options.compress_threads = 1;
     chan_open(&c);
-    while (!thread_status("hopper-pack", "SigBlk:", blocked)) sched_yield(); /* it names itself */
+    while (!chan_thread_status("hopper-pack", "SigBlk:", blocked)) sched_yield(); /* it names itself */
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         ck_assert_msg(strtoull(blocked, NULL, 16) >> (signals[i] - 1) & 1, "signal %d", signals[i]);
     ck_assert_int_eq(chan_send(&c, 100), HOPPER_OK);
     chan_take(&c, 1);
     chan_finish(&c);
-    ck_assert(!thread_status("hopper-pack", "SigBlk:", blocked));
+    ck_assert(!chan_thread_status("hopper-pack", "SigBlk:", blocked));
 }
 END_TEST
 

@@ -12,6 +12,14 @@
     { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = SCHED_TIMEOUTS_NEVER }, \
       { .mode = SCHED_RANDOM, .schedules = count, .timeouts = SCHED_TIMEOUTS_NEVER, .spurious = 1 }, \
       { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
+/* The same with other TIMEOUTS and no wakeups from nowhere; and what is too large to be exhausted. */
+#define RIG_PLANS_WITH(timeouts_, dfs_bound, count) \
+    { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = timeouts_ }, \
+      { .mode = SCHED_RANDOM, .schedules = count, .timeouts = timeouts_ }, \
+      { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = timeouts_ } }
+#define RIG_AT_RANDOM(count) \
+    { { .mode = SCHED_RANDOM, .schedules = count, .timeouts = SCHED_TIMEOUTS_NEVER }, \
+      { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
 /* clang-format on */
 
 /* scenarios_memory.c: through the ring */

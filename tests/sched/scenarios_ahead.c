@@ -242,24 +242,17 @@ static void ahead_refused(void)
 }
 
 /* clang-format off */
-#define PLANS(dfs_bound, count, timeouts_) \
-    { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = timeouts_ }, \
-      { .mode = SCHED_RANDOM, .schedules = count, .timeouts = timeouts_ }, \
-      { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = timeouts_ } }
-#define AT_RANDOM(count) \
-    { { .mode = SCHED_RANDOM, .schedules = count, .timeouts = SCHED_TIMEOUTS_NEVER }, \
-      { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
 #define SCENARIO(name, ...) const struct sched_scenario scenario_##name = { #name, name, SCHED_CLEAN, __VA_ARGS__ }
-SCENARIO(ahead_idle, PLANS(2, 200, SCHED_TIMEOUTS_NEVER));
-SCENARIO(ahead_works, PLANS(2, 500, SCHED_TIMEOUTS_NEVER));
-SCENARIO(ahead_file, PLANS(2, 500, SCHED_TIMEOUTS_NEVER));
-SCENARIO(ahead_files, AT_RANDOM(500));
-SCENARIO(ahead_growing, AT_RANDOM(500));
-SCENARIO(ahead_pauses, AT_RANDOM(300));
-SCENARIO(ahead_fails, AT_RANDOM(500));
-SCENARIO(ahead_close, PLANS(2, 500, SCHED_TIMEOUTS_NEVER));
-SCENARIO(ahead_both, AT_RANDOM(300));
-SCENARIO(ahead_survive, AT_RANDOM(300));
-SCENARIO(ahead_power_loss, AT_RANDOM(300));
-SCENARIO(ahead_refused, PLANS(1, 20, SCHED_TIMEOUTS_NEVER));
+SCENARIO(ahead_idle, RIG_PLANS_WITH(SCHED_TIMEOUTS_NEVER, 2, 200));
+SCENARIO(ahead_works, RIG_PLANS_WITH(SCHED_TIMEOUTS_NEVER, 2, 500));
+SCENARIO(ahead_file, RIG_PLANS_WITH(SCHED_TIMEOUTS_NEVER, 2, 500));
+SCENARIO(ahead_files, RIG_AT_RANDOM(500));
+SCENARIO(ahead_growing, RIG_AT_RANDOM(500));
+SCENARIO(ahead_pauses, RIG_AT_RANDOM(300));
+SCENARIO(ahead_fails, RIG_AT_RANDOM(500));
+SCENARIO(ahead_close, RIG_PLANS_WITH(SCHED_TIMEOUTS_NEVER, 2, 500));
+SCENARIO(ahead_both, RIG_AT_RANDOM(300));
+SCENARIO(ahead_survive, RIG_AT_RANDOM(300));
+SCENARIO(ahead_power_loss, RIG_AT_RANDOM(300));
+SCENARIO(ahead_refused, RIG_PLANS_WITH(SCHED_TIMEOUTS_NEVER, 1, 20));
 /* clang-format on */

@@ -324,41 +324,31 @@ static void packer_refused(void)
     end();
 }
 
-/* clang-format off */
-#define PLANS(dfs_bound, count, timeouts_) \
-    { { .mode = SCHED_DFS, .bound = dfs_bound, .timeouts = timeouts_ }, \
-      { .mode = SCHED_RANDOM, .schedules = count, .timeouts = timeouts_ }, \
-      { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = timeouts_ } }
-#define AT_RANDOM(count) \
-    { { .mode = SCHED_RANDOM, .schedules = count, .timeouts = SCHED_TIMEOUTS_NEVER }, \
-      { .mode = SCHED_PCT, .schedules = count, .bound = 4, .timeouts = SCHED_TIMEOUTS_NEVER } }
-/* clang-format on */
-
 const struct sched_scenario scenario_packer_works    = { "packer_works", packer_works, SCHED_CLEAN,
-                                                         PLANS(3, 1000, SCHED_TIMEOUTS_NEVER) };
+                                                         RIG_PLANS_WITH(SCHED_TIMEOUTS_NEVER, 3, 1000) };
 const struct sched_scenario scenario_packer_idle     = { "packer_idle", packer_idle, SCHED_CLEAN,
-                                                         PLANS(2, 500, SCHED_TIMEOUTS_NEVER) };
+                                                         RIG_PLANS_WITH(SCHED_TIMEOUTS_NEVER, 2, 500) };
 const struct sched_scenario scenario_packer_rests    = { "packer_rests", packer_rests, SCHED_CLEAN,
-                                                         PLANS(2, 1000, SCHED_TIMEOUTS_LATE) };
+                                                         RIG_PLANS_WITH(SCHED_TIMEOUTS_LATE, 2, 1000) };
 const struct sched_scenario scenario_packer_receive  = { "packer_receive", packer_receive, SCHED_CLEAN,
                                                          RIG_PLANS(3, 2000) };
 const struct sched_scenario scenario_packer_send     = { "packer_send", packer_send, SCHED_CLEAN, RIG_PLANS(2, 3000) };
 const struct sched_scenario scenario_packer_send_two = { "packer_send_two", packer_send_two, SCHED_CLEAN,
-                                                         AT_RANDOM(1000) };
-const struct sched_scenario scenario_packer_lanes    = { "packer_lanes", packer_lanes, SCHED_CLEAN, AT_RANDOM(500) };
+                                                         RIG_AT_RANDOM(1000) };
+const struct sched_scenario scenario_packer_lanes = { "packer_lanes", packer_lanes, SCHED_CLEAN, RIG_AT_RANDOM(500) };
 const struct sched_scenario scenario_packer_flush = { "packer_flush", packer_flush, SCHED_CLEAN, RIG_PLANS(2, 1000) };
 const struct sched_scenario scenario_packer_big   = { "packer_big", packer_big, SCHED_CLEAN, RIG_PLANS(2, 1000) };
 const struct sched_scenario scenario_packer_drop_oldest = { "packer_drop_oldest", packer_drop_oldest, SCHED_CLEAN,
-                                                            AT_RANDOM(1000) };
-const struct sched_scenario scenario_packer_books      = { "packer_books", packer_books, SCHED_CLEAN, AT_RANDOM(1000) };
+                                                            RIG_AT_RANDOM(1000) };
+const struct sched_scenario scenario_packer_books = { "packer_books", packer_books, SCHED_CLEAN, RIG_AT_RANDOM(1000) };
 const struct sched_scenario scenario_packer_fails_once = { "packer_fails_once", packer_fails_once, SCHED_CLEAN,
-                                                           PLANS(1, 2000, SCHED_TIMEOUTS_LATE) };
+                                                           RIG_PLANS_WITH(SCHED_TIMEOUTS_LATE, 1, 2000) };
 const struct sched_scenario scenario_packer_fails_full = { "packer_fails_full", packer_fails_full, SCHED_CLEAN,
-                                                           PLANS(2, 2000, SCHED_TIMEOUTS_LATE) };
+                                                           RIG_PLANS_WITH(SCHED_TIMEOUTS_LATE, 2, 2000) };
 const struct sched_scenario scenario_packer_close   = { "packer_close", packer_close, SCHED_CLEAN, RIG_PLANS(3, 2000) };
 const struct sched_scenario scenario_packer_survive = { "packer_survive", packer_survive, SCHED_CLEAN,
-                                                        AT_RANDOM(1000) };
+                                                        RIG_AT_RANDOM(1000) };
 const struct sched_scenario scenario_packer_survive_explicit = { "packer_survive_explicit", packer_survive_explicit,
-                                                                 SCHED_CLEAN, AT_RANDOM(1000) };
+                                                                 SCHED_CLEAN, RIG_AT_RANDOM(1000) };
 const struct sched_scenario scenario_packer_refused          = { "packer_refused", packer_refused, SCHED_CLEAN,
-                                                                 PLANS(1, 20, SCHED_TIMEOUTS_NEVER) };
+                                                                 RIG_PLANS_WITH(SCHED_TIMEOUTS_NEVER, 1, 20) };

@@ -8,6 +8,7 @@
 
 #include "mem_disk.h"
 #include "suite.h"
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,3 +322,28 @@ static void let_be(void *ctx, void *item)
 }
 
 const struct hopper_item_type chan_item_type = { sizeof chan_item_type, never_pack, never_unpack, weigh, let_be, NULL };
+
+/* ---- threads of the channel's own ---- */
+
+bool chan_thread_status(const char *name, const char *key, char value[64])
+{
+    DIR *dir = opendir("/proc/self/task");
+    struct dirent *entry;
+    bool is_found = false;
+
+    require(dir != NULL, "no list of threads");
+    while (!is_found && (entry = readdir(dir)) != NULL) {
+        char path[300], line[256], found[64] = "";
+        FILE *file;
+
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
+        if (entry->d_name[0] == '.' || (file = fopen(path, "r")) == NULL) continue;
+        while (fgets(line, sizeof line, file)) {
+            if (sscanf(line, "Name: %63s", found) == 1) is_found = strcmp(found, name) == 0;
+            if (strncmp(line, key, strlen(key)) == 0) snprintf(value, 64, "%.63s", line + strlen(key) + 1);
+        }
+        fclose(file);
+    }
+    closedir(dir);
+    return is_found;
+}

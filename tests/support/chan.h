@@ -72,6 +72,9 @@ void chan_finish(struct chan *c); /* the senders' end, drain, all accounted for,
 bool chan_queue_file(struct chan *c, int i, char path[300]);
 int chan_queue_files(struct chan *c);
 
+/* The line "KEY:" of the status of this process's thread NAME, into VALUE; false when there is no such thread. */
+bool chan_thread_status(const char *name, const char *key, char value[64]);
+
 /* Items that are never packed, weigh the least, and are the test's own. */
 extern const struct hopper_item_type chan_item_type;
 
