@@ -60,7 +60,7 @@ enum hopper_acknowledge {
 /* decompress_threads. With 0 the receiver reads and decompresses each block when it comes to it. With 1 a thread does
  * this while the receiver works on the block before, up to two blocks ahead and never beyond the end of a queue file.
  * For a process with a CPU to spare and a receiver that has something to do with its records: with one CPU it brings
- * nothing, and a receiver that does nothing gets some 15 % fewer, as they come from another CPU's cache. What the
+ * nothing, and a receiver that does nothing gets 4 to 16 % fewer, as they come from another CPU's cache. What the
  * thread cannot read, the receiver tries again itself: errors and gaps are the same. It takes two buffers of two blocks
  * and the state of a decompressor out of memory_bytes, of which there must be at least 1 MiB. Not with
  * HOPPER_FULL_DROP_OLDEST, where files go under the reader; and with HOPPER_SURVIVE_POWER_LOSS not in the newest file,
