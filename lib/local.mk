@@ -19,6 +19,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/fetch.c %D%/fetch.h \
 	%D%/file_scan.c %D%/file_scan.h \
 	%D%/frame.c %D%/frame.h \
+	%D%/futex.c %D%/futex.h \
 	%D%/io.c %D%/io.h \
 	%D%/memory.c %D%/memory.h \
 	%D%/memory_old.c %D%/memory_old.h \
@@ -41,7 +42,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/state.c %D%/state.h \
 	%D%/stats.c \
 	%D%/stream.c %D%/stream.h \
-	%D%/sync.c %D%/sync.h \
+	%D%/sync.c %D%/sync.h %D%/sync_futex.c %D%/sync_pthread.c \
 	%D%/version.c
 %C%_libhopper_core_la_CPPFLAGS = $(CORE_CPPFLAGS)
 %C%_libhopper_core_la_CFLAGS = $(AM_CFLAGS) $(VISIBILITY_CFLAGS)

@@ -1,15 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* A mutex that knows its owner with --enable-debug (on where a sanitizer is), a condition variable that waits on the
- * monotonic clock, and a thread of a channel's own. */
+ * monotonic clock, and a thread of a channel's own.
+ *
+ * Mutex and condition variable are made of futexes where there are (sync_futex.c): a send in memory is little more than
+ * taking and leaving one mutex, and does that a third to twice as often as with the C library's, which has more kinds of
+ * mutex to tell apart. Elsewhere, for valgrind's tools, which know only the C library's, and under the deterministic
+ * schedules they are the C library's (sync_pthread.c). */
 #ifndef HPR_SYNC_H
 #define HPR_SYNC_H
 
 #include <pthread.h>
 
-#include "base.h"
+#include "futex.h"
+
+#ifdef HPR_FUTEX
+#define HPR_LOCKS_ARE_FUTEXES 1
+#else
+#define HPR_LOCKS_ARE_FUTEXES 0
+#endif
+
+enum hpr_mutex_state { HPR_MUTEX_FREE, HPR_MUTEX_HELD, HPR_MUTEX_CONTENDED /* and others may sleep */ };
 
 struct hpr_mutex {
+#if HPR_LOCKS_ARE_FUTEXES
+    _Atomic uint32_t word; /* enum hpr_mutex_state */
+#else
     pthread_mutex_t mutex;
+#endif
 #ifdef HPR_DEBUG
     bool is_held;    /* [this mutex] */
     pthread_t owner; /* [this mutex] */
@@ -29,16 +46,34 @@ static inline void hpr_mutex_note(struct hpr_mutex *m, bool is_held)
 #endif
 }
 
+#if HPR_LOCKS_ARE_FUTEXES
+void hpr_mutex_lock_contended(struct hpr_mutex *m);
+#endif
+
 static inline void hpr_mutex_lock(struct hpr_mutex *m)
 {
+#if HPR_LOCKS_ARE_FUTEXES
+    uint32_t expected = HPR_MUTEX_FREE;
+
+    if (HPR_UNLIKELY(!atomic_compare_exchange_strong_explicit(&m->word, &expected, HPR_MUTEX_HELD, memory_order_acquire,
+                                                              memory_order_relaxed)))
+        hpr_mutex_lock_contended(m);
+#else
     (void)pthread_mutex_lock(&m->mutex);
+#endif
     hpr_mutex_note(m, true);
 }
 
 static inline void hpr_mutex_unlock(struct hpr_mutex *m)
 {
     hpr_mutex_note(m, false);
+#if HPR_LOCKS_ARE_FUTEXES
+    /* from here on the mutex may be gone, with the last handle of another thread */
+    if (HPR_UNLIKELY(atomic_exchange_explicit(&m->word, HPR_MUTEX_FREE, memory_order_release) == HPR_MUTEX_CONTENDED))
+        hpr_futex_wake_one(&m->word);
+#else
     (void)pthread_mutex_unlock(&m->mutex);
+#endif
 }
 
 /* First line of every function whose name ends in _locked. */
@@ -49,7 +84,12 @@ static inline void hpr_mutex_unlock(struct hpr_mutex *m)
 #endif
 
 struct hpr_cond {
+#if HPR_LOCKS_ARE_FUTEXES
+    _Atomic uint32_t sequence; /* of broadcasts; changes under the mutex it is waited with */
+    uint32_t waiters;          /* [the same mutex] */
+#else
     pthread_cond_t cond;
+#endif
 };
 
 hopper_status hpr_cond_init(struct hpr_cond *c);
@@ -58,10 +98,8 @@ void hpr_cond_fini(struct hpr_cond *c);
 /* Wait for at most TIMEOUT_NS nanoseconds (UINT64_MAX: without limit). May return early: wait in a loop. */
 void hpr_cond_wait(struct hpr_cond *c, struct hpr_mutex *m, uint64_t timeout_ns);
 
-static inline void hpr_cond_broadcast(struct hpr_cond *c)
-{
-    (void)pthread_cond_broadcast(&c->cond);
-}
+/* Wake all that wait. With the mutex held that they wait with. */
+void hpr_cond_broadcast(struct hpr_cond *c);
 
 /* Do nothing for so many times some 10 to 40 ns, and leave the CPU's resources to its other half. */
 static inline void hpr_pause(int times)

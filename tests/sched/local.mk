@@ -59,7 +59,7 @@ check_LIBRARIES += %D%/libcanaries.a
 	%D%/deque_sound.c
 %C%_libcanaries_a_CFLAGS = $(SCHED_COMPILE_TESTED)
 
-sched_tests = %D%/sched_selftest %D%/sched_canaries %D%/sched_channel
+sched_tests = %D%/sched_selftest %D%/sched_canaries %D%/sched_lock %D%/sched_channel
 check_PROGRAMS += $(sched_tests)
 TESTS += $(sched_tests)
 
@@ -73,11 +73,23 @@ TESTS += $(sched_tests)
 %C%_sched_canaries_LDFLAGS = $(SCHED_LINK)
 %C%_sched_canaries_LDADD = %D%/libcanaries.a %D%/libsched.a
 
+# ---- mutex and condition variable of the library, on futexes of ours
+check_LIBRARIES += %D%/liblock_sched.a
+%C%_liblock_sched_a_SOURCES = %D%/futex_model.c %D%/futex_model.h %D%/lock.h %D%/scenarios_lock.c lib/sync_futex.c
+%C%_liblock_sched_a_CPPFLAGS = $(CORE_CPPFLAGS) -UHPR_FUTEX -DHPR_FUTEX
+%C%_liblock_sched_a_CFLAGS = $(SCHED_COMPILE_TESTED)
+
+%C%_sched_lock_SOURCES = %D%/lock.c
+%C%_sched_lock_CFLAGS = $(SCHED_COMPILE)
+%C%_sched_lock_LDFLAGS = $(SCHED_LINK)
+%C%_sched_lock_LDADD = %D%/liblock_sched.a %D%/libsched.a
+
 # ---- the library: all of lib/ once more, and scenarios that use the public headers
 check_LIBRARIES += %D%/libhopper_sched.a
 %C%_libhopper_sched_a_SOURCES = $(lib_libhopper_core_la_SOURCES)
-# Each look of a polling receiver is a step like any other: one is as good as ten.
-%C%_libhopper_sched_a_CPPFLAGS = $(CORE_CPPFLAGS) -DHPR_POLL_ROUNDS=1 -DHPR_AHEAD_ROUNDS=1 -DHPR_DEBUG
+# Each look of a polling receiver is a step like any other: one is as good as ten. A mutex is the C library's, which is
+# one step where ours are several: those have scenarios of their own.
+%C%_libhopper_sched_a_CPPFLAGS = $(CORE_CPPFLAGS) -UHPR_FUTEX -DHPR_POLL_ROUNDS=1 -DHPR_AHEAD_ROUNDS=1 -DHPR_DEBUG
 %C%_libhopper_sched_a_CFLAGS = $(SCHED_COMPILE_TESTED)
 
 %C%_sched_channel_SOURCES = \

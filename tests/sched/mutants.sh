@@ -34,12 +34,19 @@ grep -q '^DEFLATE_LIBS = .*-lisal' "$builddir/Makefile" && isal=-lisal
 
 compile()  # FILE: into $work/NAME.o
 {
-    $CC -std=gnu11 -O2 -w -fsanitize=thread -DHPR_POLL_ROUNDS=1 -DHPR_AHEAD_ROUNDS=1 -DHPR_DEBUG -I"$srcdir/include" -I"$builddir/include" -I"$work/lib" \
+    # shellcheck disable=SC2086 # $locks may be nothing
+    $CC $locks -std=gnu11 -O2 -w -fsanitize=thread -DHPR_POLL_ROUNDS=1 -DHPR_AHEAD_ROUNDS=1 -DHPR_DEBUG -I"$srcdir/include" -I"$builddir/include" -I"$work/lib" \
         -c "$1" -o "$work/$(basename "$1" .c).o"
 }
 
 link()
 {
+    if [ "$program" = lock ]; then
+        # shellcheck disable=SC2086 # $wraps is a list
+        $CC -o "$work/sched_mutant" "$builddir"/tests/sched/sched_lock-lock.o "$work"/sync_futex.o \
+            "$work"/futex_model.o "$work"/scenarios_lock.o "$scheduler" $wraps -pthread
+        return
+    fi
     # shellcheck disable=SC2086 # $wraps is a list
     $CC -o "$work/sched_mutant" "$builddir"/tests/sched/sched_channel-*.o "$work"/*.o "$platform" "$scheduler" $wraps \
         -pthread -lz $isal -lmsgpackc
@@ -52,6 +59,7 @@ reset()
 }
 
 cp -r "$srcdir/lib" "$work/original"
+program=channel locks=''
 found=0 missed=0 wanted=" $* "
 
 mutant()  # NAME FILE PATTERN REPLACEMENT
@@ -65,7 +73,11 @@ mutant()  # NAME FILE PATTERN REPLACEMENT
         exit 2
     fi
     # a header changes them all
-    if [[ $2 == *.h ]]; then for f in "$work"/lib/*.c; do compile "$f"; done; else compile "$file"; fi || exit 2
+    if [ "$program" = lock ]; then
+        for f in "$work"/lib/sync_futex.c "$srcdir"/tests/sched/{futex_model,scenarios_lock}.c; do
+            compile "$f" || exit 2
+        done
+    elif [[ $2 == *.h ]]; then for f in "$work"/lib/*.c; do compile "$f"; done; else compile "$file"; fi || exit 2
     link || exit 2
     "$work/sched_mutant" >"$work/log" 2>&1
     line=$(grep -m1 '^not ok' "$work/log")
@@ -280,6 +292,39 @@ mutant acknowledged_block_is_kept settle.c \
 mutant books_pass_over_due stats.c \
     'hpr_mutex_lock\(&ch->deque.back\);\s+fill_records\(ch, &s\);' \
     'hpr_mutex_lock(&ch->deque.back); s.accepted = ch->next_seq; hpr_mutex_unlock(&ch->deque.back);\n hpr_mutex_lock(&ch->deque.back); { uint64_t before = s.accepted; fill_records(ch, &s); s.accepted = before - 1; }'
+
+# ---- the mutex and the condition variable, which the scenarios above have from the C library
+program=lock locks=-DHPR_FUTEX
+mutant lock_that_does_not_tell sync_futex.c \
+    'HPR_MUTEX_CONTENDED, memory_order_acquire' \
+    'HPR_MUTEX_HELD, memory_order_acquire'
+mutant lock_that_does_not_look_again sync_futex.c \
+    'while \(atomic_exchange' \
+    'if (atomic_exchange'
+mutant unlock_that_wakes_nobody sync.h \
+    'hpr_futex_wake_one\(&m->word\);' \
+    ';'
+mutant unlock_that_leaves_it_held sync.h \
+    'HPR_MUTEX_FREE, memory_order_release' \
+    'HPR_MUTEX_HELD, memory_order_release'
+mutant sleeper_that_forgets_the_others sync_futex.c \
+    'while \(atomic_exchange_explicit.*?UINT64_MAX\);' \
+    'do { hpr_futex_wait(&m->word, HPR_MUTEX_CONTENDED, UINT64_MAX); uint32_t free = 0; if (atomic_compare_exchange_strong(&m->word, &free, HPR_MUTEX_HELD)) return; } while (atomic_exchange(&m->word, HPR_MUTEX_CONTENDED) != HPR_MUTEX_FREE);'
+mutant wait_that_looks_too_late sync_futex.c \
+    'hpr_futex_wait\(&c->sequence, sequence, timeout_ns\);' \
+    'hpr_futex_wait(&c->sequence, atomic_load(&c->sequence), timeout_ns);'
+mutant wait_that_is_not_counted sync_futex.c \
+    'c->waiters\+\+;' \
+    ''
+mutant wait_that_comes_back_without sync_futex.c \
+    'hpr_futex_wait\(&c->sequence, sequence, timeout_ns\);\s+hpr_mutex_lock\(m\);' \
+    'hpr_futex_wait(&c->sequence, sequence, timeout_ns);'
+mutant broadcast_that_changes_nothing sync_futex.c \
+    'sequence \+ 1' \
+    'sequence'
+mutant broadcast_to_one sync_futex.c \
+    'hpr_futex_wake_all' \
+    'hpr_futex_wake_one'
 
 echo "# $found found, $missed missed"
 [ "$missed" -eq 0 ]

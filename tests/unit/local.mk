@@ -31,7 +31,7 @@ if HAVE_CHECK
 UNIT_DIR_LIBS = tests/support/libtestchan.la tests/support/libtestplatform.la $(UNIT_LIBS)
 core_unit_tests = %D%/test_ahead %D%/test_codec %D%/test_file_scan %D%/test_frame %D%/test_golden %D%/test_memory %D%/test_numbers \
 	%D%/test_options \
-	%D%/test_queue_file %D%/test_record %D%/test_ring %D%/test_state
+	%D%/test_queue_file %D%/test_record %D%/test_ring %D%/test_state %D%/test_sync
 check_PROGRAMS += $(core_unit_tests)
 TESTS += $(core_unit_tests)
 
@@ -57,6 +57,8 @@ TESTS += $(core_unit_tests)
 %C%_test_record_LDADD = $(UNIT_LIBS)
 %C%_test_ring_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_ring_LDADD = $(UNIT_LIBS)
+%C%_test_sync_CPPFLAGS = $(UNIT_CPPFLAGS)
+%C%_test_sync_LDADD = $(UNIT_LIBS)
 
 %C%_test_golden_SOURCES = %D%/test_golden.c tests/golden/reader.c tests/golden/reader.h $(golden_sources)
 %C%_test_golden_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBDEFLATE_CFLAGS)
