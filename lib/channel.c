@@ -444,9 +444,19 @@ hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err
 
 /* ---- the word to the receiver ---- */
 
+/* Room is wanted that only the receiver can make, and it has passed all that is in files. It looks at what is wanted,
+ * `removable_seq`, after it has stored how far it is; here one looks at how far it is after storing what is wanted: one
+ * of the two sees the other's. It stores `passed_seq` so that it is ordered, or gives back room in the ring behind it:
+ * so that is looked at first. */
+static bool can_make_room(struct hpr_channel *ch)
+{
+    if (!ch->dir.wants_room) return false;
+    (void)hpr_deque_used_locked(&ch->deque);
+    return atomic_load(&ch->passed_seq) + 1 >= ch->spill.end_seq;
+}
+
 void hpr_channel_update_aside_locked(struct hpr_channel *ch)
 {
-    const bool may_make_room = ch->dir.wants_room && atomic_load(&ch->passed_seq) + 1 >= ch->spill.end_seq;
-
-    hpr_deque_set_aside_locked(&ch->deque, ch->overflow > 0 || ch->tail_gap > 0 || ch->senders == 0 || may_make_room);
+    hpr_deque_set_aside_locked(&ch->deque,
+                               ch->overflow > 0 || ch->tail_gap > 0 || ch->senders == 0 || can_make_room(ch));
 }

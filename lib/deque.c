@@ -182,13 +182,6 @@ void hpr_deque_wake_senders(struct hpr_deque *dq)
     hpr_mutex_unlock(&dq->back);
 }
 
-void hpr_deque_give_back_to(struct hpr_deque *dq, uint64_t pos)
-{
-    const uint64_t freed = atomic_load_explicit(&dq->freed, memory_order_relaxed);
-
-    if (pos > freed) hpr_deque_add_freed(dq, pos - freed);
-}
-
 static bool is_ready(struct hpr_deque *dq)
 {
     return hpr_deque_has_entry(dq) || atomic_load(&dq->aside) != 0;

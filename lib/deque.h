@@ -222,7 +222,12 @@ static inline void hpr_deque_give_back(struct hpr_deque *dq)
 }
 
 /* The same for entries below ring position POS only, where nothing has weight. */
-void hpr_deque_give_back_to(struct hpr_deque *dq, uint64_t pos);
+static inline void hpr_deque_give_back_to(struct hpr_deque *dq, uint64_t pos)
+{
+    const uint64_t freed = atomic_load_explicit(&dq->freed, memory_order_relaxed);
+
+    if (pos > freed) hpr_deque_add_freed(dq, pos - freed);
+}
 
 /* Before a look that is not urgent: a receiver as fast as the senders would find one entry each time, and take the line
  * of `published` away from them for each. When the last look brought little, they get a moment to put some more. */

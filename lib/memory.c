@@ -118,27 +118,6 @@ unsigned char *hpr_memory_block_frame(const struct hpr_memory *m, size_t i)
     return (unsigned char *)m->header + shape->blocks_offset + i * shape->block_stride;
 }
 
-/* The gaps seldom change, and take most of a place: both slots get them when they do, else neither. */
-void hpr_memory_set_place(struct hpr_memory *m, uint64_t start, uint64_t start_seq, uint64_t start_dropped,
-                          const struct hpr_passed *passed, bool has_new_gaps)
-{
-    uint32_t other                 = atomic_load_explicit(&m->header->slot, memory_order_relaxed) ^ 1U;
-    struct hpr_memory_place *place = &m->header->places[other].place;
-
-    if (HPR_UNLIKELY(has_new_gaps)) m->stale_places = 2;
-    if (HPR_UNLIKELY(m->stale_places > 0)) {
-        memcpy(place->passed.gap_records, passed->gap_records, sizeof place->passed.gap_records);
-        m->stale_places--;
-    }
-    place->start                = start;
-    place->start_seq            = start_seq;
-    place->start_dropped        = start_dropped;
-    place->passed.seq           = passed->seq;
-    place->passed.records       = passed->records;
-    place->passed.dropped_total = passed->dropped_total;
-    atomic_store_explicit(&m->header->slot, other, memory_order_release);
-}
-
 void hpr_memory_note_number(const struct hpr_memory *m, uint64_t id, uint64_t number)
 {
     for (size_t i = 0; i < HOPPER_PRODUCERS_MAX; i++) {

@@ -225,7 +225,7 @@ static void settle(hopper_receiver *rcv, bool is_all)
     struct hpr_channel *ch = rcv->channel;
 
     if (hpr_channel_survives(ch)) {
-        hpr_settle_views(rcv);
+        if (HPR_UNLIKELY(rcv->block || ch->options.survive == HOPPER_SURVIVE_POWER_LOSS)) hpr_settle_views(rcv);
         if (rcv->is_state_behind) hpr_settle_again(rcv);
         if (is_all || ch->options.acknowledge == HOPPER_ACKNOWLEDGE_AUTO) hpr_settle_until(rcv, rcv->next_seq - 1);
         return;
