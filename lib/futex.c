@@ -13,6 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef SYS_futex /* architectures of 32 bits that never had another time_t */
+#define SYS_futex SYS_futex_time64
+#endif
+
 #define NS_PER_S UINT64_C(1000000000)
 
 /* Far enough to be for ever, near enough that no time_t overflows. */
