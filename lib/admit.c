@@ -366,32 +366,31 @@ static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, 
 }
 
 /* What nearly every send of a channel that is not full comes to. False: the long way. */
-static inline bool send_plain_locked(struct hpr_channel *ch, const struct iovec *record)
+static inline bool send_plain_locked(struct hpr_channel *ch, const void *data, size_t len)
 {
     if (HPR_UNLIKELY((ch->overflow | ch->tail_gap | ch->aside_taken) != 0 || ch->is_refusing ||
-                     ch->spill.is_exclusive || !record->iov_base || record->iov_len > ch->plan.record_bytes_max))
+                     ch->spill.is_exclusive || !data || len > ch->plan.record_bytes_max))
         return false;
-    if (HPR_UNLIKELY(!hpr_deque_put_plain_locked(&ch->deque, record->iov_base, record->iov_len))) return false;
+    if (HPR_UNLIKELY(!hpr_deque_put_plain_locked(&ch->deque, data, len))) return false;
     ch->next_seq++;
-    ch->accepted_bytes += record->iov_len;
+    ch->accepted_bytes += len;
     return true;
 }
 
 /* What nearly every send comes to once a channel has overflowed. */
-static inline bool overflow_plain_locked(struct hpr_channel *ch, const struct iovec *record)
+static inline bool overflow_plain_locked(struct hpr_channel *ch, const void *data, size_t len)
 {
     struct hpr_spill *sp = &ch->spill;
 
     if (ch->overflow == 0 || ch->tail_gap > 0 || ch->is_refusing || sp->is_exclusive || sp->failed_errno != 0 ||
-        ch->memory.header || !record->iov_base || record->iov_len > ch->plan.record_bytes_max)
+        ch->memory.header || !data || len > ch->plan.record_bytes_max)
         return false;
-    if (hpr_deque_is_half_free_locked(&ch->deque) ||
-        !hpr_spill_append_plain_locked(sp, ch->next_seq, record->iov_base, record->iov_len))
+    if (hpr_deque_is_half_free_locked(&ch->deque) || !hpr_spill_append_plain_locked(sp, ch->next_seq, data, len))
         return false;
     ch->overflow++;
     ch->overflowed++;
     ch->next_seq++;
-    ch->accepted_bytes += record->iov_len;
+    ch->accepted_bytes += len;
     return true;
 }
 
@@ -413,34 +412,40 @@ static size_t send_run_locked(struct hpr_channel *ch, const struct hpr_batch *ba
 }
 
 /* Any record of bytes. */
-static hopper_status send_record_locked(struct hpr_channel *ch, const struct iovec *record, uint64_t deadline_ns,
+static hopper_status send_record_locked(struct hpr_channel *ch, const void *data, size_t len, uint64_t deadline_ns,
                                         struct hopper_error *err)
 {
-    struct hpr_send send = { .source = { .data = record->iov_base, .len = record->iov_len } };
+    struct hpr_send send = { .source = { .data = data, .len = len } };
 
     if (send.source.len > ch->plan.record_bytes_max) return hpr_error_set(err, HOPPER_ETOOBIG, 0, NULL, NULL);
     if (!send.source.data && send.source.len > 0) return hpr_error_set(err, HOPPER_EINVAL, 0, NULL, NULL);
     return send_locked(ch, &send, deadline_ns, err);
 }
 
+HPR_SELDOM static hopper_status commit_record(struct hpr_channel *ch, const void *data, size_t len,
+                                              uint64_t deadline_ns, uint64_t *seqp, struct hopper_error *err)
+{
+    const struct iovec record    = { (void *)(uintptr_t)data, len };
+    const struct hpr_batch batch = { .records = &record, .count = 1 };
+    size_t accepted;
+
+    return hpr_commit_send(ch, &batch, deadline_ns, &accepted, seqp, err);
+}
+
 /* A plain send changes nothing of what may wait beside the ring. */
-hopper_status hpr_admit_record(struct hpr_channel *ch, const struct iovec *record, uint64_t deadline_ns, uint64_t *seqp,
-                               struct hopper_error *err)
+hopper_status hpr_admit_record(struct hpr_channel *ch, const void *data, size_t len, uint64_t deadline_ns,
+                               uint64_t *seqp, struct hopper_error *err)
 {
     hopper_status st = HOPPER_OK;
 
-    if (HPR_UNLIKELY(ch->options.survive == HOPPER_SURVIVE_POWER_LOSS)) {
-        const struct hpr_batch batch = { .records = record, .count = 1 };
-        size_t accepted;
-
-        return hpr_commit_send(ch, &batch, deadline_ns, &accepted, seqp, err);
-    }
+    if (HPR_UNLIKELY(ch->options.survive == HOPPER_SURVIVE_POWER_LOSS))
+        return commit_record(ch, data, len, deadline_ns, seqp, err);
     hpr_mutex_lock(&ch->deque.back);
-    if (HPR_LIKELY(send_plain_locked(ch, record)) || overflow_plain_locked(ch, record)) {
+    if (HPR_LIKELY(send_plain_locked(ch, data, len)) || overflow_plain_locked(ch, data, len)) {
         *seqp = ch->next_seq - 1;
         hpr_channel_publish_locked(ch);
     } else {
-        st = send_record_locked(ch, record, deadline_ns, err);
+        st = send_record_locked(ch, data, len, deadline_ns, err);
         if (st == HOPPER_OK) *seqp = ch->next_seq - 1;
         hpr_channel_publish_locked(ch);
         hpr_channel_update_aside_locked(ch);
@@ -464,8 +469,11 @@ hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *reco
     }
     hpr_mutex_lock(&ch->deque.back);
     for (i = 0; i < count; i++) {
-        if (HPR_UNLIKELY(!send_plain_locked(ch, &records[i])) && !overflow_plain_locked(ch, &records[i]))
-            st = send_record_locked(ch, &records[i], deadline_ns, err);
+        const void *data = records[i].iov_base;
+        const size_t len = records[i].iov_len;
+
+        if (HPR_UNLIKELY(!send_plain_locked(ch, data, len)) && !overflow_plain_locked(ch, data, len))
+            st = send_record_locked(ch, data, len, deadline_ns, err);
         if (HPR_UNLIKELY(st != HOPPER_OK)) break;
         last = ch->next_seq - 1;
     }
@@ -495,8 +503,9 @@ hopper_status hpr_admit_joined(struct hpr_channel *ch, const struct hpr_batch *b
         if (n == 0) {
             const struct iovec record = hpr_batch_joined(batch, done);
 
-            if (!send_plain_locked(ch, &record) && !overflow_plain_locked(ch, &record))
-                st = send_record_locked(ch, &record, deadline_ns, err);
+            if (!send_plain_locked(ch, record.iov_base, record.iov_len) &&
+                !overflow_plain_locked(ch, record.iov_base, record.iov_len))
+                st = send_record_locked(ch, record.iov_base, record.iov_len, deadline_ns, err);
             if (st != HOPPER_OK) break;
             n = 1;
         }

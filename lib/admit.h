@@ -19,8 +19,8 @@ struct hpr_send {
 };
 
 /* Accept one record of bytes. Blocks, results: hopper_send_until(). */
-hopper_status hpr_admit_record(struct hpr_channel *ch, const struct iovec *record, uint64_t deadline_ns, uint64_t *seqp,
-                               struct hopper_error *err);
+hopper_status hpr_admit_record(struct hpr_channel *ch, const void *data, size_t len, uint64_t deadline_ns,
+                               uint64_t *seqp, struct hopper_error *err);
 
 /* Accept records [0, COUNT) one after the other; *ACCEPTEDP of them; *SEQP is the last one's sequence number, unchanged
  * when there is none. Blocks, results: hopper_send_until(). */

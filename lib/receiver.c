@@ -219,15 +219,33 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
     return st == HOPPER_OK ? HOPPER_EAGAIN : st;
 }
 
+static void settle_surviving(hopper_receiver *rcv, bool is_all)
+{
+    const struct hopper_options *options = &rcv->channel->options;
+
+    if (HPR_UNLIKELY(rcv->block || options->survive == HOPPER_SURVIVE_POWER_LOSS)) hpr_settle_views(rcv);
+    if (rcv->is_state_behind) hpr_settle_again(rcv);
+    if (is_all || options->acknowledge == HOPPER_ACKNOWLEDGE_AUTO) hpr_settle_until(rcv, rcv->next_seq - 1);
+}
+
+/* It was handed out whole, in a channel that survives nothing. */
+HPR_SELDOM static void give_back_block(hopper_receiver *rcv)
+{
+    struct hpr_channel *ch = rcv->channel;
+
+    hpr_mutex_lock(&ch->deque.back);
+    hpr_spill_give_back_locked(&ch->spill, rcv->block);
+    hpr_mutex_unlock(&ch->deque.back);
+    rcv->block = NULL;
+}
+
 /* The caller is done with the views that it was handed; IS_ALL: and says that it is done with the records. */
-static void settle(hopper_receiver *rcv, bool is_all)
+static inline void settle(hopper_receiver *rcv, bool is_all)
 {
     struct hpr_channel *ch = rcv->channel;
 
     if (hpr_channel_survives(ch)) {
-        if (HPR_UNLIKELY(rcv->block || ch->options.survive == HOPPER_SURVIVE_POWER_LOSS)) hpr_settle_views(rcv);
-        if (rcv->is_state_behind) hpr_settle_again(rcv);
-        if (is_all || ch->options.acknowledge == HOPPER_ACKNOWLEDGE_AUTO) hpr_settle_until(rcv, rcv->next_seq - 1);
+        settle_surviving(rcv, is_all);
         return;
     }
     if (rcv->handed_out > 0) {
@@ -237,12 +255,7 @@ static void settle(hopper_receiver *rcv, bool is_all)
         rcv->handed_out = 0;
     }
     hpr_deque_give_back(&ch->deque);
-    if (rcv->block && rcv->frame_records == 0) {
-        hpr_mutex_lock(&ch->deque.back);
-        hpr_spill_give_back_locked(&ch->spill, rcv->block);
-        hpr_mutex_unlock(&ch->deque.back);
-        rcv->block = NULL;
-    }
+    if (HPR_UNLIKELY(rcv->block && rcv->frame_records == 0)) give_back_block(rcv);
 }
 
 /* Nothing to hand out: sleep, or say so. HOPPER_OK: look again. */
@@ -285,17 +298,22 @@ static inline bool is_plain_next(const hopper_receiver *rcv)
            hpr_deque_is_plain(dq);
 }
 
-hopper_status hopper_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t deadline_ns)
+HPR_SELDOM static hopper_status receive_any(hopper_receiver *rcv, struct hopper_record *rec, uint64_t deadline_ns)
 {
     size_t count;
 
+    return hopper_receive_batch(rcv, rec, 1, deadline_ns, &count);
+}
+
+hopper_status hopper_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t deadline_ns)
+{
     if (HPR_LIKELY(rcv && rec && is_plain_next(rcv))) { /* hopper_receive_batch() in few steps */
         settle(rcv, false);
         put_plain(rcv, rec);
         atomic_store_explicit(&rcv->channel->delivered_seq, rcv->next_seq - 1, memory_order_relaxed);
         return HOPPER_OK;
     }
-    return hopper_receive_batch(rcv, rec, 1, deadline_ns, &count);
+    return receive_any(rcv, rec, deadline_ns);
 }
 
 void hopper_acknowledge(hopper_receiver *rcv)

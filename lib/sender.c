@@ -76,11 +76,9 @@ static uint64_t policy_deadline(const struct hpr_channel *ch)
 
 static inline hopper_status send_one(hopper_sender *snd, const void *data, size_t len, uint64_t deadline_ns)
 {
-    const struct iovec record = { (void *)(uintptr_t)data, len };
-
     if (HPR_UNLIKELY(snd->channel->options.item_type != NULL))
         return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send bytes on a channel of items", NULL);
-    return hpr_admit_record(snd->channel, &record, deadline_ns, &snd->last_seq, &snd->error);
+    return hpr_admit_record(snd->channel, data, len, deadline_ns, &snd->last_seq, &snd->error);
 }
 
 hopper_status hopper_send(hopper_sender *snd, const void *data, size_t len)

@@ -127,7 +127,7 @@ mutant wake_looks_too_early admit.c \
     'hpr_deque_wake(&ch->deque); hpr_channel_publish_locked(ch); hpr_channel_update_aside_locked(ch); hpr_mutex_unlock(&ch->deque.back); *acceptedp = i;'
 mutant wake_looks_too_early_for_one admit.c \
     'hpr_channel_publish_locked\(ch\);(\s+\} else \{\s+st = send_record_locked.*?)hpr_mutex_unlock\(&ch->deque.back\);\s+hpr_deque_wake\(&ch->deque\);' \
-    'hpr_deque_wake(&ch->deque); hpr_channel_publish_locked(ch);} else {st = send_record_locked(ch, record, deadline_ns, err); if (st == HOPPER_OK) *seqp = ch->next_seq - 1; hpr_channel_publish_locked(ch); hpr_channel_update_aside_locked(ch); hpr_deque_wake(&ch->deque); } hpr_mutex_unlock(&ch->deque.back);'
+    'hpr_deque_wake(&ch->deque); hpr_channel_publish_locked(ch);} else {st = send_record_locked(ch, data, len, deadline_ns, err); if (st == HOPPER_OK) *seqp = ch->next_seq - 1; hpr_channel_publish_locked(ch); hpr_channel_update_aside_locked(ch); hpr_deque_wake(&ch->deque); } hpr_mutex_unlock(&ch->deque.back);'
 mutant wake_forgets_event deque.c \
     'if \(attention & HPR_ATTENTION_EVENT\)' \
     'if ((attention & HPR_ATTENTION_EVENT) && !(attention & HPR_ATTENTION_SLEEPS) && 0)'
@@ -281,9 +281,21 @@ mutant room_is_asked_for_silently admit.c \
 mutant wish_for_room_is_not_seen_late settle.c \
     'if \(seq \+ 1 >= atomic_load\(&ch->dir.removable_seq\)\)' \
     'if (!ch->dir.wants_room && seq + 1 >= atomic_load(&ch->dir.removable_seq))'
-mutant acknowledged_ring_is_kept settle.c \
-    'hpr_deque_give_back_to\(&ch->deque, rcv->kept_from.pos\);' \
+mutant plain_wish_for_room_is_not_seen settle.c \
+    'if \(HPR_UNLIKELY\(seq \+ 1 >= atomic_load\(&ch->dir.removable_seq\)\)\) hpr_settle_files\(rcv, false\);' \
     ''
+mutant acknowledged_ring_is_kept settle.c \
+    'has_new_gaps\);\s+hpr_deque_give_back_to\(&ch->deque, rcv->kept_from.pos\);' \
+    'has_new_gaps);'
+mutant plainly_acknowledged_ring_is_kept settle.c \
+    'can_make_room\(\) \*/\s+hpr_deque_give_back_to\(&ch->deque, rcv->kept_from.pos\);' \
+    '*/'
+mutant plain_though_blocks_are_held settle.c \
+    '&& !rcv->held &&' \
+    '&&'
+mutant plain_though_more_is_due settle.c \
+    '\(rcv->frame_records \| rcv->due \| rcv->aside_untold \| rcv->aside_untold_dropped\) == 0' \
+    'true'
 mutant acknowledged_block_is_kept settle.c \
     'free_held\(rcv\);\s+if \(seq \+ 1' \
     'if (seq + 1'
