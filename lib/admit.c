@@ -263,10 +263,16 @@ static bool fits_in_ring(struct hpr_channel *ch, const struct hpr_send *send)
     return need != UINT64_MAX && hpr_deque_has_room_locked(&ch->deque, need);
 }
 
+/* A full device does not tell when it has room (ST is HOPPER_ENOSPC), nor one that would not remove a file: it is tried
+ * now and then. */
+static bool is_tried_again(const struct hpr_channel *ch, hopper_status st)
+{
+    return st == HOPPER_ENOSPC || ch->dir.removal_is_due || hpr_dir_has_unwanted_locked(&ch->dir);
+}
+
 /* Until something has changed that may let SEND in, or DEADLINE has passed. Whoever has tried in vain wakes all who
  * wait for a thread at work, and with them those who wait here: they must not try again for that, or senders would wake
- * each other without end. A full device does not tell when it has room (ST is HOPPER_ENOSPC), nor one that would not
- * remove a file: it is tried now and then. */
+ * each other without end. */
 void hpr_admit_wait_for_change(struct hpr_channel *ch, const struct hpr_send *send, hopper_status st,
                                uint64_t deadline_ns)
 {
@@ -274,15 +280,19 @@ void hpr_admit_wait_for_change(struct hpr_channel *ch, const struct hpr_send *se
     const uint64_t gains   = ch->spill.gains;
     const uint64_t removed = ch->dir.removed;
     const uint64_t used    = hpr_dir_used_locked(&ch->dir);
-    bool has_changed;
+    uint64_t freed_seen    = send->freed_seen;
+    bool is_limited        = false, has_changed;
 
     hpr_admit_show_receiver(ch); /* who may have to make the room */
-    if (st == HOPPER_ENOSPC || ch->dir.removal_is_due || hpr_dir_has_unwanted_locked(&ch->dir))
-        deadline_ns = hpr_min_u64(deadline_ns, dq->clock->monotonic_ns(dq->clock->ctx) + RETRY_NS);
     do {
         uint64_t need = ring_need(ch, send);
 
-        hpr_deque_wait_room_locked(dq, need == UINT64_MAX ? 0 : need, deadline_ns, UINT64_MAX);
+        if (!is_limited && is_tried_again(ch, st)) {
+            deadline_ns = hpr_min_u64(deadline_ns, dq->clock->monotonic_ns(dq->clock->ctx) + RETRY_NS);
+            is_limited  = true;
+        }
+        hpr_deque_wait_room_locked(dq, need == UINT64_MAX ? 0 : need, freed_seen, deadline_ns);
+        freed_seen  = dq->freed_seen;
         has_changed = ch->is_refusing || ch->spill.gains != gains || ch->dir.removed != removed;
         if (st == HOPPER_EFULL)
             has_changed =
@@ -340,8 +350,9 @@ static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, 
 
         if (HPR_UNLIKELY(ch->is_refusing)) return hpr_error_set(err, HOPPER_ECLOSED, 0, NULL, NULL);
         if (HPR_UNLIKELY(send->source.producer) && is_duplicate(ch, send)) return HOPPER_OK;
-        send->may_drop = hpr_deque_time_left(&ch->deque, deadline_ns) == 0;
-        res            = place_locked(ch, send, err);
+        send->may_drop   = hpr_deque_time_left(&ch->deque, deadline_ns) == 0;
+        send->freed_seen = ch->deque.freed_seen;
+        res              = place_locked(ch, send, err);
         if (HPR_LIKELY(res == HPR_DONE)) {
             accept_locked(ch, send);
             forget_tries(err);

@@ -9,13 +9,14 @@
 /* One record, or item, on its way in. */
 struct hpr_send {
     struct hpr_source source;
-    uint64_t weight;   /* of an item */
-    bool is_measured;  /* an item's source.len is known */
-    bool is_packed;    /* an item is in the scratch, which is ours */
-    bool may_drop;     /* its deadline has passed: HOPPER_FULL_DROP_OLDEST may make room */
-    bool is_spilled;   /* result: it went the way of the disk */
-    bool is_dropped;   /* result: accepted and dropped by policy */
-    bool is_duplicate; /* result: its producer had sent it before */
+    uint64_t weight;     /* of an item */
+    uint64_t freed_seen; /* what the receiver had given back, as far as was known before the last try */
+    bool is_measured;    /* an item's source.len is known */
+    bool is_packed;      /* an item is in the scratch, which is ours */
+    bool may_drop;       /* its deadline has passed: HOPPER_FULL_DROP_OLDEST may make room */
+    bool is_spilled;     /* result: it went the way of the disk */
+    bool is_dropped;     /* result: accepted and dropped by policy */
+    bool is_duplicate;   /* result: its producer had sent it before */
 };
 
 /* Accept one record of bytes. Blocks, results: hopper_send_until(). */

@@ -451,7 +451,7 @@ hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err
 static bool can_make_room(struct hpr_channel *ch)
 {
     if (!ch->dir.wants_room) return false;
-    (void)hpr_deque_used_locked(&ch->deque);
+    (void)hpr_deque_freed(&ch->deque);
     return atomic_load(&ch->passed_seq) + 1 >= ch->spill.end_seq;
 }
 

@@ -394,7 +394,7 @@ hopper_status hpr_commit_send(struct hpr_channel *ch, const struct hpr_batch *ba
         st = send_some(ch, batch, &done, seqp, err);
         if (st == HOPPER_OK) continue;
         if (st != HOPPER_EFULL && st != HOPPER_ENOSPC) break;
-        send = (struct hpr_send){ .source = source_of(batch, done) };
+        send = (struct hpr_send){ .source = source_of(batch, done), .freed_seen = ch->deque.freed_seen };
         if (hpr_admit_make_disk_room(ch, &send) == HPR_AGAIN) continue;
         if (hpr_deque_time_left(&ch->deque, deadline_ns) > 0) {
             hpr_admit_wait_for_change(ch, &send, st, deadline_ns);

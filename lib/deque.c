@@ -52,8 +52,7 @@ bool hpr_deque_has_room_locked(struct hpr_deque *dq, uint64_t bytes)
 {
     HPR_ASSERT_HELD(&dq->back);
     if (HPR_LIKELY(dq->put - dq->freed_seen + bytes <= dq->limit)) return true;
-    dq->freed_seen = atomic_load(&dq->freed);
-    HPR_ORDERS_AFTER(&dq->freed);
+    dq->freed_seen = hpr_deque_freed(dq);
     return dq->put - dq->freed_seen + bytes <= dq->limit;
 }
 
@@ -125,20 +124,20 @@ uint64_t hpr_deque_time_left(const struct hpr_deque *dq, uint64_t deadline_ns)
 }
 
 /* Senders are woken when half of the ring is free: waking one for each record's room costs a switch per record. */
-void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t deadline_ns, uint64_t timeout_ns)
+void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t seen, uint64_t deadline_ns)
 {
     const uint64_t limit = dq->limit;
     uint64_t wanted      = dq->put + hpr_min_u64(hpr_max_u64(limit / 2, need), limit);
-    uint64_t wait_ns     = hpr_min_u64(hpr_deque_time_left(dq, deadline_ns), timeout_ns);
+    uint64_t wait_ns     = hpr_deque_time_left(dq, deadline_ns);
     uint64_t others      = atomic_load(&dq->wake_at);
 
     HPR_ASSERT_HELD(&dq->back);
     if (wait_ns == 0) return;
     wanted = wanted > limit ? wanted - limit : 0;
     atomic_store(&dq->wake_at, hpr_min_u64(wanted, others));
-    if (wanted > dq->freed_seen && atomic_load(&dq->freed) >= wanted) {
-        HPR_ORDERS_AFTER(&dq->freed);
-        dq->freed_seen = wanted; /* the caller looks again, and does not come back here for the same room */
+    if (wanted > seen && hpr_deque_freed(dq) >= wanted) {
+        dq->freed_seen =
+            hpr_max_u64(dq->freed_seen, wanted); /* it looks again, and is not sent back for the same room */
         return;
     }
     hpr_cond_wait(&dq->room, &dq->back, wait_ns);
@@ -147,8 +146,7 @@ void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t de
 uint64_t hpr_deque_used_locked(struct hpr_deque *dq)
 {
     HPR_ASSERT_HELD(&dq->back);
-    dq->freed_seen = atomic_load(&dq->freed);
-    HPR_ORDERS_AFTER(&dq->freed);
+    dq->freed_seen = hpr_deque_freed(dq);
     return dq->put - dq->freed_seen;
 }
 

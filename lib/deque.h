@@ -147,9 +147,19 @@ static inline void hpr_deque_wake(struct hpr_deque *dq)
     if (HPR_UNLIKELY(atomic_load(&dq->attention) != 0)) hpr_deque_wake_sleeper(dq);
 }
 
-/* Wait until something changed that senders wait for, NEED bytes are free, DEADLINE or TIMEOUT_NS passed. May return
- * early. */
-void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t deadline_ns, uint64_t timeout_ns);
+/* What the receiver has given back. Who sees it sees what the receiver stored before. */
+static inline uint64_t hpr_deque_freed(struct hpr_deque *dq)
+{
+    const uint64_t freed = atomic_load(&dq->freed);
+
+    HPR_ORDERS_AFTER(&dq->freed);
+    return freed;
+}
+
+/* Wait until something changed that senders wait for, NEED bytes are free, or DEADLINE passed. May return early. SEEN:
+ * `freed_seen` before the caller found that it cannot go on; others may have looked since, and what they saw does not
+ * tell whether it can. */
+void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t seen, uint64_t deadline_ns);
 
 uint64_t hpr_deque_used_locked(struct hpr_deque *dq);
 

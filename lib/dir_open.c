@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "annotate.h"
 #include "dir.h"
 #include "error.h"
 
@@ -179,6 +180,7 @@ hopper_status hpr_dir_open(struct hpr_dir *dir, const char *path, const char *na
     dir->fd = dir->lock_fd = dir->state_fd = -1;
     dir->survive                           = (uint8_t)options->survive;
     atomic_init(&dir->removable_seq, UINT64_MAX);
+    HPR_IS_ATOMIC(&dir->removable_seq);
     dir->disk_bytes = options->disk_bytes;
     dir->file_bytes = plan->file_bytes;
     dir->content    = options->item_type ? HPR_CONTENT_ITEMS : HPR_CONTENT_BYTES;

@@ -289,8 +289,9 @@ void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
     if (removal == REMOVE_NONE) return;
     is_noted = write_producers(rcv, removal, next.number) && write_state(rcv, next_seq, dropped_total, true);
     hpr_mutex_lock(back);
-    if (is_noted) remove_files_locked(rcv, removal, &next, number);
     ch->dir.removal_is_due = !is_noted;
+    if (is_noted) remove_files_locked(rcv, removal, &next, number);
+    else hpr_cond_broadcast(&ch->deque.room); /* senders that wait for it see to it that it is tried again */
     hpr_mutex_unlock(back);
 }
 

@@ -284,6 +284,9 @@ mutant wish_for_room_is_not_seen_late settle.c \
 mutant plain_wish_for_room_is_not_seen settle.c \
     'if \(HPR_UNLIKELY\(seq \+ 1 >= atomic_load\(&ch->dir.removable_seq\)\)\) hpr_settle_files\(rcv, false\);' \
     ''
+mutant unnoted_removal_tells_nobody settle.c \
+    'else hpr_cond_broadcast\(&ch->deque.room\);' \
+    ''
 mutant acknowledged_ring_is_kept settle.c \
     'has_new_gaps\);\s+hpr_deque_give_back_to\(&ch->deque, rcv->kept_from.pos\);' \
     'has_new_gaps);'

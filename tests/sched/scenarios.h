@@ -77,7 +77,9 @@ extern const struct sched_scenario scenario_event_overflow;
 extern const struct sched_scenario scenario_survive_2x2;
 extern const struct sched_scenario scenario_survive_acknowledge;
 extern const struct sched_scenario scenario_survive_acknowledge_late;
+extern const struct sched_scenario scenario_survive_acknowledge_unnoted;
 extern const struct sched_scenario scenario_survive_full_of_small;
+extern const struct sched_scenario scenario_survive_full_unnoted;
 extern const struct sched_scenario scenario_survive_full;
 
 /* scenarios_commit.c: sends that share a sync */

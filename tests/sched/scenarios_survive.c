@@ -4,6 +4,8 @@
  * acknowledged, and the receiver is the one who removes queue files. So a sender may wait for an acknowledgement, be it for
  * room in the ring, for a block that was handed out, or for a file; and each of these is another way to be missed.
  */
+#include <errno.h>
+
 #include "scenarios.h"
 
 static void open_channel(unsigned senders, uint32_t acknowledge)
@@ -71,6 +73,25 @@ static void survive_acknowledge_late(void)
     rig_finish();
 }
 
+/* The same, and STATE, which has to be synced before files go, may not be: the ring has room all the same, and no block
+ * that is given back hides whether the sender sees that. */
+static void survive_acknowledge_unnoted(void)
+{
+    open_channel(1, HOPPER_ACKNOWLEDGE_EXPLICIT);
+    rig_fill_all(40);
+    SCHED_CHECK(hopper_flush(rig_sender(0)->snd) == HOPPER_OK);
+    while (rig_send(rig_sender(0), 40, HOPPER_NOW) == HOPPER_OK) continue;
+    while (rig_receive(HOPPER_NOW) == HOPPER_OK) continue;
+    rig_allow_faults(RIG_FAULT_SYNC, EIO, 1, true);
+    rig_start_all(send_ring);
+    rig_close_first();
+    rig_acknowledge();
+    while (rig_receive(HOPPER_FOREVER) == HOPPER_OK) rig_acknowledge();
+    SCHED_CHECK(rig.is_at_end);
+    rig_heal();
+    rig_finish();
+}
+
 /* ---- the disk is full of what the receiver has had ---- */
 
 static size_t big_len;
@@ -90,6 +111,31 @@ static void survive_full_of_small(void)
     rig_start_all(send_small_and_largest);
     rig_close_first();
     rig_receive_all();
+    rig_finish();
+}
+
+static void send_largest(struct rig_sender *s)
+{
+    rig_send_ok(s, big_len);
+    rig_close_sender(s);
+}
+
+/* And the files cannot go at first: that is tried again, though nobody calls. */
+static void survive_full_unnoted(void)
+{
+    rig_open(&(struct rig_options){ .senders          = 1,
+                                    .survive          = HOPPER_SURVIVE_CRASH,
+                                    .acknowledge      = HOPPER_ACKNOWLEDGE_EXPLICIT,
+                                    .record_bytes_max = RIG_LEN_MAX });
+    big_len = largest();
+    rig_fill_all(600);
+    while (rig_receive(HOPPER_NOW) == HOPPER_OK) continue;
+    rig_allow_faults(RIG_FAULT_SYNC, EIO, 1, false);
+    rig_start_all(send_largest);
+    rig_close_first();
+    rig_acknowledge();
+    while (rig_receive(HOPPER_FOREVER) == HOPPER_OK) rig_acknowledge();
+    SCHED_CHECK(rig.is_at_end);
     rig_finish();
 }
 
@@ -119,4 +165,9 @@ const struct sched_scenario scenario_survive_acknowledge_late = { "survive_ackno
                                                                   SCHED_CLEAN, RIG_PLANS(1, 200) };
 const struct sched_scenario scenario_survive_full_of_small    = { "survive_full_of_small", survive_full_of_small,
                                                                   SCHED_CLEAN, RIG_PLANS(1, 200) };
+const struct sched_scenario scenario_survive_acknowledge_unnoted = { "survive_acknowledge_unnoted",
+                                                                     survive_acknowledge_unnoted, SCHED_CLEAN,
+                                                                     RIG_PLANS(2, 1000) };
+const struct sched_scenario scenario_survive_full_unnoted = { "survive_full_unnoted", survive_full_unnoted, SCHED_CLEAN,
+                                                              RIG_PLANS_WITH(SCHED_TIMEOUTS_LATE, 1, 200) };
 const struct sched_scenario scenario_survive_full = { "survive_full", survive_full, SCHED_CLEAN, RIG_PLANS(1, 200) };
