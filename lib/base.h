@@ -16,7 +16,7 @@
 #define HPR_CACHE_LINE 64
 
 #define HPR_MUST_CHECK  __attribute__((warn_unused_result))
-#define HPR_SELDOM     __attribute__((noinline, cold)) /* what nearly every call goes past */
+#define HPR_SELDOM      __attribute__((noinline, cold)) /* what nearly every call goes past */
 #define HPR_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define HPR_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
