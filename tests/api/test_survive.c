@@ -206,6 +206,30 @@ START_TEST(the_next_receive_acknowledges)
 }
 END_TEST
 
+/* Blocks are handed out from memory, and what comes behind them through the ring is received and acknowledged. */
+START_TEST(what_is_acknowledged_holds_no_memory)
+{
+    struct hopper_stats before, after;
+
+    init(HOPPER_SURVIVE_CRASH, HOPPER_ACKNOWLEDGE_AUTO);
+    surv_open(&s);
+    surv_stats(&s, &before);
+    do {
+        surv_send_ok(&s, 500);
+        surv_stats(&s, &after);
+    } while (after.overflowed == 0);
+    for (int round = 0; round < 3; round++) {
+        surv_drain(&s);
+        surv_send_ok(&s, 100);
+    }
+    surv_drain(&s);
+    surv_ack(&s);
+    surv_stats(&s, &after);
+    require_eq(after.memory_bytes_used, before.memory_bytes_used);
+    surv_finish(&s);
+}
+END_TEST
+
 START_TEST(with_automatic_acknowledging_no_number_can_be_given)
 {
     init(_i, HOPPER_ACKNOWLEDGE_AUTO);
@@ -928,6 +952,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     BOTH(tc, options_that_make_no_sense_are_refused_by_name);
     tcase_add_test(tc, sync_is_for_power_loss_only);
+    tcase_add_test(tc, what_is_acknowledged_holds_no_memory);
     BOTH(tc, batches_survive_however_they_were_given);
     BOTH(tc, the_largest_record_has_room_in_an_empty_queue);
     tcase_add_loop_test(tc, what_the_machine_took_is_told_as_that, 0, 2);

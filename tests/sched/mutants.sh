@@ -293,12 +293,6 @@ mutant acknowledged_ring_is_kept settle.c \
 mutant plainly_acknowledged_ring_is_kept settle.c \
     'can_make_room\(\) \*/\s+hpr_deque_give_back_to\(&ch->deque, rcv->kept_from.pos\);' \
     '*/'
-mutant plain_though_blocks_are_held settle.c \
-    '&& !rcv->held &&' \
-    '&&'
-mutant plain_though_more_is_due settle.c \
-    '\(rcv->frame_records \| rcv->due \| rcv->aside_untold \| rcv->aside_untold_dropped\) == 0' \
-    'true'
 mutant acknowledged_block_is_kept settle.c \
     'free_held\(rcv\);\s+if \(seq \+ 1' \
     'if (seq + 1'
