@@ -13,16 +13,10 @@
 
 #include "futex.h"
 
-#ifdef HPR_FUTEX
-#define HPR_LOCKS_ARE_FUTEXES 1
-#else
-#define HPR_LOCKS_ARE_FUTEXES 0
-#endif
-
 enum hpr_mutex_state { HPR_MUTEX_FREE, HPR_MUTEX_HELD, HPR_MUTEX_CONTENDED /* and others may sleep */ };
 
 struct hpr_mutex {
-#if HPR_LOCKS_ARE_FUTEXES
+#ifdef HPR_FUTEX
     _Atomic uint32_t word; /* enum hpr_mutex_state */
 #else
     pthread_mutex_t mutex;
@@ -46,13 +40,13 @@ static inline void hpr_mutex_note(struct hpr_mutex *m, bool is_held)
 #endif
 }
 
-#if HPR_LOCKS_ARE_FUTEXES
+#ifdef HPR_FUTEX
 void hpr_mutex_lock_contended(struct hpr_mutex *m);
 #endif
 
 static inline void hpr_mutex_lock(struct hpr_mutex *m)
 {
-#if HPR_LOCKS_ARE_FUTEXES
+#ifdef HPR_FUTEX
     uint32_t expected = HPR_MUTEX_FREE;
 
     if (HPR_UNLIKELY(!atomic_compare_exchange_strong_explicit(&m->word, &expected, HPR_MUTEX_HELD, memory_order_acquire,
@@ -67,7 +61,7 @@ static inline void hpr_mutex_lock(struct hpr_mutex *m)
 static inline void hpr_mutex_unlock(struct hpr_mutex *m)
 {
     hpr_mutex_note(m, false);
-#if HPR_LOCKS_ARE_FUTEXES
+#ifdef HPR_FUTEX
     /* from here on the mutex may be gone, with the last handle of another thread */
     if (HPR_UNLIKELY(atomic_exchange_explicit(&m->word, HPR_MUTEX_FREE, memory_order_release) == HPR_MUTEX_CONTENDED))
         hpr_futex_wake_one(&m->word);
@@ -84,7 +78,7 @@ static inline void hpr_mutex_unlock(struct hpr_mutex *m)
 #endif
 
 struct hpr_cond {
-#if HPR_LOCKS_ARE_FUTEXES
+#ifdef HPR_FUTEX
     _Atomic uint32_t sequence; /* of broadcasts; changes under the mutex it is waited with */
     uint32_t waiters;          /* [the same mutex] */
 #else

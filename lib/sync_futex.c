@@ -9,7 +9,7 @@
  * of the mutex, so that it sleeps only if there was no broadcast since. */
 #include "sync.h"
 
-#if HPR_LOCKS_ARE_FUTEXES
+#ifdef HPR_FUTEX
 
 hopper_status hpr_mutex_init(struct hpr_mutex *m)
 {

@@ -3,7 +3,7 @@
  * that a test has put in place of the system's. */
 #include "sync.h"
 
-#if !HPR_LOCKS_ARE_FUTEXES
+#ifndef HPR_FUTEX
 #include <time.h>
 
 #define NS_PER_S UINT64_C(1000000000)
