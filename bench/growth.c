@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a channel costs as the work grows: the same work with more bytes queued, with more queue files, at a greater
- * age, with more senders, and with nothing to do. Each line is a process of its own, so that its peak memory is its
+ * age, with more senders, and with nothing to do. Each sample is a process of its own, so that its peak memory is its
  * own.
  *
- *     bench-growth [--dir DIR] [--largest GIB]
+ *     bench-growth [--dir DIR] [--largest GIB] [--samples N]
  *
- * Tables in Markdown go to standard output. Time to open is that of a channel that survives a kill, closed and opened
- * again with all of the backlog in it. Payloads compress well (a disk of 100 GB is not needed for 100 GB queued); what
- * the receiver gets is checked: every record counted, in order, with the right length. A check that fails ends it with
- * status 1.
+ * Tables in Markdown go to standard output: medians of N samples (3), least and most in brackets. Time to open is that
+ * of a channel that survives a kill, closed and opened again with all of the backlog in it. Payloads compress well (a
+ * disk of 100 GB is not needed for 100 GB queued); what the receiver gets is checked: every record counted, in order,
+ * with the right length. A check that fails ends it with status 1.
  */
 #include <errno.h>
 #include <hopper/hopper.h>
@@ -27,12 +27,21 @@
 #define BATCH       64
 #define SENDERS_MAX 64
 #define MEMORY      (UINT64_C(1) << 20)
+#define SAMPLES_MAX 64
+#define ROUNDS      60 /* of a channel whose age is looked at */
+#define AGES        6  /* that they are divided into */
 
 struct result {
     double in_ns, out_ns; /* for each record */
     double open_ms, first_ms;
     double cpu_ms;
+    double round_ns[ROUNDS]; /* for each message */
     uint64_t disk_bytes, files;
+};
+
+struct samples {
+    double values[SAMPLES_MAX];
+    unsigned count;
 };
 
 struct work {
@@ -45,6 +54,7 @@ struct work {
 
 static char dir[4096];
 static struct result *shared;
+static unsigned sample_count = 3;
 
 /* ---- small things ---- */
 
@@ -72,6 +82,30 @@ static void remove_channel(void)
 
     (void)snprintf(command, sizeof command, "rm -rf '%s/growth'", dir);
     if (system(command) != 0) exit(1);
+}
+
+static void add(struct samples *s, double value)
+{
+    s->values[s->count++] = value;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The median, and the least and most where they are others. */
+static void print_cell(struct samples *s, int digits)
+{
+    const double *v = s->values;
+    unsigned last   = s->count - 1;
+
+    qsort(s->values, s->count, sizeof *v, compare);
+    printf(" %.*f", digits, (v[last / 2] + v[s->count / 2]) / 2);
+    if (v[0] < v[last]) printf(" [%.*f-%.*f]", digits, v[0], digits, v[last]);
+    printf(" |");
 }
 
 /* Run WORK in a process of its own; its peak memory in KiB. */
@@ -211,21 +245,32 @@ static void find(const struct work *work)
 
 static void backlog_row(struct work work)
 {
-    struct result passed;
-    long kib;
+    struct samples in = { .count = 0 }, out = in, mib = in, open = in, first = in;
+    struct result passed = { .files = 0 };
 
-    remove_channel();
-    work.take = work.records;
-    kib       = run(through, &work);
-    passed    = *shared;
-    remove_channel();
-    (void)run(leave, &work);
-    work.take = 1;
-    (void)run(find, &work);
-    printf("| %.3g | %.3g | %" PRIu64 " | %.0f | %.0f | %.1f | %.1f | %.2f |\n",
-           (double)work.records * (double)work.len / (1 << 30), (double)passed.disk_bytes / (1 << 30), passed.files,
-           passed.in_ns, passed.out_ns, (double)kib / 1024, shared->open_ms, shared->first_ms);
-    remove_channel();
+    for (unsigned i = 0; i < sample_count; i++) {
+        remove_channel();
+        work.take = work.records;
+        add(&mib, (double)run(through, &work) / 1024);
+        passed = *shared;
+        add(&in, passed.in_ns);
+        add(&out, passed.out_ns);
+        remove_channel();
+        (void)run(leave, &work);
+        work.take = 1;
+        (void)run(find, &work);
+        add(&open, shared->open_ms);
+        add(&first, shared->first_ms);
+        remove_channel();
+    }
+    printf("| %.3g | %.3g | %" PRIu64 " |", (double)work.records * (double)work.len / (1 << 30),
+           (double)passed.disk_bytes / (1 << 30), passed.files);
+    print_cell(&in, 0);
+    print_cell(&out, 0);
+    print_cell(&mib, 1);
+    print_cell(&open, 1);
+    print_cell(&first, 2);
+    printf("\n");
 }
 
 static void backlog_table(const char *title)
@@ -277,26 +322,20 @@ static void open_senders(const struct work *work, unsigned count, hopper_receive
 static void age(const struct work *work)
 {
     hopper_receiver *rcv;
-    const uint64_t rounds = work->records;
 
     open_senders(work, 4, &rcv);
-    each = 250000;
-    for (uint64_t i = 0; i < rounds; i++) {
-        double ns = round_of(rcv, 4);
-
-        if (i == 1) shared->in_ns = ns; /* the first one warms up */
-        shared->out_ns = ns;
-    }
+    each = 1000000 / 4;
+    for (unsigned i = 0; i < ROUNDS; i++) shared->round_ns[i] = round_of(rcv, 4);
 }
 
+/* The first round warms up. */
 static void crowd(const struct work *work)
 {
     hopper_receiver *rcv;
 
     open_senders(work, (unsigned)work->records, &rcv);
     each = 4000000 / work->records;
-    (void)round_of(rcv, (unsigned)work->records);
-    shared->in_ns = round_of(rcv, (unsigned)work->records);
+    for (unsigned i = 0; i <= sample_count; i++) shared->round_ns[i] = round_of(rcv, (unsigned)work->records);
 }
 
 static void idle(const struct work *work)
@@ -312,20 +351,34 @@ static void idle(const struct work *work)
     shared->cpu_ms = 1e3 * (now_s(CLOCK_PROCESS_CPUTIME_ID) - began);
 }
 
+/* COUNT rounds from FIRST on. */
+static void print_rates(unsigned first, unsigned count)
+{
+    struct samples rates = { .count = 0 };
+
+    for (unsigned i = first; i < first + count; i++) add(&rates, 1e3 / shared->round_ns[i]);
+    print_cell(&rates, 1);
+    printf("\n");
+}
+
 static void memory_tables(void)
 {
-    struct work work = { .file_bytes = 64 << 20 };
+    struct work work          = { .file_bytes = 64 << 20 };
+    const unsigned at_one_age = ROUNDS / AGES;
 
     printf("\n### Senders: 8 bytes, one by one, memory_bytes 1 MiB\n\n| senders | M/s |\n|---|---|\n");
     for (work.records = 1; work.records <= SENDERS_MAX; work.records *= 2) {
         (void)run(crowd, &work);
-        printf("| %" PRIu64 " | %.1f |\n", work.records, 1e3 / shared->in_ns);
+        printf("| %" PRIu64 " |", work.records);
+        print_rates(1, sample_count);
     }
-    work.records = 60;
     (void)run(age, &work);
-    printf("\n### Age: 8 bytes, 4 senders, one by one\n\n| messages so far | M/s |\n|---|---|\n| 2 million | %.1f |\n"
-           "| %" PRIu64 " million | %.1f |\n",
-           1e3 / shared->in_ns, work.records, 1e3 / shared->out_ns);
+    printf("\n### Age: 8 bytes, 4 senders, one by one: ten rounds of a million each\n\n"
+           "| millions of messages before | M/s |\n|---|---|\n");
+    for (unsigned i = 0; i < AGES; i++) {
+        printf("| %u |", i * at_one_age);
+        print_rates(i * at_one_age, at_one_age);
+    }
     (void)run(idle, &work);
     printf("\n### Idle\n\nA receiver that waits 5 s for a record uses %.2f ms of CPU time.\n", shared->cpu_ms);
     remove_channel();
@@ -340,8 +393,10 @@ int main(int argc, char **argv)
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--dir") == 0) (void)snprintf(dir, sizeof dir, "%s", argv[i + 1]);
         else if (strcmp(argv[i], "--largest") == 0) largest = strtod(argv[i + 1], NULL);
+        else if (strcmp(argv[i], "--samples") == 0) sample_count = (unsigned)strtoul(argv[i + 1], NULL, 10);
         else return 2;
     }
+    if (sample_count < 1 || sample_count >= ROUNDS) return 2;
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) return 1;
     backlog_table("Backlog: records of 4 KiB, queue files of 64 MiB");
