@@ -29,14 +29,14 @@ static struct {
     uint64_t         written_before; /* bytes in queue files before the last fill */
 } channel;
 
-/* The engine that the library says it deflates with. */
-static const char *engine_name(void)
+/* The engine that the library, of those that it says it has, deflates with. See options.compression. */
+static const char *engine_name(const struct bench_work *work)
 {
-    const char *engine = strstr(hopper_version(), "deflate ");
+    const bool is_ample = work->memory >= (UINT64_C(32) << 20);
 
-    if (engine == NULL || strstr(engine, "deflate zlib") != NULL) return "zlib";
-    if (strstr(engine, "libdeflate") != NULL) return "libdeflate";
-    return strstr(engine, "isa-l") != NULL ? "isal" : "unknown-engine";
+    if (work->level <= 3 && strstr(hopper_version(), "isa-l ") != NULL) return "isal";
+    if ((work->level == 1 || is_ample) && strstr(hopper_version(), "libdeflate ") != NULL) return "libdeflate";
+    return "zlib";
 }
 
 /* And which threads the channel has. */
@@ -44,8 +44,9 @@ static const char *overflow_name(const struct bench_work *work)
 {
     static char name[64];
 
-    snprintf(name, sizeof name, "libhopper-%s%s%s", work->level == 0 ? "stored" : engine_name(),
-             work->compress_threads ? "-thread" : "", work->decompress_threads ? "-ahead" : "");
+    snprintf(name, sizeof name, "libhopper-%s%s%s%s", work->level == 0 ? "stored" : engine_name(work),
+             work->memory ? "-large-memory" : "", work->compress_threads ? "-thread" : "",
+             work->decompress_threads ? "-ahead" : "");
     return name;
 }
 

@@ -3,17 +3,21 @@
 # Benchmarks: peers that keep records on disk, and bare codecs, each built only where its package is. See local.mk.
 
 BENCH_MAYBE += \
-	%D%/bench-hopper-other %D%/bench-libdeflate %D%/bench-isal %D%/bench-lmdb %D%/bench-rocksdb %D%/bench-sqlite
+	%D%/bench-hopper-other %D%/bench-hopper-other-2 %D%/bench-libdeflate %D%/bench-isal %D%/bench-lmdb %D%/bench-rocksdb %D%/bench-sqlite
 
 EXTRA_DIST += \
 	%D%/peers/store.h %D%/peers/libdeflate.c %D%/peers/isal.c %D%/peers/lmdb.c %D%/peers/rocksdb.c %D%/peers/sqlite.c
 
-# A build with another deflate engine, so that both stand in one table: make bench BENCH_OTHER=/its/build/directory
+# One or two builds with other deflate engines, so that all stand in one table:
+# make bench BENCH_OTHER='/its/build/directory /another/one'
 BENCH_OTHER =
-.PHONY: %D%/bench-hopper-other
+.PHONY: %D%/bench-hopper-other %D%/bench-hopper-other-2
 %D%/bench-hopper-other:
-	@rm -f $@
-	@if test -n '$(BENCH_OTHER)'; then test -x '$(BENCH_OTHER)/$(BENCH_HOPPER)' && ln -s '$(BENCH_OTHER)/$(BENCH_HOPPER)' $@; fi
+	@$(BENCH_LINK) '$(word 1,$(BENCH_OTHER))'
+%D%/bench-hopper-other-2:
+	@$(BENCH_LINK) '$(word 2,$(BENCH_OTHER))'
+BENCH_LINK = \
+	link() { rm -f $@; test -z "$$1" || { test -x "$$1/$(BENCH_HOPPER)" && ln -s "$$1/$(BENCH_HOPPER)" $@; }; }; link
 BENCH_HOPPER = %D%/bench-hopper$(EXEEXT)
 
 # try MODULE PACKAGE OUTPUT SOURCE...: build OUTPUT when pkg-config knows MODULE, else say which package has it.

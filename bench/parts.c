@@ -212,9 +212,9 @@ static int level;
 static bool frame_open(const struct bench_work *work)
 {
     struct hpr_codec_params params = hpr_codec_params(work->level > 0 ? work->level : 1, BLOCK_BYTES, SIZE_MAX);
-    size_t out                     = hpr_deflater_bytes(&params);
+    size_t out                     = hpr_deflater_bytes(&params).slab;
     enum hpr_engine engine         = hpr_codec_inflate_engine(BLOCK_BYTES);
-    size_t in                      = hpr_inflater_bytes(engine, 15);
+    size_t in                      = hpr_inflater_bytes(engine, 15).slab;
 
     level = work->level;
     return hpr_deflater_init(&state.deflater, &params, bench_alloc(1, out), out) == HOPPER_OK &&

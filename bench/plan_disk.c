@@ -17,6 +17,7 @@ const struct plan_peer plan_deflating[] = {
     {"hopper", "--level 1 --compress-threads 1", true},
     {"hopper-other", "--level 1", true}, /* of a build with another deflate engine */
     {"hopper-other", "--level 1 --compress-threads 1", true},
+    {"hopper-other-2", "--level 1", true},
     {"codec", "--level 1", true},
     {"libdeflate", "--level 1", true},
     {"isal", "--level 1", true},
@@ -49,6 +50,7 @@ const struct plan_peer plan_deflating_worked[] = {
     {"hopper", "--level 1 --decompress-threads 1", true},
     {"hopper-other", "--level 1", true},
     {"hopper-other", "--level 1 --decompress-threads 1", true},
+    {"hopper-other-2", "--level 1", true},
     {"rocksdb", "--level 1 --variant large", false},
     {"lmdb", "--variant large", true},
     {NULL, NULL, false}};
@@ -66,8 +68,13 @@ const struct plan_column plan_worked[] = {{"log lines, no pass", WORKED "0", fal
                                           {"log lines, two passes", WORKED "2", false},
                                           {NULL, NULL, false}};
 
-const struct plan_peer plan_levels[] = {{"hopper", "", false}, {"codec", "", false}, {"libdeflate", "", false},
-                                        {"isal", "", false},   {"file", "", false},  {NULL, NULL, false}};
+const struct plan_peer plan_levels[] = {{"hopper", "", false},
+                                        {"hopper", "--memory 33554432", false},
+                                        {"codec", "", false},
+                                        {"libdeflate", "", false},
+                                        {"isal", "", false},
+                                        {"file", "", false},
+                                        {NULL, NULL, false}};
 
 #define LEVEL "--work overflow --data log --bytes 50331648 " BATCH "--level "
 
