@@ -11,7 +11,8 @@
 #         standalone  a main() that replays files, with ASan and UBSan: for debugging
 #         coverage    the same with clang's coverage counters, for llvm-cov
 # Without TARGET: all of them. Environment: CC, CFLAGS (added), TIME, FUZZ_BUILD, FUZZ_WORK (where found inputs go),
-# FUZZ_DEFLATE: isal (with ISA-L's engine beside zlib's), zlib (without), auto (as it is found; the default).
+# FUZZ_DEFLATE: the engines of deflate beside zlib's: isal, libdeflate, "isal libdeflate", zlib (none), auto (those that
+# are found; the default).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -71,24 +72,37 @@ choose_engine() {
     esac
 }
 
-# zlib alone, or ISA-L beside it where it is found.
+add_codec() { # isal, libdeflate or zlib
+    case $1 in
+    isal) module=libisal macro=HPR_ISAL ;;
+    libdeflate) module=libdeflate macro=HPR_LIBDEFLATE ;;
+    zlib) return ;;
+    *) die "FUZZ_DEFLATE is auto or some of zlib, isal, libdeflate, not $FUZZ_DEFLATE" ;;
+    esac
+    if ! pkg-config --exists $module 2>/dev/null; then
+        [ -z "${FUZZ_DEFLATE:-}" ] || [ "$FUZZ_DEFLATE" = auto ] ||
+            die "$module was not found (Debian: apt-get install libisal-dev or libdeflate-dev)"
+        return 0
+    fi
+    flags="$flags -D$macro $(pkg-config --cflags $module)"
+    libs_deflate="$libs_deflate $(pkg-config --libs $module)"
+}
+
 choose_deflate() {
     libs_deflate=
     case ${FUZZ_DEFLATE:-auto} in
-    zlib) return ;;
-    auto) pkg-config --exists libisal 2>/dev/null || return 0 ;;
-    isal) pkg-config --exists libisal || die 'libisal was not found (Debian: apt-get install libisal-dev)' ;;
-    *) die "FUZZ_DEFLATE is zlib, isal or auto, not $FUZZ_DEFLATE" ;;
+    auto) codecs='isal libdeflate' ;;
+    *) codecs=$FUZZ_DEFLATE ;;
     esac
-    flags="$flags -DHPR_ISAL $(pkg-config --cflags libisal)"
-    libs_deflate=$(pkg-config --libs libisal)
+    for codec in $codecs; do add_codec "$codec"; done
 }
 
 # What a target is made of besides fuzz_TARGET.c and fuzz.c.
 sources_of() {
     case $1 in
     lines) echo cli/lines.c ;;
-    frame) echo fuzz/fuzz_inflate.c lib/frame.c lib/codec.c lib/codec_isal.c lib/record.c ;;
+    frame) echo fuzz/fuzz_inflate.c lib/frame.c lib/codec.c lib/codec_isal.c lib/codec_libdeflate.c lib/codec_zlib.c
+        echo lib/record.c ;;
     ops | dir)
         echo lib fuzz/fuzz_channel.c fuzz/fuzz_platform.c
         (cd "$top" && ls tests/support/platform_mem.c tests/support/mem_*.c)

@@ -56,8 +56,9 @@ plant frame-short-header frame lib/frame.c 's/len >= HPR_FRAME_HEADER_BYTES &&/l
 plant frame-place-ignored frame lib/frame.c 's/hpr_put_u64(where + HPR_CHANNEL_ID_BYTES + 8, place->offset);/hpr_put_u64(where + HPR_CHANNEL_ID_BYTES + 8, 0);/'
 plant frame-seq-wraps frame lib/frame.c 's/h->first_seq > UINT64_MAX - h->records/h->first_seq == 0/'
 plant frame-record-too-long frame lib/record.c 's/bytes > len - header/bytes > len/'
-plant frame-inflate-rest-taken frame lib/codec.c 's/return i->z.avail_in == 0 \&\& i->z.avail_out == 0/return i->z.avail_out == 0/'
+plant frame-inflate-rest-taken frame lib/codec_zlib.c 's/return i->z.avail_in == 0 \&\& i->z.avail_out == 0/return i->z.avail_out == 0/'
 plant frame-isal-rest-taken frame lib/codec_isal.c 's/\&\& s->avail_out == 0 ? HPR_INFLATE_DONE/? HPR_INFLATE_DONE/'
+plant frame-libdeflate-rest-taken frame lib/codec_libdeflate.c 's/ \&\& used == len//'
 plant frame-isal-pieces-forgotten frame lib/codec_isal.c 's/is_last \&\& !i->is_begun ? isal/is_last ? isal/'
 # the way back from disk
 plant payload-crc-ignored queue_file lib/replay.c 's/return crc == h->payload_crc ? LOAD_OK/return crc != 0 ? LOAD_OK/'

@@ -16,18 +16,20 @@
 
 /* ---- opening ---- */
 
-static hopper_status make_lane(struct hpr_channel *ch, size_t deflater_bytes)
+static hopper_status make_lane(struct hpr_channel *ch, const struct hpr_codec_bytes *bytes)
 {
     struct hpr_lane *lane = hpr_arena_take(&ch->arena, sizeof *lane);
 
     if (!lane) return HOPPER_ENOMEM;
+    lane->other = ch->lanes;
+    ch->lanes   = lane;
     if (ch->plan.has_codec) {
-        void *slab = hpr_arena_take(&ch->arena, deflater_bytes);
+        void *slab = hpr_arena_take(&ch->arena, bytes->slab);
 
         lane->frame = hpr_arena_take(&ch->arena, HPR_FRAME_HEADER_BYTES + ch->plan.block_bytes);
         if (!slab || !lane->frame) return HOPPER_ENOMEM;
-        if (hpr_deflater_init(&lane->deflater, &ch->plan.codec, slab, deflater_bytes) != HOPPER_OK)
-            return HOPPER_ENOMEM;
+        if (hpr_deflater_init(&lane->deflater, &ch->plan.codec, slab, bytes->slab) != HOPPER_OK) return HOPPER_ENOMEM;
+        ch->codec_own_bytes += bytes->own;
     }
     lane->next           = ch->spill.free_lanes;
     ch->spill.free_lanes = lane;
@@ -54,11 +56,12 @@ static hopper_status make_block(struct hpr_channel *ch, size_t i)
 
 static hopper_status make_spill(struct hpr_channel *ch)
 {
-    struct hpr_spill *sp  = &ch->spill;
-    size_t deflater_bytes = ch->plan.has_codec ? hpr_deflater_bytes(&ch->plan.codec) : 0;
-    hopper_status st      = HOPPER_OK;
+    struct hpr_codec_bytes deflater = { 0, 0 };
+    struct hpr_spill *sp            = &ch->spill;
+    hopper_status st                = HOPPER_OK;
 
-    if (ch->plan.has_codec && deflater_bytes == 0) return HOPPER_ENOMEM;
+    if (ch->plan.has_codec) deflater = hpr_deflater_bytes(&ch->plan.codec);
+    if (ch->plan.has_codec && deflater.slab == 0) return HOPPER_ENOMEM;
     sp->dir         = &ch->dir;
     sp->back        = &ch->deque.back;
     sp->room        = &ch->deque.room;
@@ -66,7 +69,7 @@ static hopper_status make_spill(struct hpr_channel *ch)
     sp->has_codec   = ch->plan.has_codec;
     sp->end_seq = sp->claimed_seq = 1;
     sp->holds_written             = ch->options.survive == HOPPER_SURVIVE_POWER_LOSS;
-    for (size_t i = 0; i < ch->plan.lanes && st == HOPPER_OK; i++) st = make_lane(ch, deflater_bytes);
+    for (size_t i = 0; i < ch->plan.lanes && st == HOPPER_OK; i++) st = make_lane(ch, &deflater);
     if (st == HOPPER_OK && ch->options.item_type && !(ch->scratch = hpr_arena_take(&ch->arena, ch->plan.block_bytes)))
         st = HOPPER_ENOMEM;
     return st;
@@ -74,11 +77,14 @@ static hopper_status make_spill(struct hpr_channel *ch)
 
 static hopper_status make_inflater(struct hpr_channel *ch, struct hpr_inflater *inflater)
 {
-    const size_t bytes = hpr_inflater_bytes(ch->plan.inflate_engine, ch->plan.inflate_window_bits);
-    void *slab         = hpr_arena_take(&ch->arena, bytes);
+    const struct hpr_plan *plan        = &ch->plan;
+    const struct hpr_codec_bytes bytes = hpr_inflater_bytes(plan->inflate_engine, plan->inflate_window_bits);
+    void *slab                         = hpr_arena_take(&ch->arena, bytes.slab);
 
     if (!slab) return HOPPER_ENOMEM;
-    return hpr_inflater_init(inflater, ch->plan.inflate_engine, ch->plan.inflate_window_bits, slab, bytes);
+    ch->inflaters[ch->inflaters[0] ? 1 : 0] = inflater;
+    ch->codec_own_bytes += bytes.own;
+    return hpr_inflater_init(inflater, plan->inflate_engine, plan->inflate_window_bits, slab, bytes.slab);
 }
 
 /* All but the thread, which is started when nothing else can fail. */
@@ -126,11 +132,12 @@ static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receive
     return make_ahead(ch, rp);
 }
 
-/* What is left of memory_bytes when the handles' part, which the allocator gives, is set aside; 0: too little. */
+/* What is left of memory_bytes when the parts of the handles, which the allocator gives, and of codecs that allocate by
+ * themselves are set aside; 0: too little. */
 static size_t bytes_left(const struct hpr_channel *ch)
 {
     size_t left = ch->arena.bytes - ch->arena.used;
-    size_t kept = ch->plan.handle_bytes + ch->plan.extra_bytes;
+    size_t kept = ch->plan.handle_bytes + ch->plan.extra_bytes + ch->codec_own_bytes;
 
     if (left < kept + DEQUE_BYTES_MIN) return 0;
     return (left - kept) & ~(size_t)(HPR_CACHE_LINE - 1);
@@ -181,7 +188,7 @@ static hopper_status make_deque(struct hpr_channel *ch, uint64_t limit)
         ring.base                = (unsigned char *)ch->memory.header + ch->memory.header->shape.ring_offset;
         ring.bytes               = (size_t)ch->memory.header->shape.ring_bytes;
         ch->deque.kept_published = &ch->memory.header->published;
-        ch->fixed_bytes          = ch->arena.used + HPR_MEMORY_HEADER_BYTES;
+        ch->fixed_bytes          = ch->arena.used + ch->codec_own_bytes + HPR_MEMORY_HEADER_BYTES;
     } else {
         if (left == 0) return HOPPER_ENOMEM;
         limit = ring.bytes = left;
@@ -225,10 +232,12 @@ failed:
     return hpr_error_set(err, st, 0, "get the channel's memory", NULL);
 }
 
-static void unmap_all(struct hpr_channel *ch)
+static void release_all(struct hpr_channel *ch)
 {
     struct hpr_arena arena = ch->arena; /* the channel is in it */
 
+    for (struct hpr_lane *lane = ch->lanes; lane; lane = lane->other) hpr_deflater_fini(&lane->deflater);
+    for (size_t i = 0; i < HPR_INFLATERS_MAX && ch->inflaters[i]; i++) hpr_inflater_fini(ch->inflaters[i]);
     if (ch->big) (void)arena.io->unmap(arena.io->ctx, ch->big, ch->plan.big_raw_bytes);
     (void)hpr_memory_close(&ch->memory, false);
     hpr_arena_close(&arena);
@@ -262,7 +271,7 @@ static hopper_status make_channel(const struct hopper_options *options, const st
     HPR_IS_ATOMIC(&ch->read_errors);
     HPR_IS_ATOMIC(&ch->passed_seq);
     if (plan->big_raw_bytes > 0 && !(ch->big = io->map(io->ctx, -1, plan->big_raw_bytes))) {
-        unmap_all(ch);
+        release_all(ch);
         return hpr_error_set(err, HOPPER_ENOMEM, 0, "get the channel's memory", NULL);
     }
     *chp = ch;
@@ -332,7 +341,7 @@ no_ahead:
 no_packer:
     hpr_deque_fini(&ch->deque);
 no_parts:
-    unmap_all(ch);
+    release_all(ch);
     return st;
 }
 
@@ -406,7 +415,7 @@ static void destroy(struct hpr_channel *ch)
     if (hpr_channel_survives(ch)) hpr_settle_close(ch);
     hpr_dir_close(&ch->dir);
     hpr_deque_fini(&ch->deque);
-    unmap_all(ch);
+    release_all(ch);
 }
 
 void hpr_channel_release_locked(struct hpr_channel *ch)

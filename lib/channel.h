@@ -27,6 +27,8 @@
 #include "spill.h"
 #include "state.h"
 
+#define HPR_INFLATERS_MAX 2 /* the receiver's, and that of the thread that reads ahead */
+
 struct hpr_channel {
     struct hopper_options options;     /* [const after open] */
     struct hopper_item_type item_type; /* [const after open] valid when options.item_type is set */
@@ -34,6 +36,11 @@ struct hpr_channel {
     struct hpr_arena arena;            /* [const after open] this struct is in it */
     void *big;                         /* [const after open] NULL, or a mapping of plan.big_raw_bytes */
     size_t fixed_bytes; /* [const after open] of memory_bytes: all but waiting records, blocks, handles */
+
+    /* [const after open] what codecs have besides the arena, of fixed_bytes; and where they are, to release that */
+    size_t codec_own_bytes;
+    struct hpr_lane *lanes; /* all, by `other` */
+    struct hpr_inflater *inflaters[HPR_INFLATERS_MAX];
 
     struct hpr_deque deque;
     struct hpr_dir dir;

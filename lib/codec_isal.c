@@ -2,7 +2,7 @@
 /* Deflate by ISA-L, for codec.c. Its states are structs that the caller provides, so they stand in the slab as they
  * are; what stream each step belongs to is in them, and nothing is allocated. What does not fit into the room for it is
  * the caller's to store; what does not inflate to exactly the bytes asked for is bad, as with zlib. */
-#include "codec.h"
+#include "codec_engine.h"
 
 #ifdef HPR_ISAL
 #include <isa-l/igzip_lib.h>
@@ -13,30 +13,19 @@ static size_t buffer_bytes(int level)
     return level == 1 ? ISAL_DEF_LVL1_SMALL : level == 2 ? ISAL_DEF_LVL2_SMALL : ISAL_DEF_LVL3_SMALL;
 }
 
-size_t hpr_isal_deflater_bytes(int level)
+/* The buffer stands behind the stream. */
+#define STREAM_BYTES (hpr_round_up(sizeof(struct isal_zstream), HPR_CACHE_LINE))
+
+static struct hpr_codec_bytes deflater_bytes(const struct hpr_codec_params *params)
 {
-    if (level < 1 || level > 3) return 0;
-    return hpr_round_up(sizeof(struct isal_zstream), HPR_CACHE_LINE) +
-           hpr_round_up(buffer_bytes(level), HPR_CACHE_LINE);
+    if (params->level < 1 || params->level > 3) return (struct hpr_codec_bytes){ 0, 0 };
+    return (struct hpr_codec_bytes){ STREAM_BYTES + hpr_round_up(buffer_bytes(params->level), HPR_CACHE_LINE), 0 };
 }
 
-size_t hpr_isal_inflater_bytes(void)
+static bool deflater_init(struct hpr_deflater *d)
 {
-    return hpr_round_up(sizeof(struct inflate_state), HPR_CACHE_LINE);
-}
-
-bool hpr_isal_deflater_init(struct hpr_deflater *d)
-{
-    if (hpr_isal_deflater_bytes(d->params.level) == 0) return false;
-    d->isal        = hpr_slab_take(&d->slab, sizeof *d->isal);
-    d->isal_buffer = hpr_slab_take(&d->slab, buffer_bytes(d->params.level));
-    return d->isal && d->isal_buffer;
-}
-
-bool hpr_isal_inflater_init(struct hpr_inflater *i)
-{
-    i->isal = hpr_slab_take(&i->slab, sizeof *i->isal);
-    return i->isal != NULL;
+    d->state = hpr_slab_take(&d->slab, deflater_bytes(&d->params).slab);
+    return d->state != NULL;
 }
 
 /* ---- deflating ---- */
@@ -44,15 +33,17 @@ bool hpr_isal_inflater_init(struct hpr_inflater *i)
 /* What the initialisers of ISA-L leave at its defaults. */
 static void set_params(struct hpr_deflater *d)
 {
-    d->isal->level          = (uint32_t)d->params.level;
-    d->isal->level_buf      = d->isal_buffer;
-    d->isal->level_buf_size = (uint32_t)buffer_bytes(d->params.level);
-    d->isal->hist_bits      = (uint16_t)d->params.window_bits;
+    struct isal_zstream *s = d->state;
+
+    s->level          = (uint32_t)d->params.level;
+    s->level_buf      = (uint8_t *)d->state + STREAM_BYTES;
+    s->level_buf_size = (uint32_t)buffer_bytes(d->params.level);
+    s->hist_bits      = (uint16_t)d->params.window_bits;
 }
 
-size_t hpr_isal_deflate(struct hpr_deflater *d, const void *in, size_t len, void *out, size_t capacity)
+static size_t deflate_whole(struct hpr_deflater *d, const void *in, size_t len, void *out, size_t capacity)
 {
-    struct isal_zstream *s = d->isal;
+    struct isal_zstream *s = d->state;
 
     isal_deflate_stateless_init(s);
     set_params(d);
@@ -66,15 +57,15 @@ size_t hpr_isal_deflate(struct hpr_deflater *d, const void *in, size_t len, void
     return capacity - s->avail_out;
 }
 
-void hpr_isal_deflate_begin(struct hpr_deflater *d)
+static void deflate_begin(struct hpr_deflater *d)
 {
-    isal_deflate_init(d->isal);
+    isal_deflate_init(d->state);
     set_params(d);
 }
 
-bool hpr_isal_deflate_step(struct hpr_deflater *d, bool is_last)
+static bool deflate_step(struct hpr_deflater *d, bool is_last)
 {
-    struct isal_zstream *s = d->isal;
+    struct isal_zstream *s = d->state;
 
     s->end_of_stream = is_last;
     s->flush         = NO_FLUSH;
@@ -89,12 +80,26 @@ bool hpr_isal_deflate_step(struct hpr_deflater *d, bool is_last)
 
 /* ---- inflating ---- */
 
-void hpr_isal_inflate_begin(struct hpr_inflater *i, void *out, size_t len)
+static struct hpr_codec_bytes inflater_bytes(int window_bits)
 {
-    isal_inflate_init(i->isal);
-    i->isal->next_out  = out;
-    i->isal->avail_out = (uint32_t)len;
-    i->is_begun        = false;
+    (void)window_bits; /* always the largest */
+    return (struct hpr_codec_bytes){ hpr_round_up(sizeof(struct inflate_state), HPR_CACHE_LINE), 0 };
+}
+
+static bool inflater_init(struct hpr_inflater *i, int window_bits)
+{
+    i->state = hpr_slab_take(&i->slab, inflater_bytes(window_bits).slab);
+    return i->state != NULL;
+}
+
+static void inflate_begin(struct hpr_inflater *i, void *out, size_t len)
+{
+    struct inflate_state *s = i->state;
+
+    isal_inflate_init(s);
+    s->next_out  = out;
+    s->avail_out = (uint32_t)len;
+    i->is_begun  = false;
 }
 
 /* Every byte of input was needed: none is left, nor a whole one among the bits that were read ahead. */
@@ -104,9 +109,9 @@ static bool is_used_up(const struct inflate_state *s)
 }
 
 /* A stream that comes in one piece is inflated straight to where it belongs, without a window. */
-enum hpr_inflate_result hpr_isal_inflate_step(struct hpr_inflater *i, const void *in, size_t len, bool is_last)
+static enum hpr_inflate_result inflate_step(struct hpr_inflater *i, const void *in, size_t len, bool is_last)
 {
-    struct inflate_state *s = i->isal;
+    struct inflate_state *s = i->state;
     int res;
 
     s->next_in  = (uint8_t *)(uintptr_t)in;
@@ -119,6 +124,18 @@ enum hpr_inflate_result hpr_isal_inflate_step(struct hpr_inflater *i, const void
     if (res != ISAL_DECOMP_OK && res != ISAL_END_INPUT) return HPR_INFLATE_BAD;
     return s->avail_in == 0 && !is_last ? HPR_INFLATE_MORE : HPR_INFLATE_BAD;
 }
+
+const struct hpr_codec_engine hpr_codec_isal = {
+    .deflater_bytes = deflater_bytes,
+    .deflater_init  = deflater_init,
+    .deflate        = deflate_whole,
+    .deflate_begin  = deflate_begin,
+    .deflate_step   = deflate_step,
+    .inflater_bytes = inflater_bytes,
+    .inflater_init  = inflater_init,
+    .inflate_begin  = inflate_begin,
+    .inflate_step   = inflate_step,
+};
 
 #else
 

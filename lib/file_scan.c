@@ -178,7 +178,7 @@ struct unpacking {
 
 static bool inflate_payload(struct unpacking *u, const struct hpr_frame_header *h)
 {
-    const size_t slab_bytes = hpr_inflater_bytes(HPR_ENGINE_ZLIB, WINDOW_BITS_MAX);
+    const size_t slab_bytes = hpr_inflater_bytes(HPR_ENGINE_ZLIB, WINDOW_BITS_MAX).slab;
 
     if (hpr_inflater_init(&u->inflater, HPR_ENGINE_ZLIB, WINDOW_BITS_MAX, u->slab, slab_bytes) != HOPPER_OK)
         return false;
@@ -207,7 +207,7 @@ static int note_numbers(struct hpr_file_scan *s, const struct hpr_frame_header *
     if (!hpr_frame_is_possible(h)) return 0;
     u.stored = al->alloc(al->ctx, h->stored_bytes);
     u.raw    = al->alloc(al->ctx, h->raw_bytes);
-    u.slab   = al->alloc(al->ctx, hpr_inflater_bytes(HPR_ENGINE_ZLIB, WINDOW_BITS_MAX));
+    u.slab   = al->alloc(al->ctx, hpr_inflater_bytes(HPR_ENGINE_ZLIB, WINDOW_BITS_MAX).slab);
     if (u.stored && u.raw && u.slab) res = note_payload(s, h, &u);
     al->free(al->ctx, u.slab);
     al->free(al->ctx, u.raw);

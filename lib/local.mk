@@ -11,7 +11,8 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/base.h \
 	%D%/bytes.h \
 	%D%/channel.c %D%/channel.h \
-	%D%/codec.c %D%/codec.h %D%/codec_isal.c \
+	%D%/codec.c %D%/codec.h %D%/codec_engine.h %D%/codec_isal.c %D%/codec_libdeflate.c \
+	%D%/codec_zlib.c \
 	%D%/commit.c %D%/commit.h \
 	%D%/deque.c %D%/deque.h \
 	%D%/dir.c %D%/dir.h %D%/dir_open.c %D%/dir_remove.c %D%/dir_sync.c \

@@ -196,12 +196,14 @@ size_t hpr_options_read_bytes(size_t block_bytes)
  * as well: else one of the two waits for the other's. */
 size_t hpr_options_lanes(const struct hopper_options *o, const struct hpr_plan *plan)
 {
+    struct hpr_codec_bytes deflater = { 0, 0 };
     uint64_t bytes;
 
     if (o->memory_bytes >= UINT64_C(16) << 20) return 4;
     if (o->memory_bytes >= UINT64_C(4) << 20) return 2;
     if (o->compress_threads == 0 || o->memory_bytes < UINT64_C(512) << 10) return 1;
-    bytes = plan->has_codec ? plan->block_bytes + hpr_deflater_bytes(&plan->codec) : 0;
+    if (plan->has_codec) deflater = hpr_deflater_bytes(&plan->codec);
+    bytes = plan->has_codec ? plan->block_bytes + deflater.slab + deflater.own : 0;
     return bytes <= o->memory_bytes / (o->decompress_threads == 0 ? 5 : 10) ? 2 : 1;
 }
 

@@ -8,7 +8,8 @@
 
 /* What compressing needs: one block at a time. */
 struct hpr_lane {
-    struct hpr_lane *next; /* [back] next free one */
+    struct hpr_lane *next;  /* [back] next free one */
+    struct hpr_lane *other; /* [const after open] of the same channel */
     struct hpr_deflater deflater;
     unsigned misses;          /* blocks in a row that did not shrink */
     unsigned skips;           /* so many blocks are stored without being tried */

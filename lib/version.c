@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What this library is. Of zlib it names the version that runs; of ISA-L, which cannot be asked, the one that it was
- * built with. */
+/* What this library is. Of zlib it names the version that runs; of ISA-L and libdeflate, which cannot be asked, the one
+ * that it was built with. */
 #include <pthread.h>
 #include <stdio.h>
 #include <zlib.h>
@@ -14,15 +14,22 @@
 #define ISAL_TEXT ""
 #endif
 
+#ifdef HPR_LIBDEFLATE
+#include <libdeflate.h>
+#define LIBDEFLATE_TEXT "libdeflate " LIBDEFLATE_VERSION_STRING ", "
+#else
+#define LIBDEFLATE_TEXT ""
+#endif
+
 #include "base.h"
 
-static char text[96];
+static char text[128];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void make_text(void)
 {
-    (void)snprintf(text, sizeof text, "libhopper %s, format %d, deflate " ISAL_TEXT "zlib %s", HOPPER_VERSION,
-                   HOPPER_FORMAT_VERSION, zlibVersion());
+    (void)snprintf(text, sizeof text, "libhopper %s, format %d, deflate " ISAL_TEXT LIBDEFLATE_TEXT "zlib %s",
+                   HOPPER_VERSION, HOPPER_FORMAT_VERSION, zlibVersion());
 }
 
 const char *hopper_version(void)

@@ -77,7 +77,9 @@ enum hopper_when_full {
 };
 
 /* Values of hopper_options.compression: 0 is the library's default, 1 (fastest) to 9 (smallest) are zlib's levels.
- * Where the library was built with ISA-L (see hopper_version()), 1 to 3 are its own, and faster. */
+ * Where the library was built with ISA-L or libdeflate (see hopper_version()), and memory_bytes is 1 MiB or more, they
+ * are used where they have such a level: ISA-L for 1 to 3; libdeflate for the rest with 32 MiB or more, and without ISA-L
+ * for 1. They are faster, and shrink a little more or less. */
 #define HOPPER_COMPRESSION_NONE 10 /* store without compressing */
 
 /* A channel of typed items carries pointers to the caller's structs instead of bytes. An item travels through memory
@@ -109,7 +111,8 @@ struct hopper_item_type {
 
 /* Budgets are exact. `memory_bytes` bounds everything that a channel holds in memory: waiting records, bookkeeping,
  * codec state, blocks on their way to and from disk, and the weight of items. It is taken as one piece of address
- * space at open; pages are used as records come. `disk_bytes` bounds the sum of the sizes of all files that the channel
+ * space at open; pages are used as records come. (Only libdeflate, where it is used, takes its part from malloc, at open
+ * as well.) `disk_bytes` bounds the sum of the sizes of all files that the channel
  * makes in its directory; files of others are not counted. (With HOPPER_SURVIVE_POWER_LOSS and HOPPER_SYNC_GROUP a
  * file may have up to 256 KiB of zeros ahead of its records, which make syncs faster. They count, take no more than an
  * eighth of what is left, and cost no record its room.) A value of 0 means the default. Start from

@@ -77,6 +77,7 @@ struct hopper_clock {
     uint64_t (*realtime_ms)(void *ctx);  /* since 1970 */
 };
 
+/* For handles and, for a moment, at open. (libdeflate, where the library was built with it, uses malloc.) */
 struct hopper_allocator {
     size_t size; /* sizeof(struct hopper_allocator) */
     void  *ctx;

@@ -28,9 +28,9 @@ wraps=''
 for name in $wrapped; do wraps="$wraps -Wl,--wrap=$name"; done
 
 # the scenarios were linked with what configure found
-isal=''
-grep -q '^DEFLATE_LIBS = .*-lisal' "$builddir/Makefile" && isal=-lisal
-[ -z "$isal" ] || CC="$CC -DHPR_ISAL"
+deflate=$(sed -n 's/^DEFLATE_LIBS = //p' "$builddir/Makefile")
+case $deflate in *-lisal*) CC="$CC -DHPR_ISAL" ;; esac
+case $deflate in *-ldeflate*) CC="$CC -DHPR_LIBDEFLATE" ;; esac
 
 compile()  # FILE: into $work/NAME.o
 {
@@ -47,9 +47,9 @@ link()
             "$work"/futex_model.o "$work"/scenarios_lock.o "$scheduler" $wraps -pthread
         return
     fi
-    # shellcheck disable=SC2086 # $wraps is a list
+    # shellcheck disable=SC2086 # $wraps and $deflate are lists
     $CC -o "$work/sched_mutant" "$builddir"/tests/sched/sched_channel-*.o "$work"/*.o "$platform" "$scheduler" $wraps \
-        -pthread -lz $isal -lmsgpackc
+        -pthread $deflate -lmsgpackc
 }
 
 reset()

@@ -6,7 +6,7 @@
 golden_sources = tests/golden/break.c tests/golden/engines.c tests/golden/golden.h tests/golden/make.c
 check_PROGRAMS += tests/golden/generate
 tests_golden_generate_SOURCES = tests/golden/generate.c $(golden_sources)
-tests_golden_generate_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/support $(LIBDEFLATE_CFLAGS)
+tests_golden_generate_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/support $(GOLDEN_CFLAGS)
 tests_golden_generate_LDADD = tests/support/libtestplatform.la $(HOPPER_CORE) $(LIBDEFLATE_LIBS)
 # One by one: programs are built beside them.
 EXTRA_DIST += tests/golden/README.md tests/golden/broken-codec-unknown tests/golden/broken-copied-file \
@@ -38,7 +38,7 @@ TESTS += $(core_unit_tests)
 %C%_test_ahead_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_ahead_LDADD = $(UNIT_DIR_LIBS)
 %C%_test_codec_CPPFLAGS = $(UNIT_CPPFLAGS)
-%C%_test_codec_LDADD = $(UNIT_LIBS)
+%C%_test_codec_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS)
 %C%_test_file_scan_CPPFLAGS = $(UNIT_CPPFLAGS)
 %C%_test_file_scan_LDADD = $(UNIT_LIBS)
 %C%_test_frame_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -61,6 +61,6 @@ TESTS += $(core_unit_tests)
 %C%_test_sync_LDADD = $(UNIT_LIBS)
 
 %C%_test_golden_SOURCES = %D%/test_golden.c tests/golden/reader.c tests/golden/reader.h $(golden_sources)
-%C%_test_golden_CPPFLAGS = $(UNIT_CPPFLAGS) $(LIBDEFLATE_CFLAGS)
+%C%_test_golden_CPPFLAGS = $(UNIT_CPPFLAGS) $(GOLDEN_CFLAGS)
 %C%_test_golden_LDADD = tests/support/libtestplatform.la $(UNIT_LIBS) $(LIBDEFLATE_LIBS)
 endif

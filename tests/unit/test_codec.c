@@ -5,6 +5,11 @@
 
 #include <stdlib.h>
 
+#ifdef HPR_LIBDEFLATE
+#include <libdeflate.h>
+#endif
+
+#include "platform_mem.h"
 #include "rng.h"
 #include "suite.h"
 
@@ -35,6 +40,16 @@ static void guarded_free(void *p, size_t bytes)
     free(p);
 }
 
+/* Those of this build. Tests are loops over them; _i is a place here. */
+static int engines[HPR_ENGINES], engine_count;
+
+static void find_engines(void)
+{
+    for (int engine = 0; engine < HPR_ENGINES; engine++)
+        if (hpr_codec_has((enum hpr_engine)engine))
+            engines[engine_count++] = engine;
+}
+
 struct pair {
     struct hpr_codec_params params;
     struct hpr_deflater d;
@@ -43,25 +58,27 @@ struct pair {
     size_t d_bytes, i_bytes;
 };
 
-/* Tests are loops over the engines; _i is one of these. */
-#define ENGINES (1 + HPR_HAS_ISAL)
-
 /* LEVEL is zlib's; ISA-L has three. Whatever hpr_codec_params() would take: each engine does blocks of all sizes. */
 static void pair_open(struct pair *p, int engine, int level, size_t block_bytes)
 {
-    p->params = hpr_codec_params(engine == HPR_ENGINE_ISAL ? 1 + level % 3 : level, block_bytes, SIZE_MAX);
-    p->params.engine = (enum hpr_engine)engine;
-    p->d_bytes = hpr_deflater_bytes(&p->params);
-    p->i_bytes = hpr_inflater_bytes(p->params.engine, p->params.window_bits);
+    const enum hpr_engine which = (enum hpr_engine)engines[engine];
+    int window_bits;
+
+    p->params = hpr_codec_params(which == HPR_ENGINE_ISAL ? 1 + level % 3 : level, block_bytes, SIZE_MAX);
+    p->params.engine = which;
+    window_bits = which == HPR_ENGINE_LIBDEFLATE ? 15 : p->params.window_bits; /* its window cannot be set */
+    p->d_bytes = hpr_deflater_bytes(&p->params).slab;
+    p->i_bytes = hpr_inflater_bytes(which, window_bits).slab;
     p->d_slab = guarded_new(p->d_bytes);
     p->i_slab = guarded_new(p->i_bytes);
     ck_assert_int_eq(hpr_deflater_init(&p->d, &p->params, p->d_slab, p->d_bytes), HOPPER_OK);
-    ck_assert_int_eq(hpr_inflater_init(&p->i, p->params.engine, p->params.window_bits, p->i_slab, p->i_bytes),
-                     HOPPER_OK);
+    ck_assert_int_eq(hpr_inflater_init(&p->i, which, window_bits, p->i_slab, p->i_bytes), HOPPER_OK);
 }
 
 static void pair_close(struct pair *p)
 {
+    hpr_deflater_fini(&p->d);
+    hpr_inflater_fini(&p->i);
     guarded_free(p->d_slab, p->d_bytes);
     guarded_free(p->i_slab, p->i_bytes);
 }
@@ -110,10 +127,10 @@ START_TEST(the_window_is_half_a_block_and_a_deflater_fits_small_budgets)
         ck_assert_int_eq(p.level, 6);
         ck_assert_int_eq(p.window_bits, bits[i]);
         ck_assert(p.memory_level >= 1 && p.memory_level <= 9);
-        ck_assert_uint_le(hpr_deflater_bytes(&p), 16 * block_sizes[i] + 16384);
+        ck_assert_uint_le(hpr_deflater_bytes(&p).slab, 16 * block_sizes[i] + 16384);
         p = hpr_codec_params(6, block_sizes[i], 4096);
         ck_assert_int_eq(p.window_bits, bits[i] < 12 ? bits[i] : 12);
-        ck_assert_uint_le(hpr_deflater_bytes(&p), 16 * 4096);
+        ck_assert_uint_le(hpr_deflater_bytes(&p).slab, 16 * 4096);
         ck_assert_int_eq(hpr_codec_params(6, block_sizes[i], 0).window_bits, 10);
     }
 }
@@ -126,6 +143,7 @@ START_TEST(a_deflater_takes_exactly_the_slab_that_was_asked_for)
 
         pair_open(&p, _i, 9, block_sizes[i]);
         ck_assert_uint_eq(p.d.slab.used, p.d_bytes);
+        hpr_deflater_fini(&p.d);
         ck_assert_int_eq(hpr_deflater_init(&p.d, &p.params, p.d_slab, p.d_bytes - 1), HOPPER_ENOMEM);
         pair_close(&p);
     }
@@ -137,10 +155,10 @@ START_TEST(zlib_is_asked_and_its_refusal_is_passed_on)
     struct hpr_codec_params bad_level = {HPR_ENGINE_ZLIB, 99, 15, 8};
     struct hpr_codec_params bad_window = {HPR_ENGINE_ZLIB, 6, 20, 8}, bad_memory = {HPR_ENGINE_ZLIB, 6, 15, 77};
 
-    ck_assert_uint_eq(hpr_deflater_bytes(&bad_level), 0);
-    ck_assert_uint_eq(hpr_deflater_bytes(&bad_window), 0);
-    ck_assert_uint_eq(hpr_deflater_bytes(&bad_memory), 0);
-    ck_assert_uint_eq(hpr_inflater_bytes(HPR_ENGINE_ZLIB, 20), 0);
+    ck_assert_uint_eq(hpr_deflater_bytes(&bad_level).slab, 0);
+    ck_assert_uint_eq(hpr_deflater_bytes(&bad_window).slab, 0);
+    ck_assert_uint_eq(hpr_deflater_bytes(&bad_memory).slab, 0);
+    ck_assert_uint_eq(hpr_inflater_bytes(HPR_ENGINE_ZLIB, 20).slab, 0);
 }
 END_TEST
 
@@ -222,6 +240,7 @@ END_TEST
 START_TEST(a_result_that_only_just_does_not_fit_is_refused_and_nothing_is_written_behind)
 {
     unsigned char raw[1000], out[1000];
+    const size_t slack = engines[_i] == HPR_ENGINE_ZLIB ? 0 : HPR_DEFLATE_SLACK;
     struct rng rng = {7};
     size_t stored;
     struct pair p;
@@ -230,11 +249,11 @@ START_TEST(a_result_that_only_just_does_not_fit_is_refused_and_nothing_is_writte
     fill_text(&rng, raw, sizeof raw);
     stored = hpr_deflate(&p.d, raw, sizeof raw, out, sizeof out);
     ck_assert_uint_gt(stored, 20);
-    for (size_t room = 0; room <= stored + HPR_ISAL_SLACK + 1; room++) {
+    for (size_t room = 0; room <= stored + HPR_DEFLATE_SLACK + 1; room++) {
         unsigned char *small = guarded_new(room);
         size_t got = hpr_deflate(&p.d, raw, sizeof raw, small, room);
 
-        if (room > stored && room <= stored + HPR_ISAL_SLACK && _i == HPR_ENGINE_ISAL)
+        if (room > stored && room <= stored + slack)
             ck_assert(got == 0 || got == stored);
         else
             ck_assert_uint_eq(got, room > stored ? stored : 0);
@@ -359,8 +378,8 @@ START_TEST(what_one_engine_deflates_each_inflates)
     for (int level = 1; level <= 9; level += 2) {
         struct pair from, to;
 
-        pair_open(&from, _i / ENGINES, level, 65536);
-        pair_open(&to, _i % ENGINES, level, 65536);
+        pair_open(&from, _i / engine_count, level, 65536);
+        pair_open(&to, _i % engine_count, level, 65536);
         for (size_t len = 100; len <= 65536; len = len * 3 + 1) {
             size_t stored;
 
@@ -382,26 +401,160 @@ START_TEST(what_one_engine_deflates_each_inflates)
 }
 END_TEST
 
-START_TEST(isal_is_taken_for_large_blocks_and_its_own_levels_where_it_is_built_in)
+/* Blocks of small budgets are zlib's. ISA-L has three levels; libdeflate's state for all but the first wants 32 MiB of
+ * memory, for the first 1 MiB. */
+static enum hpr_engine expected_engine(int level, size_t block_bytes, size_t memory_bytes)
 {
-    for (int level = 1; level <= 9; level++) {
-        for (size_t i = 0; i < BLOCK_SIZES; i++) {
-            bool is_isal = HPR_HAS_ISAL && level <= 3 && block_sizes[i] >= 32768;
+    if (block_bytes < 32768)
+        return HPR_ENGINE_ZLIB;
+    if (level <= 3 && hpr_codec_has(HPR_ENGINE_ISAL))
+        return HPR_ENGINE_ISAL;
+    if (memory_bytes >= (level == 1 ? 1U << 20 : 32U << 20) && hpr_codec_has(HPR_ENGINE_LIBDEFLATE))
+        return HPR_ENGINE_LIBDEFLATE;
+    return HPR_ENGINE_ZLIB;
+}
 
-            ck_assert_int_eq(hpr_codec_params(level, block_sizes[i], SIZE_MAX).engine == HPR_ENGINE_ISAL, is_isal);
-        }
-    }
-    ck_assert_int_eq(strstr(hopper_version(), "isa-l") != NULL, HPR_HAS_ISAL);
+START_TEST(for_each_block_size_level_and_budget_the_fastest_engine_is_taken_and_the_version_names_all)
+{
+    for (int level = 1; level <= 9; level++)
+        for (size_t i = 0; i < BLOCK_SIZES; i++)
+            for (size_t memory = 65536; memory <= 128U << 20; memory *= 2)
+                ck_assert_int_eq(hpr_codec_params(level, block_sizes[i], memory / 64).engine,
+                                 expected_engine(level, block_sizes[i], memory));
+    ck_assert_int_eq(strstr(hopper_version(), "isa-l 2.") != NULL, hpr_codec_has(HPR_ENGINE_ISAL));
+    ck_assert_int_eq(strstr(hopper_version(), "libdeflate 1.") != NULL, hpr_codec_has(HPR_ENGINE_LIBDEFLATE));
     ck_assert_ptr_nonnull(strstr(hopper_version(), "zlib 1."));
 }
 END_TEST
+
+/* ---- what an engine allocates by itself ---- */
+
+#ifdef HPR_LIBDEFLATE
+
+static size_t allocated, allocations;
+static bool is_refused;
+
+static void *counted_malloc(size_t bytes)
+{
+    if (is_refused)
+        return NULL;
+    allocated += bytes;
+    allocations++;
+    return malloc(bytes);
+}
+
+static void counted_free(void *ptr)
+{
+    allocations -= ptr != NULL;
+    free(ptr);
+}
+
+START_TEST(libdeflate_allocates_no_more_than_is_counted_once_and_gives_it_back)
+{
+    unsigned char raw[4096], out[4096];
+
+    memset(raw, 'x', sizeof raw);
+    libdeflate_set_memory_allocator(counted_malloc, counted_free);
+    for (int level = 1; level <= 9; level++) {
+        struct hpr_codec_params params = {HPR_ENGINE_LIBDEFLATE, level, 12, 5};
+        const struct hpr_codec_bytes d_bytes = hpr_deflater_bytes(&params);
+        const struct hpr_codec_bytes i_bytes = hpr_inflater_bytes(HPR_ENGINE_LIBDEFLATE, 15);
+        struct hpr_deflater d;
+        struct hpr_inflater i;
+        void *d_slab = malloc(d_bytes.slab), *i_slab = malloc(i_bytes.slab);
+        size_t stored;
+
+        allocated = 0;
+        ck_assert_int_eq(hpr_deflater_init(&d, &params, d_slab, d_bytes.slab), HOPPER_OK);
+        ck_assert(allocated > d_bytes.own / 2 && allocated <= d_bytes.own);
+        allocated = 0;
+        ck_assert_int_eq(hpr_inflater_init(&i, HPR_ENGINE_LIBDEFLATE, 15, i_slab, i_bytes.slab), HOPPER_OK);
+        ck_assert(allocated > i_bytes.own / 2 && allocated <= i_bytes.own);
+        ck_assert_uint_eq(allocations, 2);
+        allocated = 0;
+        stored = hpr_deflate(&d, raw, sizeof raw, out, sizeof out);
+        ck_assert_int_eq(inflate_all(&i, out, stored, stored, raw, sizeof raw), HPR_INFLATE_DONE);
+        ck_assert_uint_eq(allocated, 0);
+        hpr_deflater_fini(&d);
+        hpr_inflater_fini(&i);
+        ck_assert_uint_eq(allocations, 0);
+        free(d_slab);
+        free(i_slab);
+    }
+}
+END_TEST
+
+START_TEST(libdeflate_without_memory_is_said_and_leaves_nothing)
+{
+    struct hpr_codec_params params = {HPR_ENGINE_LIBDEFLATE, 1, 12, 5};
+    size_t d_bytes = hpr_deflater_bytes(&params).slab;
+    size_t i_bytes = hpr_inflater_bytes(HPR_ENGINE_LIBDEFLATE, 15).slab;
+    void *d_slab = malloc(d_bytes), *i_slab = malloc(i_bytes);
+    struct hpr_deflater d;
+    struct hpr_inflater i;
+
+    libdeflate_set_memory_allocator(counted_malloc, counted_free);
+    is_refused = true;
+    ck_assert_int_eq(hpr_deflater_init(&d, &params, d_slab, d_bytes), HOPPER_ENOMEM);
+    ck_assert_int_eq(hpr_inflater_init(&i, HPR_ENGINE_LIBDEFLATE, 15, i_slab, i_bytes), HOPPER_ENOMEM);
+    hpr_deflater_fini(&d);
+    hpr_inflater_fini(&i);
+    free(d_slab);
+    free(i_slab);
+}
+END_TEST
+
+/* A channel counts what libdeflate takes, and gives all of it back, also when it could not be opened. */
+START_TEST(a_channel_counts_what_libdeflate_takes)
+{
+    struct hopper_options options = HOPPER_OPTIONS_INIT;
+    struct hopper_stats stats = HOPPER_STATS_INIT;
+    hopper_sender *snd;
+    hopper_receiver *rcv;
+    struct mem_platform *mem = mem_platform_new(NULL);
+
+    options.platform = mem_platform_table(mem);
+    options.memory_bytes = 64 << 20;
+    options.compression = 6;
+    libdeflate_set_memory_allocator(counted_malloc, counted_free);
+    ck_assert_int_eq(hopper_open("/", "q", &options, &snd, &rcv, NULL), HOPPER_OK);
+    ck_assert_uint_ge(allocations, 4); /* a deflater for each lane */
+    ck_assert_int_eq(hopper_sender_stats(snd, &stats), HOPPER_OK);
+    ck_assert_uint_ge(stats.memory_bytes_used, allocated);
+    hopper_sender_close(snd);
+    hopper_receiver_close(rcv);
+    ck_assert_uint_eq(allocations, 0);
+    is_refused = true;
+    ck_assert_int_eq(hopper_open("/", "q", &options, &snd, &rcv, NULL), HOPPER_ENOMEM);
+    ck_assert_uint_eq(allocations, 0);
+    mem_platform_free(mem);
+}
+END_TEST
+
+static void add_libdeflate(TCase *tc)
+{
+    tcase_add_test(tc, libdeflate_allocates_no_more_than_is_counted_once_and_gives_it_back);
+    tcase_add_test(tc, libdeflate_without_memory_is_said_and_leaves_nothing);
+    tcase_add_test(tc, a_channel_counts_what_libdeflate_takes);
+}
+
+#else
+
+static void add_libdeflate(TCase *tc)
+{
+    (void)tc;
+}
+
+#endif
 
 int main(void)
 {
     Suite *suite = suite_create("codec");
     TCase *tc = tcase_create("deflate");
-    const int all = ENGINES;
+    int all;
 
+    find_engines();
+    all = engine_count;
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, the_window_is_half_a_block_and_a_deflater_fits_small_budgets);
     tcase_add_loop_test(tc, a_deflater_takes_exactly_the_slab_that_was_asked_for, 0, all);
@@ -413,7 +566,8 @@ int main(void)
     tcase_add_loop_test(tc, a_stream_that_is_cut_or_has_something_behind_it_or_gives_another_length_is_bad, 0, all);
     tcase_add_loop_test(tc, noise_and_bombs_do_no_harm_and_good_streams_work_after_them, 0, all);
     tcase_add_loop_test(tc, what_one_engine_deflates_each_inflates, 0, all * all);
-    tcase_add_test(tc, isal_is_taken_for_large_blocks_and_its_own_levels_where_it_is_built_in);
+    tcase_add_test(tc, for_each_block_size_level_and_budget_the_fastest_engine_is_taken_and_the_version_names_all);
+    add_libdeflate(tc);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
 }

@@ -149,7 +149,7 @@ struct rig {
 
 static void rig_open(struct rig *rig, const struct golden_case *c, enum hpr_engine engine)
 {
-    size_t slab_bytes = hpr_inflater_bytes(engine, 15);
+    size_t slab_bytes = hpr_inflater_bytes(engine, 15).slab;
     const struct hopper_io *io;
     char path[300];
 
@@ -180,6 +180,7 @@ static void rig_close(struct rig *rig)
     hpr_replay_close(&rig->replay);
     free(rig->replay.raw);
     free(rig->replay.stored);
+    hpr_inflater_fini(&rig->replay.inflater);
     free(rig->replay.inflater.slab.base);
     hpr_io_close(rig->dir.io, rig->dir.fd);
     ck_assert_ptr_null(mem_platform_leaks(rig->mem));
@@ -289,17 +290,18 @@ static uint32_t reason_of(const char *name)
     return HOPPER_GAP_NONE;
 }
 
-/* Whoever deflated a file, either engine inflates it; _i is one of those of this build. */
-static const char *const engines[] = {
+/* Whoever deflated a file, each engine inflates it; _i is one, of this build or not. */
+static const char *const engines[HPR_ENGINES] = {
     [HPR_ENGINE_ZLIB] = "the library with zlib",
     [HPR_ENGINE_ISAL] = "the library with ISA-L",
+    [HPR_ENGINE_LIBDEFLATE] = "the library with libdeflate",
 };
 
 START_TEST(the_library_finds_the_same_records_and_gaps_and_says_why)
 {
     size_t with_reason = 0;
 
-    for (size_t i = 0; i < tree->count; i++) {
+    for (size_t i = 0; i < tree->count && hpr_codec_has((enum hpr_engine)_i); i++) {
         const struct golden_case *c = &tree->cases[i];
         uint64_t first, end;
         uint32_t reason;
@@ -315,7 +317,8 @@ START_TEST(the_library_finds_the_same_records_and_gaps_and_says_why)
         }
         free(wanted);
     }
-    ck_assert_uint_eq(with_reason, sizeof reasons / sizeof *reasons);
+    if (hpr_codec_has((enum hpr_engine)_i))
+        ck_assert_uint_eq(with_reason, sizeof reasons / sizeof *reasons);
 }
 END_TEST
 
@@ -407,7 +410,7 @@ static size_t not_made(void)
         for (size_t k = 0; k < made->count; k++)
             is_made |= strcmp(made->cases[k].name, name) == 0;
         count += !is_made;
-        ck_assert_msg(is_made || (strcmp(name, GOLDEN_ISAL) == 0 && !HPR_HAS_ISAL) ||
+        ck_assert_msg(is_made || (strcmp(name, GOLDEN_ISAL) == 0 && !hpr_codec_has(HPR_ENGINE_ISAL)) ||
                       strcmp(name, GOLDEN_LIBDEFLATE_CASE) == 0, "%s is not made any more", name);
     }
     return count;
@@ -449,7 +452,7 @@ int main(void)
 
     tcase_add_unchecked_fixture(tc, load_all, free_all);
     tcase_add_test(tc, a_reader_written_from_the_format_alone_finds_what_is_expected);
-    tcase_add_loop_test(tc, the_library_finds_the_same_records_and_gaps_and_says_why, 0, 1 + HPR_HAS_ISAL);
+    tcase_add_loop_test(tc, the_library_finds_the_same_records_and_gaps_and_says_why, 0, HPR_ENGINES);
     tcase_add_test(tc, the_library_reads_its_own_file_without_a_good_file_header);
     tcase_add_test(tc, the_library_does_not_believe_a_sequence_number_that_was_never_given);
     tcase_add_test(tc, opening_removes_files_with_a_good_header_and_no_others_and_refuses_a_newer_version);

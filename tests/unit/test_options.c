@@ -354,6 +354,8 @@ START_TEST(plans_for_well_known_budgets_stay_as_documented)
         {16 * MIB, 0, 0, 65536, 16, 4},
         {16 * MIB, 1, 0, 65536, 16, 4},
     };
+    /* libdeflate's state for a second lane would take more than a fifth of a MiB */
+    const bool is_lane_large = hpr_codec_has(HPR_ENGINE_LIBDEFLATE) && !hpr_codec_has(HPR_ENGINE_ISAL);
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         struct hopper_options in = HOPPER_OPTIONS_INIT, out;
@@ -366,7 +368,7 @@ START_TEST(plans_for_well_known_budgets_stay_as_documented)
         hpr_options_plan(&out, &p);
         ck_assert_uint_eq(p.block_bytes, known[i].block_bytes);
         ck_assert_uint_eq(p.blocks, known[i].blocks);
-        ck_assert_uint_eq(p.lanes, known[i].lanes);
+        ck_assert_uint_eq(p.lanes, is_lane_large && known[i].memory_bytes == MIB ? 1 : known[i].lanes);
     }
 }
 END_TEST

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* See codec.h: which engine there is for what. */
+#include "codec_engine.h"
+
+#define FAST_BLOCK_BYTES_MIN 32768 /* smaller blocks are those of small budgets, which zlib's state fits */
+#define ISAL_LEVEL_MAX       3
+
+/* libdeflate's state for level 1 is a fifth of a MiB, for the others two thirds; a window of zlib's is a 64th of all
+ * memory at the most. */
+#define LIBDEFLATE_WINDOW_MIN_1 ((size_t)(1 << 20) / 64)
+#define LIBDEFLATE_WINDOW_MIN   ((size_t)(32 << 20) / 64)
+#define LIBDEFLATE_ZLIB_PART    4 /* of what zlib may take alone, when it does only large records */
+
+static const struct hpr_codec_engine *const engines[HPR_ENGINES] = {
+    [HPR_ENGINE_ZLIB] = &hpr_codec_zlib,
+#ifdef HPR_ISAL
+    [HPR_ENGINE_ISAL] = &hpr_codec_isal,
+#endif
+#ifdef HPR_LIBDEFLATE
+    [HPR_ENGINE_LIBDEFLATE] = &hpr_codec_libdeflate,
+#endif
+};
+
+bool hpr_codec_has(enum hpr_engine engine)
+{
+    return engines[engine] != NULL;
+}
+
+void *hpr_slab_take(struct hpr_slab *slab, size_t bytes)
+{
+    bytes = hpr_round_up(bytes, HPR_CACHE_LINE);
+    if (bytes > slab->bytes - slab->used) return NULL;
+    slab->used += bytes;
+    return slab->base + slab->used - bytes;
+}
+
+/* ---- which engine ---- */
+
+static enum hpr_engine deflate_engine(int level, size_t block_bytes, size_t window_max)
+{
+    if (block_bytes < FAST_BLOCK_BYTES_MIN) return HPR_ENGINE_ZLIB;
+    if (hpr_codec_has(HPR_ENGINE_ISAL) && level <= ISAL_LEVEL_MAX) return HPR_ENGINE_ISAL;
+    if (hpr_codec_has(HPR_ENGINE_LIBDEFLATE) &&
+        window_max >= (level == 1 ? LIBDEFLATE_WINDOW_MIN_1 : LIBDEFLATE_WINDOW_MIN))
+        return HPR_ENGINE_LIBDEFLATE;
+    return HPR_ENGINE_ZLIB;
+}
+
+enum hpr_engine hpr_codec_inflate_engine(size_t block_bytes)
+{
+    if (block_bytes < FAST_BLOCK_BYTES_MIN) return HPR_ENGINE_ZLIB;
+    if (hpr_codec_has(HPR_ENGINE_ISAL)) return HPR_ENGINE_ISAL;
+    return hpr_codec_has(HPR_ENGINE_LIBDEFLATE) ? HPR_ENGINE_LIBDEFLATE : HPR_ENGINE_ZLIB;
+}
+
+struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes, size_t window_max)
+{
+    struct hpr_codec_params params = { deflate_engine(level, block_bytes, window_max), level, 15, 8 };
+    size_t window                  = block_bytes / 2;
+
+    if (params.engine == HPR_ENGINE_LIBDEFLATE) window = hpr_min_size(window, window_max / LIBDEFLATE_ZLIB_PART);
+    if (params.engine == HPR_ENGINE_ZLIB) window = hpr_min_size(window, window_max);
+    while (params.window_bits > 10 && (size_t)1 << params.window_bits > window) {
+        params.window_bits--;
+        params.memory_level--;
+    }
+    return params;
+}
+
+/* ---- as the engine does it ---- */
+
+struct hpr_codec_bytes hpr_deflater_bytes(const struct hpr_codec_params *params)
+{
+    return engines[params->engine]->deflater_bytes(params);
+}
+
+struct hpr_codec_bytes hpr_inflater_bytes(enum hpr_engine engine, int window_bits)
+{
+    return engines[engine]->inflater_bytes(window_bits);
+}
+
+hopper_status hpr_deflater_init(struct hpr_deflater *d, const struct hpr_codec_params *params, void *slab,
+                                size_t slab_bytes)
+{
+    memset(d, 0, sizeof *d);
+    d->params     = *params;
+    d->slab.base  = slab;
+    d->slab.bytes = slab_bytes;
+    return engines[params->engine]->deflater_init(d) ? HOPPER_OK : HOPPER_ENOMEM;
+}
+
+hopper_status hpr_inflater_init(struct hpr_inflater *i, enum hpr_engine engine, int window_bits, void *slab,
+                                size_t slab_bytes)
+{
+    memset(i, 0, sizeof *i);
+    i->engine     = engine;
+    i->slab.base  = slab;
+    i->slab.bytes = slab_bytes;
+    return engines[engine]->inflater_init(i, window_bits) ? HOPPER_OK : HOPPER_ENOMEM;
+}
+
+void hpr_deflater_fini(struct hpr_deflater *d)
+{
+    if (engines[d->params.engine]->deflater_fini) engines[d->params.engine]->deflater_fini(d);
+}
+
+void hpr_inflater_fini(struct hpr_inflater *i)
+{
+    if (engines[i->engine]->inflater_fini) engines[i->engine]->inflater_fini(i);
+}
+
+size_t hpr_deflate(struct hpr_deflater *d, const void *in, size_t len, void *out, size_t capacity)
+{
+    return engines[d->params.engine]->deflate(d, in, len, out, capacity);
+}
+
+void hpr_deflate_begin(struct hpr_deflater *d)
+{
+    engines[d->params.engine]->deflate_begin(d);
+}
+
+bool hpr_deflate_step(struct hpr_deflater *d, bool is_last)
+{
+    return engines[d->params.engine]->deflate_step(d, is_last);
+}
+
+void hpr_inflate_begin(struct hpr_inflater *i, void *out, size_t len)
+{
+    engines[i->engine]->inflate_begin(i, out, len);
+}
+
+enum hpr_inflate_result hpr_inflate_step(struct hpr_inflater *i, const void *in, size_t len, bool is_last)
+{
+    return engines[i->engine]->inflate_step(i, in, len, is_last);
+}
