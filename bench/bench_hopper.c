@@ -32,11 +32,8 @@ static struct {
 /* The engine that the library, of those that it says it has, deflates with. See options.compression. */
 static const char *engine_name(const struct bench_work *work)
 {
-    const bool is_ample = work->memory >= (UINT64_C(32) << 20);
-
     if (work->level <= 3 && strstr(hopper_version(), "isa-l ") != NULL) return "isal";
-    if ((work->level == 1 || is_ample) && strstr(hopper_version(), "libdeflate ") != NULL) return "libdeflate";
-    return "zlib";
+    return work->level == 1 && strstr(hopper_version(), "libdeflate ") != NULL ? "libdeflate" : "zlib";
 }
 
 /* And which threads the channel has. */
@@ -44,9 +41,8 @@ static const char *overflow_name(const struct bench_work *work)
 {
     static char name[64];
 
-    snprintf(name, sizeof name, "libhopper-%s%s%s%s", work->level == 0 ? "stored" : engine_name(work),
-             work->memory ? "-large-memory" : "", work->compress_threads ? "-thread" : "",
-             work->decompress_threads ? "-ahead" : "");
+    snprintf(name, sizeof name, "libhopper-%s%s%s", work->level == 0 ? "stored" : engine_name(work),
+             work->compress_threads ? "-thread" : "", work->decompress_threads ? "-ahead" : "");
     return name;
 }
 

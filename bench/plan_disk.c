@@ -68,13 +68,8 @@ const struct plan_column plan_worked[] = {{"log lines, no pass", WORKED "0", fal
                                           {"log lines, two passes", WORKED "2", false},
                                           {NULL, NULL, false}};
 
-const struct plan_peer plan_levels[] = {{"hopper", "", false},
-                                        {"hopper", "--memory 33554432", false},
-                                        {"codec", "", false},
-                                        {"libdeflate", "", false},
-                                        {"isal", "", false},
-                                        {"file", "", false},
-                                        {NULL, NULL, false}};
+const struct plan_peer plan_levels[] = {{"hopper", "", false}, {"codec", "", false}, {"libdeflate", "", false},
+                                        {"isal", "", false},   {"file", "", false},  {NULL, NULL, false}};
 
 #define LEVEL "--work overflow --data log --bytes 50331648 " BATCH "--level "
 

@@ -11,8 +11,8 @@
 #         standalone  a main() that replays files, with ASan and UBSan: for debugging
 #         coverage    the same with clang's coverage counters, for llvm-cov
 # Without TARGET: all of them. Environment: CC, CFLAGS (added), TIME, FUZZ_BUILD, FUZZ_WORK (where found inputs go),
-# FUZZ_DEFLATE: the engines of deflate beside zlib's: isal, libdeflate, "isal libdeflate", zlib (none), auto (those that
-# are found; the default).
+# FUZZ_DEFLATE: the engines of deflate beside zlib's: isal, libdeflate, "isal libdeflate", zlib (none), auto (all that are
+# found, for the target frame more than a build of the library has; the default).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -3,13 +3,12 @@
 #include "codec_engine.h"
 
 #define FAST_BLOCK_BYTES_MIN 32768 /* smaller blocks are those of small budgets, which zlib's state fits */
-#define ISAL_LEVEL_MAX       3
+#define ISAL_LEVEL_MAX       3     /* it has no more */
 
-/* libdeflate's state for level 1 is a fifth of a MiB, for the others two thirds; a window of zlib's is a 64th of all
- * memory at the most. */
-#define LIBDEFLATE_WINDOW_MIN_1 ((size_t)(1 << 20) / 64)
-#define LIBDEFLATE_WINDOW_MIN   ((size_t)(32 << 20) / 64)
-#define LIBDEFLATE_ZLIB_PART    4 /* of what zlib may take alone, when it does only large records */
+/* It has more, but what they leave is larger than what zlib leaves, with the highest in more time as well; and their
+ * state is two thirds of a MiB. */
+#define LIBDEFLATE_LEVEL_MAX 1
+#define LIBDEFLATE_ZLIB_PART 4 /* of what zlib may take alone, when it does only large records */
 
 static const struct hpr_codec_engine *const engines[HPR_ENGINES] = {
     [HPR_ENGINE_ZLIB] = &hpr_codec_zlib,
@@ -36,13 +35,11 @@ void *hpr_slab_take(struct hpr_slab *slab, size_t bytes)
 
 /* ---- which engine ---- */
 
-static enum hpr_engine deflate_engine(int level, size_t block_bytes, size_t window_max)
+static enum hpr_engine deflate_engine(int level, size_t block_bytes)
 {
     if (block_bytes < FAST_BLOCK_BYTES_MIN) return HPR_ENGINE_ZLIB;
     if (hpr_codec_has(HPR_ENGINE_ISAL) && level <= ISAL_LEVEL_MAX) return HPR_ENGINE_ISAL;
-    if (hpr_codec_has(HPR_ENGINE_LIBDEFLATE) &&
-        window_max >= (level == 1 ? LIBDEFLATE_WINDOW_MIN_1 : LIBDEFLATE_WINDOW_MIN))
-        return HPR_ENGINE_LIBDEFLATE;
+    if (hpr_codec_has(HPR_ENGINE_LIBDEFLATE) && level <= LIBDEFLATE_LEVEL_MAX) return HPR_ENGINE_LIBDEFLATE;
     return HPR_ENGINE_ZLIB;
 }
 
@@ -55,7 +52,7 @@ enum hpr_engine hpr_codec_inflate_engine(size_t block_bytes)
 
 struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes, size_t window_max)
 {
-    struct hpr_codec_params params = { deflate_engine(level, block_bytes, window_max), level, 15, 8 };
+    struct hpr_codec_params params = { deflate_engine(level, block_bytes), level, 15, 8 };
     size_t window                  = block_bytes / 2;
 
     if (params.engine == HPR_ENGINE_LIBDEFLATE) window = hpr_min_size(window, window_max / LIBDEFLATE_ZLIB_PART);

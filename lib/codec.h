@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Raw deflate of blocks, in memory that the caller provides once: no allocation per block. Pure.
  *
- * All engines write and read the same format: zlib, which is always there; ISA-L, several times as fast, which has
- * levels 1 to 3 only; libdeflate, in between, which deflates and inflates whole blocks only, so that zlib does large
- * records beside it, and has to allocate its states by itself. configure --with-deflate says which are built in. */
+ * All engines write and read the same format: zlib, which is always there; and beside it, as configure --with-deflate
+ * says, ISA-L, several times as fast, which has levels 1 to 3 only; or libdeflate, in between, for level 1, which does
+ * whole blocks only, so that zlib does large records, and has to allocate its states by itself. */
 #ifndef HPR_CODEC_H
 #define HPR_CODEC_H
 
@@ -65,8 +65,7 @@ struct hpr_inflater {
 bool hpr_codec_has(enum hpr_engine engine);
 
 /* Parameters for blocks of BLOCK_BYTES at LEVEL 1 to 9, with the fastest engine that there is for them: a window of
- * half a block, 32 KiB at the most; and with zlib, whose state is eight times its window, WINDOW_MAX at the most, which
- * also says how much memory there is: a 64th of it. */
+ * half a block, 32 KiB at the most; and with zlib, whose state is eight times its window, WINDOW_MAX at the most. */
 struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes, size_t window_max);
 
 /* The engine to inflate with where blocks are of BLOCK_BYTES, whichever engine deflated. */

@@ -8,24 +8,25 @@
 #ifdef HPR_LIBDEFLATE
 #include <libdeflate.h>
 
-#define DEFLATER_BYTES_1 ((size_t)200 << 10) /* level 1: 202759 */
-#define DEFLATER_BYTES   ((size_t)656 << 10) /* levels 2 to 9: 668295; there are more, of 9 MiB each */
-#define INFLATER_BYTES   ((size_t)12 << 10)  /* 11560 */
+#define LEVEL          1
+#define DEFLATER_BYTES ((size_t)200 << 10) /* 202759 */
+#define INFLATER_BYTES ((size_t)12 << 10)  /* 11560 */
 
 /* ---- deflating ---- */
 
 static struct hpr_codec_bytes deflater_bytes(const struct hpr_codec_params *params)
 {
-    struct hpr_codec_bytes bytes = hpr_codec_zlib.deflater_bytes(params); /* knows the same levels */
+    struct hpr_codec_bytes bytes = hpr_codec_zlib.deflater_bytes(params);
 
-    bytes.own = params->level == 1 ? DEFLATER_BYTES_1 : DEFLATER_BYTES;
+    if (params->level != LEVEL) return (struct hpr_codec_bytes){ 0, 0 };
+    bytes.own = DEFLATER_BYTES;
     return bytes;
 }
 
 static bool deflater_init(struct hpr_deflater *d)
 {
-    if (!hpr_codec_zlib.deflater_init(d)) return false;
-    d->state = libdeflate_alloc_compressor(d->params.level);
+    if (d->params.level != LEVEL || !hpr_codec_zlib.deflater_init(d)) return false;
+    d->state = libdeflate_alloc_compressor(LEVEL);
     return d->state != NULL;
 }
 

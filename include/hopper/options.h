@@ -77,9 +77,8 @@ enum hopper_when_full {
 };
 
 /* Values of hopper_options.compression: 0 is the library's default, 1 (fastest) to 9 (smallest) are zlib's levels.
- * Where the library was built with ISA-L or libdeflate (see hopper_version()), and memory_bytes is 1 MiB or more, they
- * are used where they have such a level: ISA-L for 1 to 3; libdeflate for the rest with 32 MiB or more, and without ISA-L
- * for 1. They are faster, and shrink a little more or less. */
+ * Where the library was built with ISA-L (see hopper_version()), 1 to 3 are its own; where with libdeflate, 1 is. They
+ * are faster, and taken where memory_bytes is 1 MiB or more. */
 #define HOPPER_COMPRESSION_NONE 10 /* store without compressing */
 
 /* A channel of typed items carries pointers to the caller's structs instead of bytes. An item travels through memory
