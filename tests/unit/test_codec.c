@@ -429,12 +429,15 @@ END_TEST
 
 #ifdef HPR_LIBDEFLATE
 
+#define MEMORY (64 << 20)
+#define LANES  4 /* with so much */
+
 static size_t allocated, allocations;
-static bool is_refused;
+static size_t allowed = SIZE_MAX; /* at a time */
 
 static void *counted_malloc(size_t bytes)
 {
-    if (is_refused)
+    if (allocations == allowed)
         return NULL;
     allocated += bytes;
     allocations++;
@@ -489,7 +492,7 @@ START_TEST(libdeflate_without_memory_is_said_and_leaves_nothing)
     struct hpr_inflater i;
 
     libdeflate_set_memory_allocator(counted_malloc, counted_free);
-    is_refused = true;
+    allowed = 0;
     ck_assert_int_eq(hpr_deflater_init(&d, &params, d_slab, d_bytes), HOPPER_ENOMEM);
     ck_assert_int_eq(hpr_inflater_init(&i, HPR_ENGINE_LIBDEFLATE, 15, i_slab, i_bytes), HOPPER_ENOMEM);
     hpr_deflater_fini(&d);
@@ -499,29 +502,60 @@ START_TEST(libdeflate_without_memory_is_said_and_leaves_nothing)
 }
 END_TEST
 
-/* A channel counts what libdeflate takes, and gives all of it back, also when it could not be opened. */
-START_TEST(a_channel_counts_what_libdeflate_takes)
+/* What an idle channel holds. It has given all of it back when this returns. */
+static uint64_t used_by_channel(const struct hopper_options *options)
 {
-    struct hopper_options options = HOPPER_OPTIONS_INIT;
     struct hopper_stats stats = HOPPER_STATS_INIT;
     hopper_sender *snd;
     hopper_receiver *rcv;
-    struct mem_platform *mem = mem_platform_new(NULL);
 
-    options.platform = mem_platform_table(mem);
-    options.memory_bytes = 64 << 20;
-    options.compression = 1;
-    libdeflate_set_memory_allocator(counted_malloc, counted_free);
-    ck_assert_int_eq(hopper_open("/", "q", &options, &snd, &rcv, NULL), HOPPER_OK);
-    ck_assert_uint_ge(allocations, 4); /* a deflater for each lane */
+    ck_assert_int_eq(hopper_open("/", "q", options, &snd, &rcv, NULL), HOPPER_OK);
     ck_assert_int_eq(hopper_sender_stats(snd, &stats), HOPPER_OK);
-    ck_assert_uint_ge(stats.memory_bytes_used, allocated);
+    ck_assert_uint_eq(allocations, options->compression == 1 ? LANES + 1 : 1);
     hopper_sender_close(snd);
     hopper_receiver_close(rcv);
     ck_assert_uint_eq(allocations, 0);
-    is_refused = true;
-    ck_assert_int_eq(hopper_open("/", "q", &options, &snd, &rcv, NULL), HOPPER_ENOMEM);
-    ck_assert_uint_eq(allocations, 0);
+    return stats.memory_bytes_used;
+}
+
+/* _i: hopper_options.survive. With compression a channel has a deflater and room for a block more for each lane. */
+START_TEST(a_channel_counts_what_libdeflate_takes_and_gives_it_back)
+{
+    const struct hpr_codec_params params = hpr_codec_params(1, 65536, MEMORY / 64);
+    const struct hpr_codec_bytes bytes = hpr_deflater_bytes(&params);
+    struct hopper_options options = HOPPER_OPTIONS_INIT;
+    struct mem_platform *mem = mem_platform_new(NULL);
+    uint64_t without;
+
+    options.platform = mem_platform_table(mem);
+    options.memory_bytes = MEMORY;
+    options.survive = (uint32_t)_i;
+    options.compression = HOPPER_COMPRESSION_NONE;
+    libdeflate_set_memory_allocator(counted_malloc, counted_free);
+    without = used_by_channel(&options);
+    options.compression = 1;
+    ck_assert_uint_ge(used_by_channel(&options) - without, LANES * (bytes.slab + bytes.own + 65536));
+    mem_platform_free(mem);
+}
+END_TEST
+
+START_TEST(a_channel_that_gets_no_memory_for_libdeflate_cannot_be_opened)
+{
+    struct hopper_options options = HOPPER_OPTIONS_INIT;
+    struct mem_platform *mem = mem_platform_new(NULL);
+    struct hopper_error err;
+    hopper_receiver *rcv;
+    hopper_sender *snd;
+
+    options.platform = mem_platform_table(mem);
+    libdeflate_set_memory_allocator(counted_malloc, counted_free);
+    for (allowed = 0; allowed < 2; allowed++) {
+        ck_assert_int_eq(hopper_open("/", "q", &options, &snd, &rcv, &err), HOPPER_ENOMEM);
+        ck_assert_uint_eq(allocations, 0);
+    }
+    ck_assert_int_eq(hopper_open("/", "q", &options, &snd, &rcv, &err), HOPPER_OK);
+    hopper_sender_close(snd);
+    hopper_receiver_close(rcv);
     mem_platform_free(mem);
 }
 END_TEST
@@ -530,7 +564,9 @@ static void add_libdeflate(TCase *tc)
 {
     tcase_add_test(tc, libdeflate_allocates_no_more_than_is_counted_once_and_gives_it_back);
     tcase_add_test(tc, libdeflate_without_memory_is_said_and_leaves_nothing);
-    tcase_add_test(tc, a_channel_counts_what_libdeflate_takes);
+    tcase_add_loop_test(tc, a_channel_counts_what_libdeflate_takes_and_gives_it_back, HOPPER_SURVIVE_NOTHING,
+                        HOPPER_SURVIVE_POWER_LOSS + 1);
+    tcase_add_test(tc, a_channel_that_gets_no_memory_for_libdeflate_cannot_be_opened);
 }
 
 #else
