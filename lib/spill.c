@@ -196,23 +196,15 @@ enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint
 
 /* ---- compressing and writing ---- */
 
-#define SKIPS_MAX 16
-
-/* Data that does not shrink costs as much as any other to try, so after two blocks of it one is not tried, then two,
- * four and so on; one block that shrinks ends this. 0: it is to be stored. */
+/* 0: it is to be stored. */
 static size_t deflate_block(struct hpr_lane *lane, const struct hpr_block *block)
 {
     size_t stored;
 
-    if (!lane->frame) return 0;
-    if (lane->skips > 0) {
-        lane->skips--;
-        return 0;
-    }
-    stored       = hpr_deflate(&lane->deflater, block->raw, block->raw_bytes, lane->frame + HPR_FRAME_HEADER_BYTES,
-                               block->raw_bytes);
-    lane->misses = stored ? 0 : lane->misses + 1;
-    if (lane->misses >= 2) lane->skips = lane->misses < 6 ? 1U << (lane->misses - 2) : SKIPS_MAX;
+    if (!hpr_lane_tries(lane)) return 0;
+    stored = hpr_deflate(&lane->deflater, block->raw, block->raw_bytes, lane->frame + HPR_FRAME_HEADER_BYTES,
+                         block->raw_bytes);
+    hpr_lane_note(lane, stored > 0);
     return stored;
 }
 
@@ -422,6 +414,16 @@ enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error 
 
 /* ---- big records ---- */
 
+#define FEW_ON_DISK 1 /* while one is written, the receiver reads the one before */
+
+/* A receiver that keeps up has each large record as soon as it is in the file, and the file is gone soon: deflating would
+ * only make it wait. Not where records are to survive: what is written may get to the device, so it is made small. Nor for
+ * items: they are written in small parts, which deflating gathers. */
+static bool is_read_at_once(const struct hpr_spill *sp, const struct hpr_source *source)
+{
+    return sp->dir->survive == HOPPER_SURVIVE_NOTHING && !source->type && hpr_spill_records_on_disk(sp) <= FEW_ON_DISK;
+}
+
 enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
                                            const struct hpr_source *source, struct hopper_error *err)
 {
@@ -429,6 +431,7 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
     const uint64_t promise         = hpr_dir_frame_promise(sp->dir, raw_bytes);
     struct hpr_frame_header header = { .first_seq = seq, .dropped_total = dropped_total };
     struct hpr_lane *lane          = sp->free_lanes;
+    const bool may_deflate         = !is_read_at_once(sp, source);
     struct hopper_error failure;
     bool has_waste = false;
     int seal_error = 0;
@@ -443,7 +446,7 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
     hpr_mutex_unlock(sp->back);
     header.opened_ms = sp->dir->clock->realtime_ms(sp->dir->clock->ctx);
     st               = hpr_dir_begin_frame(sp->dir, HPR_FRAME_HEADER_BYTES + raw_bytes, seq, &failure);
-    if (st == HOPPER_OK) st = hpr_stream_write(sp->dir, lane, sp->block_bytes, source, &header, &failure);
+    if (st == HOPPER_OK) st = hpr_stream_write(sp->dir, lane, sp->block_bytes, source, may_deflate, &header, &failure);
     if (st == HOPPER_OK)
         hpr_dir_commit_frame(sp->dir, HPR_FRAME_HEADER_BYTES + (uint64_t)header.stored_bytes, 1, seq, &seal_error);
     else has_waste = hpr_dir_roll_back_frame(sp->dir);

@@ -22,6 +22,22 @@ struct writer {
     struct hopper_error *err;
 };
 
+#define SKIPS_MAX 16
+
+bool hpr_lane_tries(struct hpr_lane *lane)
+{
+    if (!lane->frame) return false;
+    if (lane->skips == 0) return true;
+    lane->skips--;
+    return false;
+}
+
+void hpr_lane_note(struct hpr_lane *lane, bool has_shrunk)
+{
+    lane->misses = has_shrunk ? 0 : lane->misses + 1;
+    if (lane->misses >= 2) lane->skips = lane->misses < 6 ? 1U << (lane->misses - 2) : SKIPS_MAX;
+}
+
 uint64_t hpr_source_packed_bytes(const struct hpr_source *source)
 {
     return source->producer ? hpr_record_numbered_bytes(source->len) : hpr_record_packed_bytes(source->len);
@@ -172,7 +188,7 @@ static bool run_pass(struct writer *w, const struct hpr_source *source, uint32_t
 }
 
 hopper_status hpr_stream_write(struct hpr_dir *dir, struct hpr_lane *lane, size_t lane_bytes,
-                               const struct hpr_source *source, struct hpr_frame_header *header,
+                               const struct hpr_source *source, bool may_deflate, struct hpr_frame_header *header,
                                struct hopper_error *err)
 {
     const struct hpr_frame_place place = hpr_dir_frame_place(dir);
@@ -183,10 +199,11 @@ hopper_status hpr_stream_write(struct hpr_dir *dir, struct hpr_lane *lane, size_
     header->records   = 1;
     header->raw_bytes = (uint32_t)hpr_source_packed_bytes(source);
     header->codec     = HPR_CODEC_DEFLATE;
-    if (lane->frame) {
+    if (may_deflate && hpr_lane_tries(lane)) {
         w.buf   = lane->frame + HPR_FRAME_HEADER_BYTES;
         is_done = run_pass(&w, source, header->raw_bytes, true);
         if (!is_done && w.status != HOPPER_EFULL) goto failed;
+        hpr_lane_note(lane, is_done);
     }
     if (!is_done) {
         header->codec = HPR_CODEC_STORED;

@@ -6,13 +6,13 @@
 #include "codec.h"
 #include "dir.h"
 
-/* What compressing needs: one block at a time. */
+/* What compressing needs: one block, or one large record, at a time. */
 struct hpr_lane {
     struct hpr_lane *next;  /* [back] next free one */
     struct hpr_lane *other; /* [const after open] of the same channel */
     struct hpr_deflater deflater;
-    unsigned misses;          /* blocks in a row that did not shrink */
-    unsigned skips;           /* so many blocks are stored without being tried */
+    unsigned misses;          /* in a row that did not shrink */
+    unsigned skips;           /* so many are stored without being tried */
     unsigned char *frame;     /* room for a frame header and block_bytes; NULL: blocks are stored */
     const unsigned char *out; /* the frame to write: `frame` or the block's own */
     struct hpr_frame_header header;
@@ -28,16 +28,21 @@ struct hpr_source {
     uint64_t number;   /* what the producer calls it */
 };
 
+/* Data that does not shrink costs as much as any other to try, so after two that did not one is not tried, then two, four
+ * and so on; one that shrinks ends this. Whether the next is to be tried; and whether it shrank. */
+bool hpr_lane_tries(struct hpr_lane *lane);
+void hpr_lane_note(struct hpr_lane *lane, bool has_shrunk);
+
 /* Bytes of SOURCE when it is packed; its header at OUT, of HPR_RECORD_NUMBERED_HEAD_MAX, the bytes of which are
  * returned. */
 uint64_t hpr_source_packed_bytes(const struct hpr_source *source);
 size_t hpr_source_put_header(const struct hpr_source *source, unsigned char *out);
 
 /* Write SOURCE as a frame at the place that was begun in DIR, through LANE, and fill in HEADER (its sequence number is
- * there already). Tries to deflate; what does not shrink is written again, stored. On failure the frame is to be rolled
+ * there already). With MAY_DEFLATE tries to deflate; what does not shrink is written again, stored. On failure the frame is to be rolled
  * back. HOPPER_EPACK when an item's pack function fails or writes another number of bytes than before. */
 hopper_status hpr_stream_write(struct hpr_dir *dir, struct hpr_lane *lane, size_t lane_bytes,
-                               const struct hpr_source *source, struct hpr_frame_header *header,
+                               const struct hpr_source *source, bool may_deflate, struct hpr_frame_header *header,
                                struct hopper_error *err);
 
 /* The bytes that SOURCE's item packs to. HOPPER_EPACK when its pack function fails. */

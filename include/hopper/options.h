@@ -78,7 +78,8 @@ enum hopper_when_full {
 
 /* Values of hopper_options.compression: 0 is the library's default, 1 (fastest) to 9 (smallest) are zlib's levels.
  * Where the library was built with ISA-L (see hopper_version()), 1 to 3 are its own; where with libdeflate, 1 is. They
- * are faster, and taken where memory_bytes is 1 MiB or more. */
+ * are faster, and taken where memory_bytes is 1 MiB or more. What does not shrink is stored; and so are, with
+ * HOPPER_SURVIVE_NOTHING, records too large for memory while no more than one is in files that was not received. */
 #define HOPPER_COMPRESSION_NONE 10 /* store without compressing */
 
 /* A channel of typed items carries pointers to the caller's structs instead of bytes. An item travels through memory

@@ -409,6 +409,16 @@ static uint64_t written(void)
     return stats.written_bytes;
 }
 
+/* And throw away what is in the channel. */
+static void close_both(void)
+{
+    hopper_sender_close(c.snd);
+    hopper_receiver_close(c.rcv);
+    c.snd = NULL;
+    c.rcv = NULL;
+    chan_free(&c);
+}
+
 START_TEST(after_data_that_does_not_shrink_data_that_does_is_deflated_again)
 {
     struct rng rng = { 1 };
@@ -438,11 +448,91 @@ START_TEST(after_data_that_does_not_shrink_data_that_does_is_deflated_again)
         ck_assert_uint_eq(rec.len, sizeof buf);
         ck_assert_mem_eq(rec.data, buf, sizeof buf);
     }
-    hopper_sender_close(c.snd);
-    hopper_receiver_close(c.rcv);
-    c.snd = NULL;
-    c.rcv = NULL;
-    chan_free(&c);
+    close_both();
+}
+END_TEST
+
+#define LARGE (48 << 10) /* bytes: too many for the ring */
+
+/* Send a large record of equal bytes, or of noise; how many bytes were written to files for it. */
+static uint64_t written_for_large(struct rng *noise)
+{
+    static unsigned char buf[LARGE];
+    const uint64_t before = written();
+
+    memset(buf, 'x', sizeof buf);
+    for (size_t i = 0; noise && i < sizeof buf; i++) buf[i] = (unsigned char)rng_next(noise);
+    ck_assert_int_eq(hopper_send(c.snd, buf, sizeof buf), HOPPER_OK);
+    return written() - before;
+}
+
+static void open_for_large(uint32_t survive)
+{
+    c.options.memory_bytes     = HOPPER_MEMORY_BYTES_MIN_SURVIVE;
+    c.options.disk_bytes       = 16 << 20;
+    c.options.file_bytes       = 4 << 20; /* room for all of them */
+    c.options.record_bytes_max = LARGE;
+    c.options.compression      = 1;
+    c.options.survive          = survive;
+    chan_open(&c);
+}
+
+static void receive_large(void)
+{
+    struct hopper_record rec;
+
+    ck_assert_int_eq(hopper_receive(c.rcv, &rec, HOPPER_NOW), HOPPER_OK);
+    ck_assert_uint_eq(rec.len, LARGE);
+    for (size_t i = 0; i < LARGE; i++) ck_assert_uint_eq(((const unsigned char *)rec.data)[i], 'x');
+}
+
+START_TEST(large_records_are_deflated_only_when_the_receiver_falls_behind)
+{
+    open_for_large(HOPPER_SURVIVE_NOTHING);
+    for (int round = 0; round < 3; round++) {
+        ck_assert_uint_gt(written_for_large(NULL), LARGE);
+        receive_large();
+    }
+    ck_assert_uint_gt(written_for_large(NULL), LARGE);
+    ck_assert_uint_gt(written_for_large(NULL), LARGE);
+    for (int i = 0; i < 3; i++) ck_assert_uint_lt(written_for_large(NULL), LARGE / 16);
+    for (int i = 0; i < 5; i++) receive_large();
+    ck_assert_uint_gt(written_for_large(NULL), LARGE);
+    receive_large();
+    close_both();
+}
+END_TEST
+
+START_TEST(large_records_that_are_to_survive_are_always_deflated)
+{
+    open_for_large((uint32_t)_i);
+    for (int round = 0; round < 3; round++) {
+        const uint64_t bytes = written_for_large(NULL);
+
+        ck_assert(bytes > 0 && bytes < LARGE / 16);
+        receive_large();
+    }
+    close_both();
+}
+END_TEST
+
+/* Trying shows in calls: what deflating makes of noise is written before it is found not to be less. */
+START_TEST(large_records_that_do_not_shrink_are_not_tried_each_time)
+{
+    const struct fault_plan none = { .kinds = FAULT_PWRITE, .at = UINT64_MAX, .error = EIO };
+    struct rng rng               = { 1 };
+    unsigned tried               = 0;
+
+    open_for_large(HOPPER_SURVIVE_NOTHING);
+    for (int i = 0; i < 2; i++) (void)written_for_large(&rng); /* stored without a try */
+    for (int i = 0; i < 40; i++) {
+        fault_arm(c.fault, &none);
+        ck_assert_uint_gt(written_for_large(&rng), LARGE);
+        tried += fault_count(c.fault, FAULT_PWRITE) > 4;
+    }
+    ck_assert_uint_ge(tried, 3);
+    ck_assert_uint_le(tried, 8);
+    close_both();
 }
 END_TEST
 
@@ -590,6 +680,10 @@ int main(void)
     tcase_add_loop_test(tc, short_writes_are_continued, 0, 2);
     tcase_add_test(tc, flush_writes_what_has_overflowed_and_only_that);
     tcase_add_test(tc, after_data_that_does_not_shrink_data_that_does_is_deflated_again);
+    tcase_add_test(tc, large_records_are_deflated_only_when_the_receiver_falls_behind);
+    tcase_add_loop_test(tc, large_records_that_are_to_survive_are_always_deflated, HOPPER_SURVIVE_CRASH,
+                        HOPPER_SURVIVE_POWER_LOSS + 1);
+    tcase_add_test(tc, large_records_that_do_not_shrink_are_not_tried_each_time);
     tcase_add_test(tc, a_sender_that_waits_for_room_goes_on_when_there_is_some);
     tcase_add_test(tc, senders_that_wait_for_room_learn_that_the_receiver_has_gone);
     tcase_add_loop_test(tc, a_sender_that_waits_until_a_deadline_gives_up_at_it, HOPPER_FULL_BLOCK,
