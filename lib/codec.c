@@ -10,6 +10,13 @@
 #define LIBDEFLATE_LEVEL_MAX 1
 #define LIBDEFLATE_ZLIB_PART 4 /* of what zlib may take alone, when it does only large records */
 
+/* A window that has to slide less often is worth an eighth of zlib's rate: from here on it may be twice as large, and only
+ * the tables are not. */
+#define WINDOW_IS_AMPLE 16384
+
+#define WINDOW_BITS_MIN  10
+#define MEMORY_LEVEL_MIN 3 /* tables for a window of as many bits */
+
 static const struct hpr_codec_engine *const engines[HPR_ENGINES] = {
     [HPR_ENGINE_ZLIB] = &hpr_codec_zlib,
 #ifdef HPR_ISAL
@@ -54,13 +61,16 @@ struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes, size_t w
 {
     struct hpr_codec_params params = { deflate_engine(level, block_bytes), level, 15, 8 };
     size_t window                  = block_bytes / 2;
+    size_t tables;
 
-    if (params.engine == HPR_ENGINE_LIBDEFLATE) window = hpr_min_size(window, window_max / LIBDEFLATE_ZLIB_PART);
-    if (params.engine == HPR_ENGINE_ZLIB) window = hpr_min_size(window, window_max);
-    while (params.window_bits > 10 && (size_t)1 << params.window_bits > window) {
-        params.window_bits--;
+    if (params.engine == HPR_ENGINE_ISAL) window_max = SIZE_MAX; /* its state is always the same */
+    if (params.engine == HPR_ENGINE_LIBDEFLATE) window_max /= LIBDEFLATE_ZLIB_PART;
+    tables = hpr_min_size(window, window_max);
+    if (params.engine == HPR_ENGINE_ZLIB && tables >= WINDOW_IS_AMPLE) window = hpr_min_size(window, 2 * tables);
+    else window = tables;
+    while (params.window_bits > WINDOW_BITS_MIN && (size_t)1 << params.window_bits > window) params.window_bits--;
+    while (params.memory_level > MEMORY_LEVEL_MIN && (size_t)1 << (params.memory_level + 7) > tables)
         params.memory_level--;
-    }
     return params;
 }
 

@@ -65,7 +65,8 @@ struct hpr_inflater {
 bool hpr_codec_has(enum hpr_engine engine);
 
 /* Parameters for blocks of BLOCK_BYTES at LEVEL 1 to 9, with the fastest engine that there is for them: a window of
- * half a block, 32 KiB at the most; and with zlib, whose state is eight times its window, WINDOW_MAX at the most. */
+ * half a block, 32 KiB at the most; and with zlib, whose state is eight times its window, WINDOW_MAX at the most, or
+ * twice that from 16 KiB on, with tables for the half of it. */
 struct hpr_codec_params hpr_codec_params(int level, size_t block_bytes, size_t window_max);
 
 /* The engine to inflate with where blocks are of BLOCK_BYTES, whichever engine deflated. */

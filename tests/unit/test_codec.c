@@ -134,6 +134,9 @@ START_TEST(the_window_is_half_a_block_and_a_deflater_fits_small_budgets)
         ck_assert_int_eq(p.window_bits, bits[i] < 12 ? bits[i] : 12);
         ck_assert_uint_le(hpr_deflater_bytes(&p).slab, 16 * 4096);
         ck_assert_int_eq(hpr_codec_params(6, block_sizes[i], 0).window_bits, 10);
+        p = hpr_codec_params(6, block_sizes[i], 16384);
+        ck_assert_int_eq(p.window_bits, bits[i]);
+        ck_assert_int_eq(p.memory_level, bits[i] < 14 ? bits[i] - 7 : 7);
     }
 }
 END_TEST
