@@ -202,7 +202,7 @@ size_t hpr_options_lanes(const struct hopper_options *o, const struct hpr_plan *
     if (o->memory_bytes >= UINT64_C(16) << 20) return 4;
     if (o->memory_bytes >= UINT64_C(4) << 20) return 2;
     if (o->compress_threads == 0 || o->memory_bytes < UINT64_C(512) << 10) return 1;
-    if (plan->has_codec) deflater = hpr_deflater_bytes(&plan->codec);
+    if (plan->has_codec && (deflater = hpr_deflater_bytes(&plan->codec)).slab == 0) return 1; /* not known now */
     bytes = plan->has_codec ? plan->block_bytes + deflater.slab + deflater.own : 0;
     return bytes <= o->memory_bytes / (o->decompress_threads == 0 ? 5 : 10) ? 2 : 1;
 }

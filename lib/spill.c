@@ -201,10 +201,10 @@ static size_t deflate_block(struct hpr_lane *lane, const struct hpr_block *block
 {
     size_t stored;
 
-    if (!hpr_lane_tries(lane)) return 0;
+    if (!lane->frame || !hpr_tries_next(&lane->blocks, block->raw_bytes)) return 0;
     stored = hpr_deflate(&lane->deflater, block->raw, block->raw_bytes, lane->frame + HPR_FRAME_HEADER_BYTES,
                          block->raw_bytes);
-    hpr_lane_note(lane, stored > 0);
+    hpr_tries_note(&lane->blocks, block->raw_bytes, stored > 0);
     return stored;
 }
 
@@ -414,14 +414,20 @@ enum hpr_result hpr_spill_work_locked(struct hpr_spill *sp, struct hopper_error 
 
 /* ---- big records ---- */
 
-#define FEW_ON_DISK 1 /* while one is written, the receiver reads the one before */
+#define FEW_ON_DISK   1  /* while one is written, the receiver reads the one before */
+#define SHARE_OF_ROOM 16 /* of the disk's room that is left, one that is stored takes so small a part */
 
 /* A receiver that keeps up has each large record as soon as it is in the file, and the file is gone soon: deflating would
  * only make it wait. Not where records are to survive: what is written may get to the device, so it is made small. Nor for
- * items: they are written in small parts, which deflating gathers. */
+ * items: they are written in small parts, which deflating gathers. Nor where the receiver's falling behind would find the
+ * disk full sooner for it. */
 static bool is_read_at_once(const struct hpr_spill *sp, const struct hpr_source *source)
 {
-    return sp->dir->survive == HOPPER_SURVIVE_NOTHING && !source->type && hpr_spill_records_on_disk(sp) <= FEW_ON_DISK;
+    const uint64_t used = hpr_dir_used_locked(sp->dir);
+    const uint64_t room = sp->dir->disk_bytes > used ? sp->dir->disk_bytes - used : 0;
+
+    return sp->dir->survive == HOPPER_SURVIVE_NOTHING && !source->type && source->len <= room / SHARE_OF_ROOM &&
+           hpr_spill_records_on_disk(sp) <= FEW_ON_DISK;
 }
 
 enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,

@@ -24,18 +24,18 @@ struct writer {
 
 #define SKIPS_MAX 16
 
-bool hpr_lane_tries(struct hpr_lane *lane)
+bool hpr_tries_next(struct hpr_tries *tries, uint64_t bytes)
 {
-    if (!lane->frame) return false;
-    if (lane->skips == 0) return true;
-    lane->skips--;
+    if (bytes > tries->skip_bytes) return true;
+    tries->skip_bytes -= bytes;
     return false;
 }
 
-void hpr_lane_note(struct hpr_lane *lane, bool has_shrunk)
+void hpr_tries_note(struct hpr_tries *tries, uint64_t bytes, bool has_shrunk)
 {
-    lane->misses = has_shrunk ? 0 : lane->misses + 1;
-    if (lane->misses >= 2) lane->skips = lane->misses < 6 ? 1U << (lane->misses - 2) : SKIPS_MAX;
+    tries->misses     = has_shrunk ? 0 : tries->misses + 1;
+    tries->skip_bytes = 0;
+    if (tries->misses >= 2) tries->skip_bytes = bytes * (tries->misses < 6 ? 1U << (tries->misses - 2) : SKIPS_MAX);
 }
 
 uint64_t hpr_source_packed_bytes(const struct hpr_source *source)
@@ -199,11 +199,11 @@ hopper_status hpr_stream_write(struct hpr_dir *dir, struct hpr_lane *lane, size_
     header->records   = 1;
     header->raw_bytes = (uint32_t)hpr_source_packed_bytes(source);
     header->codec     = HPR_CODEC_DEFLATE;
-    if (may_deflate && hpr_lane_tries(lane)) {
+    if (may_deflate && lane->frame && hpr_tries_next(&lane->large, header->raw_bytes)) {
         w.buf   = lane->frame + HPR_FRAME_HEADER_BYTES;
         is_done = run_pass(&w, source, header->raw_bytes, true);
         if (!is_done && w.status != HOPPER_EFULL) goto failed;
-        hpr_lane_note(lane, is_done);
+        hpr_tries_note(&lane->large, header->raw_bytes, is_done);
     }
     if (!is_done) {
         header->codec = HPR_CODEC_STORED;

@@ -6,13 +6,24 @@
 #include "codec.h"
 #include "dir.h"
 
+/* Data that does not shrink costs as much as any other to try, so after two of it one is not tried, then two, four and so
+ * on, up to sixteen; one that shrinks ends this. By bytes: what is not tried is no more than that many times what did not
+ * shrink. */
+struct hpr_tries {
+    unsigned misses;     /* in a row that did not shrink */
+    uint64_t skip_bytes; /* so many are stored without being tried */
+};
+
+/* Whether the next, of BYTES, is to be tried; and whether it shrank. */
+bool hpr_tries_next(struct hpr_tries *tries, uint64_t bytes);
+void hpr_tries_note(struct hpr_tries *tries, uint64_t bytes, bool has_shrunk);
+
 /* What compressing needs: one block, or one large record, at a time. */
 struct hpr_lane {
     struct hpr_lane *next;  /* [back] next free one */
     struct hpr_lane *other; /* [const after open] of the same channel */
     struct hpr_deflater deflater;
-    unsigned misses;          /* in a row that did not shrink */
-    unsigned skips;           /* so many are stored without being tried */
+    struct hpr_tries blocks, large;
     unsigned char *frame;     /* room for a frame header and block_bytes; NULL: blocks are stored */
     const unsigned char *out; /* the frame to write: `frame` or the block's own */
     struct hpr_frame_header header;
@@ -27,11 +38,6 @@ struct hpr_source {
     uint64_t producer; /* its id, 0: none */
     uint64_t number;   /* what the producer calls it */
 };
-
-/* Data that does not shrink costs as much as any other to try, so after two that did not one is not tried, then two, four
- * and so on; one that shrinks ends this. Whether the next is to be tried; and whether it shrank. */
-bool hpr_lane_tries(struct hpr_lane *lane);
-void hpr_lane_note(struct hpr_lane *lane, bool has_shrunk);
 
 /* Bytes of SOURCE when it is packed; its header at OUT, of HPR_RECORD_NUMBERED_HEAD_MAX, the bytes of which are
  * returned. */

@@ -73,13 +73,16 @@ enum hopper_when_full {
     HOPPER_FULL_BLOCK       = 0, /* hopper_send() waits until there is room */
     HOPPER_FULL_REFUSE      = 1, /* hopper_send() returns HOPPER_EFULL; the caller keeps its record */
     HOPPER_FULL_DROP_NEWEST = 2, /* the record is accepted, dropped and counted; a gap takes its place */
-    HOPPER_FULL_DROP_OLDEST = 3  /* the oldest files on disk are dropped to make room; a gap takes their place */
+    HOPPER_FULL_DROP_OLDEST = 3  /* the oldest files on disk are dropped to make room; a gap takes their place. Only with
+                                    HOPPER_SURVIVE_NOTHING */
 };
 
 /* Values of hopper_options.compression: 0 is the library's default, 1 (fastest) to 9 (smallest) are zlib's levels.
  * Where the library was built with ISA-L (see hopper_version()), 1 to 3 are its own; where with libdeflate, 1 is. They
- * are faster, and taken where memory_bytes is 1 MiB or more. What does not shrink is stored; and so are, with
- * HOPPER_SURVIVE_NOTHING, records too large for memory while no more than one is in files that was not received. */
+ * are faster, and taken where memory_bytes is 1 MiB or more. What does not shrink is stored, and the more of
+ * that comes in a row, the less often is the next tried. Stored as well are, with HOPPER_SURVIVE_NOTHING, records of bytes
+ * that are too large for memory, while no more than one is in files that was not received, and where a record takes no
+ * more than a sixteenth of the room that disk_bytes has left. */
 #define HOPPER_COMPRESSION_NONE 10 /* store without compressing */
 
 /* A channel of typed items carries pointers to the caller's structs instead of bytes. An item travels through memory

@@ -466,11 +466,11 @@ static uint64_t written_for_large(struct rng *noise)
     return written() - before;
 }
 
-static void open_for_large(uint32_t survive)
+static void open_for_large(uint32_t survive, uint64_t disk_bytes)
 {
     c.options.memory_bytes     = HOPPER_MEMORY_BYTES_MIN_SURVIVE;
-    c.options.disk_bytes       = 16 << 20;
-    c.options.file_bytes       = 4 << 20; /* room for all of them */
+    c.options.disk_bytes       = disk_bytes;
+    c.options.file_bytes       = disk_bytes / 4; /* room for all of them */
     c.options.record_bytes_max = LARGE;
     c.options.compression      = 1;
     c.options.survive          = survive;
@@ -488,7 +488,7 @@ static void receive_large(void)
 
 START_TEST(large_records_are_deflated_only_when_the_receiver_falls_behind)
 {
-    open_for_large(HOPPER_SURVIVE_NOTHING);
+    open_for_large(HOPPER_SURVIVE_NOTHING, 16 << 20);
     for (int round = 0; round < 3; round++) {
         ck_assert_uint_gt(written_for_large(NULL), LARGE);
         receive_large();
@@ -505,12 +505,47 @@ END_TEST
 
 START_TEST(large_records_that_are_to_survive_are_always_deflated)
 {
-    open_for_large((uint32_t)_i);
+    open_for_large((uint32_t)_i, 16 << 20);
     for (int round = 0; round < 3; round++) {
         const uint64_t bytes = written_for_large(NULL);
 
         ck_assert(bytes > 0 && bytes < LARGE / 16);
         receive_large();
+    }
+    close_both();
+}
+END_TEST
+
+/* They would fill it sooner. */
+START_TEST(large_records_are_deflated_where_the_disk_has_little_room)
+{
+    static const uint32_t policies[] = { HOPPER_FULL_REFUSE, HOPPER_FULL_DROP_OLDEST };
+    struct hopper_stats stats;
+
+    c.options.when_full = policies[_i];
+    open_for_large(HOPPER_SURVIVE_NOTHING, 8 * LARGE);
+    for (int i = 0; i < 200; i++) ck_assert_uint_lt(written_for_large(NULL), LARGE / 16);
+    chan_stats(&c, &stats);
+    ck_assert_uint_eq(stats.refused + stats.gap_records[HOPPER_GAP_DROPPED_OLDEST], 0);
+    for (int i = 0; i < 200; i++) receive_large();
+    close_both();
+}
+END_TEST
+
+/* Much noise in small records does not keep a large one from being deflated. */
+START_TEST(large_records_are_tried_whatever_blocks_did)
+{
+    struct rng rng = { 1 };
+    unsigned char buf[1000];
+
+    open_for_large(HOPPER_SURVIVE_NOTHING, 16 << 20);
+    for (int round = 0; round < 4; round++) {
+        for (int k = 0; k < 1000; k++) {
+            for (size_t i = 0; i < sizeof buf; i++) buf[i] = (unsigned char)rng_next(&rng);
+            ck_assert_int_eq(hopper_send(c.snd, buf, sizeof buf), HOPPER_OK);
+        }
+        ck_assert_int_eq(hopper_flush(c.snd), HOPPER_OK);
+        ck_assert_uint_lt(written_for_large(NULL), LARGE / 16);
     }
     close_both();
 }
@@ -523,7 +558,7 @@ START_TEST(large_records_that_do_not_shrink_are_not_tried_each_time)
     struct rng rng               = { 1 };
     unsigned tried               = 0;
 
-    open_for_large(HOPPER_SURVIVE_NOTHING);
+    open_for_large(HOPPER_SURVIVE_NOTHING, 16 << 20);
     for (int i = 0; i < 2; i++) (void)written_for_large(&rng); /* stored without a try */
     for (int i = 0; i < 40; i++) {
         fault_arm(c.fault, &none);
@@ -683,6 +718,8 @@ int main(void)
     tcase_add_test(tc, large_records_are_deflated_only_when_the_receiver_falls_behind);
     tcase_add_loop_test(tc, large_records_that_are_to_survive_are_always_deflated, HOPPER_SURVIVE_CRASH,
                         HOPPER_SURVIVE_POWER_LOSS + 1);
+    tcase_add_loop_test(tc, large_records_are_deflated_where_the_disk_has_little_room, 0, 2);
+    tcase_add_test(tc, large_records_are_tried_whatever_blocks_did);
     tcase_add_test(tc, large_records_that_do_not_shrink_are_not_tried_each_time);
     tcase_add_test(tc, a_sender_that_waits_for_room_goes_on_when_there_is_some);
     tcase_add_test(tc, senders_that_wait_for_room_learn_that_the_receiver_has_gone);
