@@ -191,7 +191,7 @@ static int mend_active(struct hpr_dir *dir)
 
 static bool has_room(const struct hpr_dir *dir, uint64_t frame_bytes)
 {
-    return dir->active.fd >= 0 && !dir->active.is_broken && !dir->active_is_spent &&
+    return dir->active.fd >= 0 && !dir->active.is_broken && !dir->active_is_spent && !dir->active_is_full &&
            dir->active.bytes + frame_bytes + HPR_FOOTER_BYTES <= dir->file_bytes;
 }
 
@@ -232,6 +232,7 @@ hopper_status hpr_dir_write(struct hpr_dir *dir, const void *buf, size_t len, ui
     dir->has_written = true;
     res              = hpr_queue_file_write(file, dir->io, buf, len, offset);
     if (res == 0) return HOPPER_OK;
+    if (res == -EFBIG && file == &dir->active) dir->active_is_full = true;
     hpr_queue_file_name(name, file->number);
     return hpr_dir_error(dir, name, HOPPER_EIO, res, "write queue file", err);
 }
@@ -270,6 +271,7 @@ void hpr_dir_adopt_fresh(struct hpr_dir *dir)
     dir->active               = dir->fresh;
     dir->active_is_abandoned  = false;
     dir->active_is_spent      = false;
+    dir->active_is_full       = false;
     dir->active_first_seq     = dir->fresh_first_seq;
     dir->active_record_offset = dir->writer_records;
     dir->fresh                = HPR_QUEUE_FILE_NONE;

@@ -89,6 +89,7 @@ struct hpr_dir {
     uint64_t synced_last_seq;               /* [writer] of the last of these */
     uint64_t zeros_from;                    /* [writer] no zeros in files with lower numbers: writing them has failed */
     bool active_is_spent;    /* [writer] syncing the active file failed once: nothing more is written to it */
+    bool active_is_full;     /* [writer] the system does not let it grow (EFBIG): the next frame begins another */
     uint64_t synced_seq;     /* [writer] of the last record on the device, in whatever file */
     bool has_unsynced_names; /* [writer] files were made since the directory was last synced */
     uint64_t unsynced;       /* [writer] number of the first file that may hold what is not on the device, 0: none */

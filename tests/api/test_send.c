@@ -348,6 +348,32 @@ START_TEST(a_write_error_is_told_to_the_sender_whatever_the_policy)
 }
 END_TEST
 
+/* A limit on the size of files that is below file_bytes. */
+START_TEST(a_file_that_may_not_grow_is_followed_by_another)
+{
+    const struct fault_plan plan = { .kinds = FAULT_PWRITE, .at = 1, .error = EFBIG, .mode = FAULT_ONCE };
+    struct hopper_stats stats;
+
+    c.options.survive      = _i == 0 ? HOPPER_SURVIVE_NOTHING : HOPPER_SURVIVE_POWER_LOSS;
+    c.options.memory_bytes = HOPPER_MEMORY_BYTES_MIN_SURVIVE;
+    c.options.disk_bytes   = 4 << 20;
+    c.options.file_bytes   = 1 << 20;
+    chan_open(&c);
+    chan_fill_to_disk(&c, 1000);
+    chan_stats(&c, &stats);
+    ck_assert_uint_eq(stats.disk_files, 1);
+    fault_arm(c.fault, &plan);
+    for (int i = 0; i < 100 && fault_hits(c.fault) == 0; i++) (void)chan_send(&c, 1000);
+    ck_assert_uint_eq(fault_hits(c.fault), 1);
+    for (int i = 0; i < 100; i++) ck_assert_int_eq(chan_send(&c, 1000), HOPPER_OK);
+    chan_stats(&c, &stats);
+    ck_assert_uint_eq(stats.disk_files, 2);
+    ck_assert_int_eq(stats.disk_errno, 0);
+    chan_finish(&c);
+    ck_assert_uint_eq(c.checker.records, c.sent);
+}
+END_TEST
+
 START_TEST(short_writes_are_continued)
 {
     const struct fault_plan plan = {
@@ -479,11 +505,13 @@ static void open_for_large(uint32_t survive, uint64_t disk_bytes)
 
 static void receive_large(void)
 {
+    static unsigned char wanted[LARGE];
     struct hopper_record rec;
 
+    memset(wanted, 'x', sizeof wanted);
     ck_assert_int_eq(hopper_receive(c.rcv, &rec, HOPPER_NOW), HOPPER_OK);
     ck_assert_uint_eq(rec.len, LARGE);
-    for (size_t i = 0; i < LARGE; i++) ck_assert_uint_eq(((const unsigned char *)rec.data)[i], 'x');
+    ck_assert(memcmp(rec.data, wanted, LARGE) == 0);
 }
 
 START_TEST(large_records_are_deflated_only_when_the_receiver_falls_behind)
@@ -712,6 +740,7 @@ int main(void)
     tcase_add_test(tc, drop_oldest_in_turn_with_receiving_counts_exactly);
     tcase_add_test(tc, drop_oldest_with_the_largest_records_still_finds_room);
     tcase_add_loop_test(tc, a_write_error_is_told_to_the_sender_whatever_the_policy, 0, 4);
+    tcase_add_loop_test(tc, a_file_that_may_not_grow_is_followed_by_another, 0, 2);
     tcase_add_loop_test(tc, short_writes_are_continued, 0, 2);
     tcase_add_test(tc, flush_writes_what_has_overflowed_and_only_that);
     tcase_add_test(tc, after_data_that_does_not_shrink_data_that_does_is_deflated_again);
