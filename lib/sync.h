@@ -109,7 +109,9 @@ static inline void hpr_pause(int times)
 
 /* ---- threads ---- */
 
+#ifndef HPR_THREAD_STACK_BYTES
 #define HPR_THREAD_STACK_BYTES ((size_t)256 << 10)
+#endif
 
 struct hpr_thread {
     bool is_running; /* all three: [const after open] */
