@@ -24,6 +24,10 @@ struct hpr_codec_engine {
 
 extern const struct hpr_codec_engine hpr_codec_zlib;
 
+/* zlib's, for an engine that does whole blocks only. */
+void hpr_codec_zlib_deflate_begin(struct hpr_deflater *d);
+bool hpr_codec_zlib_deflate_step(struct hpr_deflater *d, bool is_last);
+
 #ifdef HPR_ISAL
 extern const struct hpr_codec_engine hpr_codec_isal;
 #endif

@@ -43,16 +43,6 @@ static size_t deflate_whole(struct hpr_deflater *d, const void *in, size_t len, 
     return bytes < capacity ? bytes : 0;
 }
 
-static void deflate_begin(struct hpr_deflater *d)
-{
-    hpr_codec_zlib.deflate_begin(d);
-}
-
-static bool deflate_step(struct hpr_deflater *d, bool is_last)
-{
-    return hpr_codec_zlib.deflate_step(d, is_last);
-}
-
 /* ---- inflating ---- */
 
 static struct hpr_codec_bytes inflater_bytes(int window_bits)
@@ -105,8 +95,8 @@ const struct hpr_codec_engine hpr_codec_libdeflate = {
     .deflater_init  = deflater_init,
     .deflater_fini  = deflater_fini,
     .deflate        = deflate_whole,
-    .deflate_begin  = deflate_begin,
-    .deflate_step   = deflate_step,
+    .deflate_begin  = hpr_codec_zlib_deflate_begin,
+    .deflate_step   = hpr_codec_zlib_deflate_step,
     .inflater_bytes = inflater_bytes,
     .inflater_init  = inflater_init,
     .inflater_fini  = inflater_fini,

@@ -60,12 +60,12 @@ static bool deflater_init(struct hpr_deflater *d)
     return deflater_open(d, &d->params) == Z_OK;
 }
 
-static void deflate_begin(struct hpr_deflater *d)
+void hpr_codec_zlib_deflate_begin(struct hpr_deflater *d)
 {
     (void)deflateReset(&d->z); /* fails only for a state that was never made */
 }
 
-static bool deflate_step(struct hpr_deflater *d, bool is_last)
+bool hpr_codec_zlib_deflate_step(struct hpr_deflater *d, bool is_last)
 {
     int res;
 
@@ -80,9 +80,9 @@ static bool deflate_step(struct hpr_deflater *d, bool is_last)
 
 static size_t deflate_whole(struct hpr_deflater *d, const void *in, size_t len, void *out, size_t capacity)
 {
-    deflate_begin(d);
+    hpr_codec_zlib_deflate_begin(d);
     d->flow = (struct hpr_flow){ in, len, out, capacity };
-    if (!deflate_step(d, true)) return 0;
+    if (!hpr_codec_zlib_deflate_step(d, true)) return 0;
     return capacity - d->flow.out_bytes < capacity ? capacity - d->flow.out_bytes : 0;
 }
 
@@ -141,8 +141,8 @@ const struct hpr_codec_engine hpr_codec_zlib = {
     .deflater_bytes = deflater_bytes,
     .deflater_init  = deflater_init,
     .deflate        = deflate_whole,
-    .deflate_begin  = deflate_begin,
-    .deflate_step   = deflate_step,
+    .deflate_begin  = hpr_codec_zlib_deflate_begin,
+    .deflate_step   = hpr_codec_zlib_deflate_step,
     .inflater_bytes = inflater_bytes,
     .inflater_init  = inflater_init,
     .inflate_begin  = inflate_begin,

@@ -290,7 +290,7 @@ static uint32_t reason_of(const char *name)
     return HOPPER_GAP_NONE;
 }
 
-/* Whoever deflated a file, each engine inflates it; _i is one, of this build or not. */
+/* Whoever deflated a file, each engine of this build inflates it; _i is one. */
 static const char *const engines[HPR_ENGINES] = {
     [HPR_ENGINE_ZLIB] = "the library with zlib",
     [HPR_ENGINE_ISAL] = "the library with ISA-L",
@@ -301,7 +301,7 @@ START_TEST(the_library_finds_the_same_records_and_gaps_and_says_why)
 {
     size_t with_reason = 0;
 
-    for (size_t i = 0; i < tree->count && hpr_codec_has((enum hpr_engine)_i); i++) {
+    for (size_t i = 0; i < tree->count; i++) {
         const struct golden_case *c = &tree->cases[i];
         uint64_t first, end;
         uint32_t reason;
@@ -317,8 +317,7 @@ START_TEST(the_library_finds_the_same_records_and_gaps_and_says_why)
         }
         free(wanted);
     }
-    if (hpr_codec_has((enum hpr_engine)_i))
-        ck_assert_uint_eq(with_reason, sizeof reasons / sizeof *reasons);
+    ck_assert_uint_eq(with_reason, sizeof reasons / sizeof *reasons);
 }
 END_TEST
 
@@ -452,7 +451,9 @@ int main(void)
 
     tcase_add_unchecked_fixture(tc, load_all, free_all);
     tcase_add_test(tc, a_reader_written_from_the_format_alone_finds_what_is_expected);
-    tcase_add_loop_test(tc, the_library_finds_the_same_records_and_gaps_and_says_why, 0, HPR_ENGINES);
+    for (int engine = 0; engine < HPR_ENGINES; engine++)
+        if (hpr_codec_has((enum hpr_engine)engine))
+            tcase_add_loop_test(tc, the_library_finds_the_same_records_and_gaps_and_says_why, engine, engine + 1);
     tcase_add_test(tc, the_library_reads_its_own_file_without_a_good_file_header);
     tcase_add_test(tc, the_library_does_not_believe_a_sequence_number_that_was_never_given);
     tcase_add_test(tc, opening_removes_files_with_a_good_header_and_no_others_and_refuses_a_newer_version);
