@@ -13,9 +13,9 @@ EXTRA_DIST += \
 BENCH_OTHER =
 .PHONY: %D%/bench-hopper-other %D%/bench-hopper-other-2
 %D%/bench-hopper-other:
-	@$(BENCH_LINK) '$(word 1,$(BENCH_OTHER))'
+	@set -- $(BENCH_OTHER); $(BENCH_LINK) "$$1"
 %D%/bench-hopper-other-2:
-	@$(BENCH_LINK) '$(word 2,$(BENCH_OTHER))'
+	@set -- $(BENCH_OTHER); $(BENCH_LINK) "$$2"
 BENCH_LINK = \
 	link() { rm -f $@; test -z "$$1" || { test -x "$$1/$(BENCH_HOPPER)" && ln -s "$$1/$(BENCH_HOPPER)" $@; }; }; link
 BENCH_HOPPER = %D%/bench-hopper$(EXEEXT)

@@ -128,7 +128,9 @@ struct hopper_options {
                                   that survives 16384 more, and with HOPPER_SURVIVE_CRASH twice memory_bytes more */
     uint64_t file_bytes;       /* bytes; default HOPPER_FILE_BYTES_DEFAULT, at least 4096; a queue file is sealed before
                                   it grows beyond this, or beyond a quarter of disk_bytes if that is less; a record too
-                                  large for that gets a file of its own */
+                                  large for that gets a file of its own. Where the system allows only smaller files
+                                  (RLIMIT_FSIZE), the write that meets its limit fails with EFBIG, as HOPPER_EIO, and
+                                  the next begins another file */
     uint64_t record_bytes_max; /* bytes; default a quarter of memory_bytes. Larger records are refused. When set above a
                                   quarter of memory_bytes, the peak of memory is memory_bytes + record_bytes_max + 32.
                                   Lowered at open to what disk_bytes can hold: hopper_stats() tells the value in force */
