@@ -376,50 +376,74 @@ static hopper_status send_locked(struct hpr_channel *ch, struct hpr_send *send, 
     }
 }
 
-/* What nearly every send of a channel that is not full comes to. False: the long way. */
-static inline bool send_plain_locked(struct hpr_channel *ch, const void *data, size_t len)
+/* Whether records may go into the ring with nothing before them, as nearly always in a channel that is not full. */
+static inline bool is_plain_locked(const struct hpr_channel *ch)
 {
-    if (HPR_UNLIKELY((ch->overflow | ch->tail_gap | ch->aside_taken) != 0 || ch->is_refusing ||
-                     ch->spill.is_exclusive || !data || len > ch->plan.record_bytes_max))
-        return false;
-    if (HPR_UNLIKELY(!hpr_deque_put_plain_locked(&ch->deque, data, len))) return false;
-    ch->next_seq++;
-    ch->accepted_bytes += len;
-    return true;
+    return HPR_LIKELY((ch->overflow | ch->tail_gap | ch->aside_taken) == 0 && !ch->is_refusing &&
+                      !ch->spill.is_exclusive);
 }
 
-/* What nearly every send comes to once a channel has overflowed. */
-static inline bool overflow_plain_locked(struct hpr_channel *ch, const void *data, size_t len)
+static inline void count_plain_locked(struct hpr_channel *ch, size_t records, uint64_t bytes)
+{
+    ch->next_seq += records;
+    ch->accepted_bytes += bytes;
+}
+
+/* As many of BATCH from record FIRST on as can go into the ring at once; those of a run are seen by the receiver. None: the
+ * next one has to go by itself. */
+static size_t send_plains_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
+{
+    struct hpr_deque *dq = &ch->deque;
+    const size_t left    = batch->count - first;
+    uint64_t bytes       = 0;
+    size_t n             = 0;
+
+    if (!is_plain_locked(ch)) return 0;
+    if (!batch->joined) {
+        n = hpr_deque_put_plains_locked(dq, batch->records + first, left, &bytes);
+    } else if (!hpr_channel_survives(ch) &&
+               (n = hpr_deque_put_run_locked(dq, batch->joined, batch->offsets + first, left)) > 0) {
+        bytes = batch->offsets[first + n] - batch->offsets[first];
+        hpr_deque_publish_locked(dq);
+    } else {
+        const struct iovec record = hpr_batch_joined(batch, first);
+
+        n = hpr_deque_put_plains_locked(dq, &record, 1, &bytes);
+    }
+    count_plain_locked(ch, n, bytes);
+    return n;
+}
+
+/* The same where the channel has overflowed: into the open block. */
+static size_t overflow_plains_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
 {
     struct hpr_spill *sp = &ch->spill;
-
-    if (ch->overflow == 0 || ch->tail_gap > 0 || ch->is_refusing || sp->is_exclusive || sp->failed_errno != 0 ||
-        ch->memory.header || !data || len > ch->plan.record_bytes_max)
-        return false;
-    if (hpr_deque_is_half_free_locked(&ch->deque) || !hpr_spill_append_plain_locked(sp, ch->next_seq, data, len))
-        return false;
-    ch->overflow++;
-    ch->overflowed++;
-    ch->next_seq++;
-    ch->accepted_bytes += len;
-    return true;
-}
-
-/* As many of BATCH from record FIRST on as can go into the ring at once, in one entry; the receiver sees them. Not where
- * memory survives. Returns how many: 0 when the next one has to go by itself. */
-static size_t send_run_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
-{
-    const size_t *offsets = batch->offsets + first;
+    uint64_t bytes       = 0;
     size_t n;
 
-    if ((ch->overflow | ch->tail_gap) != 0 || ch->is_refusing || ch->spill.is_exclusive) return 0;
-    n = hpr_deque_put_run_locked(&ch->deque, batch->joined, offsets, batch->count - first,
-                                 (size_t)hpr_min_u64(ch->plan.record_bytes_max, SIZE_MAX / 2));
-    if (n == 0) return 0;
-    ch->next_seq += n;
-    ch->accepted_bytes += offsets[n] - offsets[0];
-    hpr_deque_publish_locked(&ch->deque);
+    if (ch->overflow == 0 || ch->tail_gap > 0 || ch->is_refusing || sp->is_exclusive || sp->failed_errno != 0 ||
+        ch->memory.header || hpr_deque_is_half_free_locked(&ch->deque))
+        return 0;
+    for (n = 0; n < batch->count - first; n++) {
+        const struct iovec record = hpr_batch_record(batch, first + n);
+
+        if (!record.iov_base || record.iov_len > ch->plan.record_bytes_max ||
+            !hpr_spill_append_plain_locked(sp, ch->next_seq + n, record.iov_base, record.iov_len))
+            break;
+        bytes += record.iov_len;
+    }
+    ch->overflow += n;
+    ch->overflowed += n;
+    count_plain_locked(ch, n, bytes);
     return n;
+}
+
+/* What nearly all sends come to. None: the long way, for the next one. */
+static size_t send_many_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
+{
+    const size_t n = send_plains_locked(ch, batch, first);
+
+    return n > 0 ? n : overflow_plains_locked(ch, batch, first);
 }
 
 /* Any record of bytes. */
@@ -443,16 +467,54 @@ HPR_SELDOM static hopper_status commit_record(struct hpr_channel *ch, const void
     return hpr_commit_send(ch, &batch, deadline_ns, &accepted, seqp, err);
 }
 
-/* A plain send changes nothing of what may wait beside the ring. */
-hopper_status hpr_admit_record(struct hpr_channel *ch, const void *data, size_t len, uint64_t deadline_ns,
-                               uint64_t *seqp, struct hopper_error *err)
-{
-    hopper_status st = HOPPER_OK;
+/* ---- one record ----
+ *
+ * hpr_admit_record() itself is the short way: a record for which there is plain room, and a mutex that nobody else holds.
+ * It calls nothing but in place of returning, and so needs no stack and saves no registers, which would be a fifth of its
+ * instructions. What is seldom, or cannot do without a call, is in the functions before it. */
 
-    if (HPR_UNLIKELY(ch->options.survive == HOPPER_SURVIVE_POWER_LOSS))
-        return commit_record(ch, data, len, deadline_ns, seqp, err);
-    hpr_mutex_lock(&ch->deque.back);
-    if (HPR_LIKELY(send_plain_locked(ch, data, len)) || overflow_plain_locked(ch, data, len)) {
+HPR_SELDOM static hopper_status wake_others(struct hpr_channel *ch)
+{
+    hpr_mutex_wake(&ch->deque.back);
+    hpr_deque_wake(&ch->deque);
+    return HOPPER_OK;
+}
+
+HPR_SELDOM static hopper_status wake_receiver(struct hpr_channel *ch)
+{
+    hpr_deque_wake_sleeper(&ch->deque);
+    return HOPPER_OK;
+}
+
+/* A plain record has been put. It changes nothing of what may wait beside the ring. */
+static inline hopper_status end_plain_locked(struct hpr_channel *ch, size_t len, uint64_t *seqp)
+{
+    *seqp = ch->next_seq;
+    count_plain_locked(ch, 1, len);
+    if (HPR_LIKELY(!ch->memory.header)) hpr_deque_publish_new_locked(&ch->deque);
+    else hpr_channel_publish_locked(ch);
+    if (HPR_UNLIKELY(hpr_mutex_leave(&ch->deque.back))) return wake_others(ch);
+    if (HPR_UNLIKELY(hpr_deque_has_sleeper(&ch->deque))) return wake_receiver(ch);
+    return HOPPER_OK;
+}
+
+__attribute__((noinline)) static hopper_status end_copy_locked(struct hpr_channel *ch, unsigned char *at,
+                                                               const void *data, size_t len, uint64_t *seqp)
+{
+    memcpy(at, data, len);
+    return end_plain_locked(ch, len, seqp);
+}
+
+/* Any record; `back` held, and released. */
+__attribute__((noinline)) static hopper_status admit_record_locked(struct hpr_channel *ch, const void *data, size_t len,
+                                                                   uint64_t deadline_ns, uint64_t *seqp,
+                                                                   struct hopper_error *err)
+{
+    const struct iovec record    = { (void *)(uintptr_t)data, len };
+    const struct hpr_batch batch = { .records = &record, .count = 1 };
+    hopper_status st             = HOPPER_OK;
+
+    if (send_many_locked(ch, &batch, 0) == 1) {
         *seqp = ch->next_seq - 1;
         hpr_channel_publish_locked(ch);
     } else {
@@ -466,57 +528,49 @@ hopper_status hpr_admit_record(struct hpr_channel *ch, const void *data, size_t 
     return st;
 }
 
-hopper_status hpr_admit_records(struct hpr_channel *ch, const struct iovec *records, size_t count, uint64_t deadline_ns,
-                                size_t *acceptedp, uint64_t *seqp, struct hopper_error *err)
+__attribute__((noinline)) static hopper_status wait_and_admit(struct hpr_channel *ch, const void *data, size_t len,
+                                                              uint64_t deadline_ns, uint64_t *seqp,
+                                                              struct hopper_error *err)
+{
+    hpr_mutex_lock(&ch->deque.back);
+    return admit_record_locked(ch, data, len, deadline_ns, seqp, err);
+}
+
+hopper_status hpr_admit_record(struct hpr_channel *ch, const void *data, size_t len, uint64_t deadline_ns,
+                               uint64_t *seqp, struct hopper_error *err)
+{
+    unsigned char *at;
+
+    if (HPR_UNLIKELY(ch->options.survive == HOPPER_SURVIVE_POWER_LOSS))
+        return commit_record(ch, data, len, deadline_ns, seqp, err);
+    if (HPR_UNLIKELY(!hpr_mutex_try(&ch->deque.back))) return wait_and_admit(ch, data, len, deadline_ns, seqp, err);
+    if (HPR_UNLIKELY(!is_plain_locked(ch) || !data || !hpr_deque_has_plain_room(&ch->deque, len)))
+        return admit_record_locked(ch, data, len, deadline_ns, seqp, err);
+    at = hpr_deque_put_plain_locked(&ch->deque, len);
+    if (len != 8) return end_copy_locked(ch, at, data, len, seqp);
+    memcpy(at, data, 8);
+    return end_plain_locked(ch, len, seqp);
+}
+
+/* ---- many ---- */
+
+hopper_status hpr_admit_batch(struct hpr_channel *ch, const struct hpr_batch *batch, uint64_t deadline_ns,
+                              size_t *acceptedp, uint64_t *seqp, struct hopper_error *err)
 {
     uint64_t last    = *seqp; /* other senders' records may come behind ours while we wait */
     hopper_status st = HOPPER_OK;
-    size_t i;
-
-    if (HPR_UNLIKELY(ch->options.survive == HOPPER_SURVIVE_POWER_LOSS)) {
-        const struct hpr_batch batch = { .records = records, .count = count };
-
-        return hpr_commit_send(ch, &batch, deadline_ns, acceptedp, seqp, err);
-    }
-    hpr_mutex_lock(&ch->deque.back);
-    for (i = 0; i < count; i++) {
-        const void *data = records[i].iov_base;
-        const size_t len = records[i].iov_len;
-
-        if (HPR_UNLIKELY(!send_plain_locked(ch, data, len)) && !overflow_plain_locked(ch, data, len))
-            st = send_record_locked(ch, data, len, deadline_ns, err);
-        if (HPR_UNLIKELY(st != HOPPER_OK)) break;
-        last = ch->next_seq - 1;
-    }
-    *seqp = last;
-    hpr_channel_publish_locked(ch);
-    hpr_channel_update_aside_locked(ch);
-    hpr_mutex_unlock(&ch->deque.back);
-    hpr_deque_wake(&ch->deque);
-    *acceptedp = i;
-    return st;
-}
-
-hopper_status hpr_admit_joined(struct hpr_channel *ch, const struct hpr_batch *batch, uint64_t deadline_ns,
-                               size_t *acceptedp, uint64_t *seqp, struct hopper_error *err)
-{
-    uint64_t last      = *seqp; /* as in hpr_admit_records() */
-    const bool may_run = !hpr_channel_survives(ch);
-    hopper_status st   = HOPPER_OK;
-    size_t done        = 0;
+    size_t done      = 0;
 
     if (HPR_UNLIKELY(ch->options.survive == HOPPER_SURVIVE_POWER_LOSS))
         return hpr_commit_send(ch, batch, deadline_ns, acceptedp, seqp, err);
     hpr_mutex_lock(&ch->deque.back);
     while (done < batch->count) {
-        size_t n = may_run ? send_run_locked(ch, batch, done) : 0;
+        size_t n = send_many_locked(ch, batch, done);
 
         if (n == 0) {
-            const struct iovec record = hpr_batch_joined(batch, done);
+            const struct iovec record = hpr_batch_record(batch, done);
 
-            if (!send_plain_locked(ch, record.iov_base, record.iov_len) &&
-                !overflow_plain_locked(ch, record.iov_base, record.iov_len))
-                st = send_record_locked(ch, record.iov_base, record.iov_len, deadline_ns, err);
+            st = send_record_locked(ch, record.iov_base, record.iov_len, deadline_ns, err);
             if (st != HOPPER_OK) break;
             n = 1;
         }

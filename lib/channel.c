@@ -200,7 +200,7 @@ static hopper_status make_deque(struct hpr_channel *ch, uint64_t limit)
         ch->fixed_bytes =
             (size_t)(ch->options.memory_bytes - limit) - ch->plan.handle_bytes - ch->plan.blocks * ch->plan.block_bytes;
     }
-    return hpr_deque_init(&ch->deque, &ring, limit, &ch->options);
+    return hpr_deque_init(&ch->deque, &ring, limit, ch->plan.record_bytes_max, &ch->options);
 }
 
 /* What only channels that survive need. */

@@ -131,7 +131,7 @@ struct hopper_receiver { /* [receiver] */
     size_t gap_count;
     size_t gap_next;
 
-    uint64_t handed_out; /* records of the last receive, not acknowledged yet; channels that survive nothing */
+    uint64_t handed_out; /* records, ever */
 
     /* channels that survive; settle.c */
     uint64_t recovered_end;       /* sequence numbers below it were accepted by an earlier run */

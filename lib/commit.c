@@ -236,7 +236,7 @@ static struct hpr_source source_of(const struct hpr_batch *batch, size_t i)
     struct iovec record;
 
     if (batch->one) return *batch->one;
-    record = batch->joined ? hpr_batch_joined(batch, i) : batch->records[i];
+    record = hpr_batch_record(batch, i);
     return (struct hpr_source){ .data = record.iov_base, .len = record.iov_len };
 }
 

@@ -56,6 +56,12 @@ static inline struct iovec hpr_batch_joined(const struct hpr_batch *batch, size_
     return (struct iovec){ (void *)(uintptr_t)(batch->joined + begin), end - begin };
 }
 
+/* Record I of BATCH, which has not ONE. */
+static inline struct iovec hpr_batch_record(const struct hpr_batch *batch, size_t i)
+{
+    return batch->joined ? hpr_batch_joined(batch, i) : batch->records[i];
+}
+
 /* Accept the records of BATCH one after the other; *ACCEPTEDP of them, *SEQP is the last one's sequence number
  * (unchanged when there is none). Blocks, results: hopper_send_until(). */
 hopper_status hpr_commit_send(struct hpr_channel *ch, const struct hpr_batch *batch, uint64_t deadline_ns,

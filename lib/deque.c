@@ -3,7 +3,7 @@
 #include "deque.h"
 
 hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, uint64_t limit,
-                             const struct hopper_options *options)
+                             uint64_t record_bytes_max, const struct hopper_options *options)
 {
     hopper_status st;
 
@@ -12,6 +12,8 @@ hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, 
     dq->io       = &options->platform->io;
     dq->clock    = &options->platform->clock;
     dq->spin_ns  = (uint64_t)options->spin_us * 1000;
+    dq->plain_bytes_max =
+        (size_t)hpr_min_u64(record_bytes_max, hpr_deque_entry_limit(dq) - HPR_RING_HEAD_BYTES - 8);
     dq->event_fd = -1;
     atomic_init(&dq->published, 0);
     atomic_init(&dq->aside, 0);
@@ -51,9 +53,19 @@ void hpr_deque_fini(struct hpr_deque *dq)
 bool hpr_deque_has_room_locked(struct hpr_deque *dq, uint64_t bytes)
 {
     HPR_ASSERT_HELD(&dq->back);
-    if (HPR_LIKELY(dq->put - dq->freed_seen + bytes <= dq->limit)) return true;
+    if (HPR_LIKELY(hpr_deque_put_total(dq) - dq->freed_seen + bytes <= dq->limit)) return true;
     dq->freed_seen = hpr_deque_freed(dq);
-    return dq->put - dq->freed_seen + bytes <= dq->limit;
+    return hpr_deque_put_total(dq) - dq->freed_seen + bytes <= dq->limit;
+}
+
+bool hpr_deque_look_for_plain_room_locked(struct hpr_deque *dq, size_t len)
+{
+    const uint64_t used = hpr_deque_put_total(dq) - dq->freed_seen;
+    const size_t to_end = dq->ring.bytes - dq->tail.offset;
+
+    HPR_ASSERT_HELD(&dq->back);
+    dq->plain_room = (size_t)hpr_min_u64(dq->limit - hpr_min_u64(used, dq->limit), to_end - 8); /* an entry that ends there starts anew */
+    return hpr_deque_has_plain_room(dq, len);
 }
 
 bool hpr_deque_is_half_free_locked(struct hpr_deque *dq)
@@ -63,36 +75,65 @@ bool hpr_deque_is_half_free_locked(struct hpr_deque *dq)
 
 void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t value, const void *data, uint64_t weight)
 {
-    uint64_t before = dq->tail.pos;
-
     HPR_ASSERT_HELD(&dq->back);
     hpr_ring_put(&dq->ring, &dq->tail, kind, value, data);
-    dq->put += dq->tail.pos - before + weight;
-    assert(dq->put - dq->freed_seen <= dq->limit);
+    dq->weights += weight;
+    dq->plain_room = 0;
+    assert(hpr_deque_put_total(dq) - dq->freed_seen <= dq->limit);
 }
 
 void hpr_deque_put_numbered_locked(struct hpr_deque *dq, const unsigned char *number, const void *data, size_t len)
 {
-    uint64_t before = dq->tail.pos;
-
     HPR_ASSERT_HELD(&dq->back);
     hpr_ring_put_numbered(&dq->ring, &dq->tail, number, data, len);
-    dq->put += dq->tail.pos - before;
+    dq->plain_room = 0;
+}
+
+/* The tail is kept in registers meanwhile: for all that the compiler knows, what is put may change it. */
+size_t hpr_deque_put_plains_locked(struct hpr_deque *dq, const struct iovec *records, size_t count, uint64_t *bytesp)
+{
+    struct hpr_cursor tail = dq->tail;
+    size_t room = dq->plain_room, n;
+    uint64_t bytes = 0;
+
+    HPR_ASSERT_HELD(&dq->back);
+    for (n = 0; n < count; n++) {
+        const void *data = records[n].iov_base;
+        const size_t len = records[n].iov_len;
+        unsigned char *at;
+
+        if (!data || len > dq->plain_bytes_max) break;
+        if (HPR_UNLIKELY(hpr_ring_record_bytes(len) > room)) {
+            bool has_room;
+
+            dq->tail = tail;
+            has_room = hpr_deque_look_for_plain_room_locked(dq, len);
+            room     = dq->plain_room;
+            if (!has_room) break;
+        }
+        room -= hpr_ring_record_bytes(len);
+        at = hpr_ring_begin_record(&dq->ring, &tail, len);
+        if (len == 8) memcpy(at, data, 8); /* one store, where memcpy() would be a call */
+        else memcpy(at, data, len);
+        bytes += len;
+    }
+    dq->tail       = tail;
+    dq->plain_room = room;
+    *bytesp        = bytes;
+    return n;
 }
 
 #define RUNS_IN_RING 16 /* at least */
 
-size_t hpr_deque_put_run_locked(struct hpr_deque *dq, const unsigned char *data, const size_t *offsets, size_t count,
-                                size_t record_bytes_max)
+size_t hpr_deque_put_run_locked(struct hpr_deque *dq, const unsigned char *data, const size_t *offsets, size_t count)
 {
-    const uint64_t before = dq->tail.pos;
-    size_t room           = hpr_min_size(dq->ring.bytes - dq->tail.offset, dq->ring.bytes / RUNS_IN_RING);
+    size_t room = hpr_min_size(dq->ring.bytes - dq->tail.offset, dq->ring.bytes / RUNS_IN_RING);
     size_t n;
 
     if (!hpr_deque_has_room_locked(dq, room))
-        room = (size_t)(dq->limit - hpr_min_u64(dq->limit, dq->put - dq->freed_seen));
-    n = hpr_ring_put_run(&dq->ring, &dq->tail, room, data, offsets, count, record_bytes_max);
-    dq->put += dq->tail.pos - before;
+        room = (size_t)(dq->limit - hpr_min_u64(dq->limit, hpr_deque_put_total(dq) - dq->freed_seen));
+    n = hpr_ring_put_run(&dq->ring, &dq->tail, room, data, offsets, count, dq->plain_bytes_max);
+    dq->plain_room = 0;
     return n;
 }
 
@@ -127,7 +168,7 @@ uint64_t hpr_deque_time_left(const struct hpr_deque *dq, uint64_t deadline_ns)
 void hpr_deque_wait_room_locked(struct hpr_deque *dq, uint64_t need, uint64_t seen, uint64_t deadline_ns)
 {
     const uint64_t limit = dq->limit;
-    uint64_t wanted      = dq->put + hpr_min_u64(hpr_max_u64(limit / 2, need), limit);
+    uint64_t wanted      = hpr_deque_put_total(dq) + hpr_min_u64(hpr_max_u64(limit / 2, need), limit);
     uint64_t wait_ns     = hpr_deque_time_left(dq, deadline_ns);
     uint64_t others      = atomic_load(&dq->wake_at);
 
@@ -147,7 +188,7 @@ uint64_t hpr_deque_used_locked(struct hpr_deque *dq)
 {
     HPR_ASSERT_HELD(&dq->back);
     dq->freed_seen = hpr_deque_freed(dq);
-    return dq->put - dq->freed_seen;
+    return hpr_deque_put_total(dq) - dq->freed_seen;
 }
 
 /* ---- the receiver ---- */

@@ -42,12 +42,14 @@ struct hpr_deque {
     uint64_t spin_ns;                 /* [const after open] how long the receiver looks on before it sleeps */
 
     uint64_t limit;                   /* [const after open] the most that bytes and weights may come to */
+    size_t plain_bytes_max;           /* [const after open] a record of so many bytes may go into the ring */
     _Atomic uint64_t *kept_published; /* [const after open] a copy of `published` that survives, or NULL */
 
     /* senders: what each send writes is one line, that goes from CPU to CPU with the lock */
     alignas(HPR_CACHE_LINE) struct hpr_mutex back; /* rank 1 */
     struct hpr_cursor tail;                        /* [back] */
-    uint64_t put;                                  /* [back] bytes and weights ever put */
+    uint64_t weights;                              /* [back] ever put, beside the bytes */
+    size_t plain_room; /* [back] so many bytes fit at the tail, and do not reach the ring's end: as far as was looked */
 
     alignas(HPR_CACHE_LINE) uint64_t freed_seen; /* [back] last known value of freed */
     struct hpr_cond room;                        /* [back] something that a sender may wait for has changed */
@@ -59,7 +61,7 @@ struct hpr_deque {
     /* receiver */
     alignas(HPR_CACHE_LINE) struct hpr_cursor head; /* [receiver] */
     uint64_t published_seen;                        /* [receiver] last known value of published */
-    uint64_t taken;                                 /* [receiver] bytes and weights passed, not yet given back */
+    uint64_t taken;                                 /* [receiver] bytes and weights ever passed */
     uint64_t looked_from;                           /* [receiver] head.pos at the last look that found some */
     int event_fd;                                   /* [front] -1: none */
 
@@ -73,7 +75,7 @@ struct hpr_deque {
 
 /* LIMIT: the most that entries and weights together may come to; the ring's bytes where there are no weights. */
 hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, uint64_t limit,
-                             const struct hopper_options *options);
+                             uint64_t record_bytes_max, const struct hopper_options *options);
 void hpr_deque_fini(struct hpr_deque *dq);
 
 /* ---- senders: with `back` held ---- */
@@ -100,40 +102,54 @@ void hpr_deque_put_locked(struct hpr_deque *dq, enum hpr_place kind, uint64_t va
 /* The same for a numbered record; see hpr_ring_put_numbered(). */
 void hpr_deque_put_numbered_locked(struct hpr_deque *dq, const unsigned char *number, const void *data, size_t len);
 
-/* The same for a record, when it is plain that it fits: no padding, and room without asking the receiver. False: it was
- * not put, and hpr_deque_has_room_locked() has to tell. What a send in memory costs is decided here. */
-static inline bool hpr_deque_put_plain_locked(struct hpr_deque *dq, const void *data, size_t len)
+/* Bytes and weights ever put. */
+static inline uint64_t hpr_deque_put_total(const struct hpr_deque *dq)
 {
-    const size_t entry  = HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
-    const uint64_t head = (uint64_t)len << 3 | HPR_PLACE_RECORD;
-    unsigned char *at   = dq->ring.base + dq->tail.offset;
-
-    if (HPR_UNLIKELY(len > hpr_deque_entry_limit(dq) - HPR_RING_HEAD_BYTES - 8 ||
-                     entry >= dq->ring.bytes - dq->tail.offset || dq->put - dq->freed_seen + entry > dq->limit))
-        return false;
-    memcpy(at, &head, sizeof head);
-    if (len == 8) memcpy(at + HPR_RING_HEAD_BYTES, data, 8); /* one store, where memcpy() would be a call */
-    else if (len > 0) memcpy(at + HPR_RING_HEAD_BYTES, data, len);
-    dq->tail.pos += entry;
-    dq->tail.offset += entry;
-    dq->put += entry;
-    return true;
+    return dq->tail.pos + dq->weights;
 }
+
+/* Whether it is plain that a record of LEN bytes fits: no padding, and room without asking the receiver. False: not known,
+ * hpr_deque_look_for_plain_room_locked() may help. */
+static inline bool hpr_deque_has_plain_room(const struct hpr_deque *dq, size_t len)
+{
+    return len <= dq->plain_bytes_max && hpr_ring_record_bytes(len) <= dq->plain_room;
+}
+
+/* Whether there is plain room for LEN bytes, after a look at what is known of the ring. False:
+ * hpr_deque_has_room_locked() has to tell. */
+bool hpr_deque_look_for_plain_room_locked(struct hpr_deque *dq, size_t len);
+
+/* Begin an entry of a record of LEN bytes, for which there is plain room; returns where its bytes are to be put. What a
+ * send in memory costs is decided here. */
+static inline unsigned char *hpr_deque_put_plain_locked(struct hpr_deque *dq, size_t len)
+{
+    assert(hpr_deque_has_plain_room(dq, len));
+    dq->plain_room -= hpr_ring_record_bytes(len);
+    return hpr_ring_begin_record(&dq->ring, &dq->tail, len);
+}
+
+/* Put as many of COUNT records as there is plain room for; *BYTESP: theirs. One without an address is not put. */
+size_t hpr_deque_put_plains_locked(struct hpr_deque *dq, const struct iovec *records, size_t count, uint64_t *bytesp);
 
 /* As many as fit of COUNT records that stand side by side, as a run: hpr_ring_put_run(), with a limit that lets the
  * receiver give room back often enough, and up to the ring's end. */
-size_t hpr_deque_put_run_locked(struct hpr_deque *dq, const unsigned char *data, const size_t *offsets, size_t count,
-                                size_t record_bytes_max);
+size_t hpr_deque_put_run_locked(struct hpr_deque *dq, const unsigned char *data, const size_t *offsets, size_t count);
+
+/* Let the receiver see all entries put so far: there are some that it does not see yet, and none of them is kept. */
+static inline void hpr_deque_publish_new_locked(struct hpr_deque *dq)
+{
+    HPR_ORDERS_BEFORE(&dq->published);
+    atomic_store(&dq->published, dq->tail.pos);
+}
 
 /* Let the receiver see all entries put so far. */
 static inline void hpr_deque_publish_locked(struct hpr_deque *dq)
 {
     HPR_ASSERT_HELD(&dq->back);
     if (atomic_load_explicit(&dq->published, memory_order_relaxed) == dq->tail.pos) return;
-    HPR_ORDERS_BEFORE(&dq->published);
     /* first: the receiver's place, which survives as well, is never ahead of it */
     if (dq->kept_published) atomic_store_explicit(dq->kept_published, dq->tail.pos, memory_order_release);
-    atomic_store(&dq->published, dq->tail.pos);
+    hpr_deque_publish_new_locked(dq);
 }
 
 /* Say whether something beside the ring waits for the receiver. */
@@ -142,9 +158,14 @@ void hpr_deque_set_aside_locked(struct hpr_deque *dq, bool is_waiting);
 /* Wake the receiver if it sleeps. With or without `back`. */
 void hpr_deque_wake_sleeper(struct hpr_deque *dq);
 
+static inline bool hpr_deque_has_sleeper(const struct hpr_deque *dq)
+{
+    return HPR_UNLIKELY(atomic_load(&dq->attention) != 0);
+}
+
 static inline void hpr_deque_wake(struct hpr_deque *dq)
 {
-    if (HPR_UNLIKELY(atomic_load(&dq->attention) != 0)) hpr_deque_wake_sleeper(dq);
+    if (hpr_deque_has_sleeper(dq)) hpr_deque_wake_sleeper(dq);
 }
 
 /* What the receiver has given back. Who sees it sees what the receiver stored before. */
@@ -177,25 +198,20 @@ static inline bool hpr_deque_has_entry(struct hpr_deque *dq)
  * returned is how many bytes hpr_deque_leave_run() is to be told when all of it has been handed out; else 0. */
 uint64_t hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry);
 
-/* Whether the next entry, which is there, is a plain record. */
-static inline bool hpr_deque_is_plain(const struct hpr_deque *dq)
+/* Whether the next entry, which is there, is a plain record; *HEADP is for hpr_deque_take_plain(). */
+static inline bool hpr_deque_is_plain(const struct hpr_deque *dq, uint64_t *headp)
 {
-    uint64_t head;
-
-    memcpy(&head, dq->ring.base + dq->head.offset, sizeof head);
-    return HPR_LIKELY((head & 7) == HPR_PLACE_RECORD);
+    memcpy(headp, dq->ring.base + dq->head.offset, sizeof *headp);
+    return HPR_LIKELY((*headp & 7) == HPR_PLACE_RECORD);
 }
 
 /* Take the next entry, which is a plain record, of *LENP bytes: what a receive in memory costs. */
-static inline const void *hpr_deque_take_plain(struct hpr_deque *dq, uint64_t *lenp)
+static inline const void *hpr_deque_take_plain(struct hpr_deque *dq, uint64_t head, uint64_t *lenp)
 {
     const unsigned char *at = dq->ring.base + dq->head.offset;
-    uint64_t head;
-    size_t entry;
+    const size_t entry      = hpr_ring_record_bytes((size_t)(head >> 3));
 
-    memcpy(&head, at, sizeof head);
     *lenp = head >> 3;
-    entry = HPR_RING_HEAD_BYTES + hpr_round_up((size_t)(head >> 3), 8);
     dq->head.pos += entry;
     dq->head.offset += entry;
     if (dq->head.offset == dq->ring.bytes) dq->head.offset = 0;
@@ -212,31 +228,26 @@ static inline void hpr_deque_leave_run(struct hpr_deque *dq, uint64_t bytes)
 /* Wake senders that wait for room. */
 void hpr_deque_wake_senders(struct hpr_deque *dq);
 
-/* BYTES more have been given back; senders that wait for them are woken. */
-static inline void hpr_deque_add_freed(struct hpr_deque *dq, uint64_t bytes)
+/* FREED bytes and weights have been given back. True: senders wait for that, and hpr_deque_wake_senders() has to
+ * follow. */
+static inline bool hpr_deque_set_freed(struct hpr_deque *dq, uint64_t freed)
 {
-    const uint64_t freed = atomic_load_explicit(&dq->freed, memory_order_relaxed) + bytes;
-
     HPR_ORDERS_BEFORE(&dq->freed);
     atomic_store(&dq->freed, freed);
-    if (HPR_UNLIKELY(freed >= atomic_load(&dq->wake_at))) hpr_deque_wake_senders(dq);
+    return HPR_UNLIKELY(freed >= atomic_load(&dq->wake_at));
 }
 
-/* Give back the room of all entries taken so far. */
-static inline void hpr_deque_give_back(struct hpr_deque *dq)
+/* Give back the room of all entries taken so far. Result: hpr_deque_set_freed(). */
+static inline bool hpr_deque_give_back(struct hpr_deque *dq)
 {
-    const uint64_t taken = dq->taken;
-
-    dq->taken = 0;
-    if (taken > 0) hpr_deque_add_freed(dq, taken);
+    return dq->taken != atomic_load_explicit(&dq->freed, memory_order_relaxed) && hpr_deque_set_freed(dq, dq->taken);
 }
 
-/* The same for entries below ring position POS only, where nothing has weight. */
+/* The same for entries below ring position POS only, where nothing has weight; wakes. */
 static inline void hpr_deque_give_back_to(struct hpr_deque *dq, uint64_t pos)
 {
-    const uint64_t freed = atomic_load_explicit(&dq->freed, memory_order_relaxed);
-
-    if (pos > freed) hpr_deque_add_freed(dq, pos - freed);
+    if (pos > atomic_load_explicit(&dq->freed, memory_order_relaxed) && hpr_deque_set_freed(dq, pos))
+        hpr_deque_wake_senders(dq);
 }
 
 /* Before a look that is not urgent: a receiver as fast as the senders would find one entry each time, and take the line

@@ -27,7 +27,11 @@ static void put_gap(hopper_receiver *rcv, struct hopper_record *rec, uint64_t lo
 
 static void put_record(hopper_receiver *rcv, struct hopper_record *rec, const void *data, uint64_t len)
 {
-    *rec = (struct hopper_record){ .data = data, .len = len, .seq = rcv->next_seq, .flags = flags(rcv) };
+    rec->data  = data;
+    rec->len   = len;
+    rec->seq   = rcv->next_seq;
+    rec->gap   = HOPPER_GAP_NONE;
+    rec->flags = flags(rcv);
     rcv->next_seq++;
     rcv->handed_out++;
 }
@@ -94,11 +98,11 @@ static size_t put_frame_run(hopper_receiver *rcv, struct hopper_record *recs, si
     return n;
 }
 
-/* The next entry of the ring, which is a plain record. */
-static inline void put_plain(hopper_receiver *rcv, struct hopper_record *rec)
+/* The next entry of the ring, which is a plain record with this HEAD. */
+static inline void put_plain(hopper_receiver *rcv, struct hopper_record *rec, uint64_t head)
 {
     uint64_t len;
-    const void *data = hpr_deque_take_plain(&rcv->channel->deque, &len);
+    const void *data = hpr_deque_take_plain(&rcv->channel->deque, head, &len);
 
     put_record(rcv, rec, data, len);
 }
@@ -108,9 +112,10 @@ static size_t put_plains(hopper_receiver *rcv, struct hopper_record *recs, size_
 {
     struct hpr_deque *dq = &rcv->channel->deque;
     size_t n             = 0;
+    uint64_t head;
 
     if (rcv->channel->options.item_type) return 0; /* items are unpacked one by one, if they are packed at all */
-    while (n < max && hpr_deque_has_entry(dq) && hpr_deque_is_plain(dq)) put_plain(rcv, &recs[n++]);
+    while (n < max && hpr_deque_has_entry(dq) && hpr_deque_is_plain(dq, &head)) put_plain(rcv, &recs[n++], head);
     return n;
 }
 
@@ -239,6 +244,14 @@ HPR_SELDOM static void give_back_block(hopper_receiver *rcv)
     rcv->block = NULL;
 }
 
+/* In a channel that survives nothing: what was handed out is acknowledged, and its room given back. True: senders that
+ * wait are to be woken. */
+static inline bool settle_memory(hopper_receiver *rcv)
+{
+    atomic_store_explicit(&rcv->channel->acknowledged, rcv->handed_out, memory_order_release);
+    return hpr_deque_give_back(&rcv->channel->deque);
+}
+
 /* The caller is done with the views that it was handed; IS_ALL: and says that it is done with the records. */
 static inline void settle(hopper_receiver *rcv, bool is_all)
 {
@@ -248,13 +261,7 @@ static inline void settle(hopper_receiver *rcv, bool is_all)
         settle_surviving(rcv, is_all);
         return;
     }
-    if (rcv->handed_out > 0) {
-        uint64_t acknowledged = atomic_load_explicit(&ch->acknowledged, memory_order_relaxed);
-
-        atomic_store_explicit(&ch->acknowledged, acknowledged + rcv->handed_out, memory_order_release);
-        rcv->handed_out = 0;
-    }
-    hpr_deque_give_back(&ch->deque);
+    if (settle_memory(rcv)) hpr_deque_wake_senders(&ch->deque);
     if (HPR_UNLIKELY(rcv->block && rcv->frame_records == 0)) give_back_block(rcv);
 }
 
@@ -288,14 +295,38 @@ hopper_status hopper_receive_batch(hopper_receiver *rcv, struct hopper_record *r
     return st;
 }
 
+/* ---- one record ----
+ *
+ * hopper_receive() itself is the short way, and as a send's (admit.c) it calls nothing but in place of returning. */
+
 /* What nearly every receive comes to: a record of bytes is next in the ring, known to be there, and nothing goes
- * before. */
-static inline bool is_plain_next(const hopper_receiver *rcv)
+ * before. Its *HEADP. */
+static inline bool is_plain_next(const hopper_receiver *rcv, uint64_t *headp)
 {
     const struct hpr_deque *dq = &rcv->channel->deque;
 
-    return !rcv->channel->options.item_type && !has_more_at_hand(rcv) && dq->head.pos != dq->published_seen &&
-           hpr_deque_is_plain(dq);
+    return !rcv->channel->options.item_type && !rcv->block && !has_more_at_hand(rcv) &&
+           dq->head.pos != dq->published_seen && hpr_deque_is_plain(dq, headp);
+}
+
+static inline void put_plain_next(hopper_receiver *rcv, struct hopper_record *rec, uint64_t head)
+{
+    put_plain(rcv, rec, head);
+    atomic_store_explicit(&rcv->channel->delivered_seq, rec->seq, memory_order_relaxed);
+}
+
+__attribute__((noinline)) static hopper_status receive_surviving(hopper_receiver *rcv, struct hopper_record *rec,
+                                                                 uint64_t head)
+{
+    settle_surviving(rcv, false);
+    put_plain_next(rcv, rec, head);
+    return HOPPER_OK;
+}
+
+HPR_SELDOM static hopper_status wake_senders(struct hpr_channel *ch)
+{
+    hpr_deque_wake_senders(&ch->deque);
+    return HOPPER_OK;
 }
 
 HPR_SELDOM static hopper_status receive_any(hopper_receiver *rcv, struct hopper_record *rec, uint64_t deadline_ns)
@@ -307,13 +338,14 @@ HPR_SELDOM static hopper_status receive_any(hopper_receiver *rcv, struct hopper_
 
 hopper_status hopper_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t deadline_ns)
 {
-    if (HPR_LIKELY(rcv && rec && is_plain_next(rcv))) { /* hopper_receive_batch() in few steps */
-        settle(rcv, false);
-        put_plain(rcv, rec);
-        atomic_store_explicit(&rcv->channel->delivered_seq, rcv->next_seq - 1, memory_order_relaxed);
-        return HOPPER_OK;
-    }
-    return receive_any(rcv, rec, deadline_ns);
+    bool is_awaited;
+    uint64_t head;
+
+    if (HPR_UNLIKELY(!rcv || !rec || !is_plain_next(rcv, &head))) return receive_any(rcv, rec, deadline_ns);
+    if (hpr_channel_survives(rcv->channel)) return receive_surviving(rcv, rec, head);
+    is_awaited = settle_memory(rcv);
+    put_plain_next(rcv, rec, head);
+    return HPR_UNLIKELY(is_awaited) ? wake_senders(rcv->channel) : HOPPER_OK;
 }
 
 void hopper_acknowledge(hopper_receiver *rcv)

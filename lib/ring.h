@@ -67,6 +67,25 @@ static inline size_t hpr_ring_need(const struct hpr_ring *ring, const struct hpr
     return entry_bytes <= to_end ? entry_bytes : to_end + entry_bytes;
 }
 
+/* Bytes of the entry of a record of LEN bytes. */
+static inline size_t hpr_ring_record_bytes(size_t len)
+{
+    return HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
+}
+
+/* Begin the entry of a record of LEN bytes at CURSOR, where it fits and does not reach the ring's end; returns where the
+ * record's bytes go. */
+static inline unsigned char *hpr_ring_begin_record(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t len)
+{
+    const uint64_t head = (uint64_t)len << 3 | HPR_PLACE_RECORD;
+    unsigned char *at   = ring->base + cursor->offset;
+
+    memcpy(at, &head, sizeof head);
+    cursor->pos += hpr_ring_record_bytes(len);
+    cursor->offset += hpr_ring_record_bytes(len);
+    return at + HPR_RING_HEAD_BYTES;
+}
+
 /* Put a numbered record of LEN bytes at DATA; HPR_RING_NUMBER_BYTES at NUMBER go before it. */
 void hpr_ring_put_numbered(const struct hpr_ring *ring, struct hpr_cursor *cursor, const unsigned char *number,
                            const void *data, size_t len);

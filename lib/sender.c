@@ -94,12 +94,14 @@ hopper_status hopper_send_until(hopper_sender *snd, const void *data, size_t len
 hopper_status hopper_send_batch(hopper_sender *snd, const struct iovec *records, size_t count, uint64_t deadline_ns,
                                 size_t *acceptedp)
 {
+    const struct hpr_batch batch = { .records = records, .count = count };
+
     if (acceptedp) *acceptedp = 0;
     if (!snd || !acceptedp || (!records && count > 0))
         return snd ? hpr_error_set(&snd->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
     if (snd->channel->options.item_type)
         return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send bytes on a channel of items", NULL);
-    return hpr_admit_records(snd->channel, records, count, deadline_ns, acceptedp, &snd->last_seq, &snd->error);
+    return hpr_admit_batch(snd->channel, &batch, deadline_ns, acceptedp, &snd->last_seq, &snd->error);
 }
 
 hopper_status hopper_send_joined(hopper_sender *snd, const void *data, const size_t *offsets, size_t count,
@@ -112,7 +114,7 @@ hopper_status hopper_send_joined(hopper_sender *snd, const void *data, const siz
         return snd ? hpr_error_set(&snd->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
     if (snd->channel->options.item_type)
         return hpr_error_set(&snd->error, HOPPER_EINVAL, 0, "send bytes on a channel of items", NULL);
-    return hpr_admit_joined(snd->channel, &batch, deadline_ns, acceptedp, &snd->last_seq, &snd->error);
+    return hpr_admit_batch(snd->channel, &batch, deadline_ns, acceptedp, &snd->last_seq, &snd->error);
 }
 
 /* An item counts at least so much that the entries of as many as the budget allows fit into their ring

@@ -44,30 +44,56 @@ static inline void hpr_mutex_note(struct hpr_mutex *m, bool is_held)
 void hpr_mutex_lock_contended(struct hpr_mutex *m);
 #endif
 
-static inline void hpr_mutex_lock(struct hpr_mutex *m)
+/* hpr_mutex_lock() without waiting; false: not taken. May wait all the same, where the mutex is the C library's. */
+static inline bool hpr_mutex_try(struct hpr_mutex *m)
 {
 #ifdef HPR_FUTEX
     uint32_t expected = HPR_MUTEX_FREE;
 
     if (HPR_UNLIKELY(!atomic_compare_exchange_strong_explicit(&m->word, &expected, HPR_MUTEX_HELD, memory_order_acquire,
                                                               memory_order_relaxed)))
-        hpr_mutex_lock_contended(m);
+        return false;
 #else
     (void)pthread_mutex_lock(&m->mutex);
 #endif
     hpr_mutex_note(m, true);
+    return true;
+}
+
+static inline void hpr_mutex_lock(struct hpr_mutex *m)
+{
+    if (HPR_LIKELY(hpr_mutex_try(m))) return;
+#ifdef HPR_FUTEX
+    hpr_mutex_lock_contended(m);
+    hpr_mutex_note(m, true);
+#endif
+}
+
+/* hpr_mutex_unlock() without waking; true: somebody may sleep, and hpr_mutex_wake() has to follow. From here on the mutex
+ * may be gone, with the last handle of another thread. */
+static inline bool hpr_mutex_leave(struct hpr_mutex *m)
+{
+    hpr_mutex_note(m, false);
+#ifdef HPR_FUTEX
+    return HPR_UNLIKELY(atomic_exchange_explicit(&m->word, HPR_MUTEX_FREE, memory_order_release) == HPR_MUTEX_CONTENDED);
+#else
+    (void)pthread_mutex_unlock(&m->mutex);
+    return false;
+#endif
+}
+
+static inline void hpr_mutex_wake(const struct hpr_mutex *m)
+{
+#ifdef HPR_FUTEX
+    hpr_futex_wake_one(&m->word);
+#else
+    (void)m;
+#endif
 }
 
 static inline void hpr_mutex_unlock(struct hpr_mutex *m)
 {
-    hpr_mutex_note(m, false);
-#ifdef HPR_FUTEX
-    /* from here on the mutex may be gone, with the last handle of another thread */
-    if (HPR_UNLIKELY(atomic_exchange_explicit(&m->word, HPR_MUTEX_FREE, memory_order_release) == HPR_MUTEX_CONTENDED))
-        hpr_futex_wake_one(&m->word);
-#else
-    (void)pthread_mutex_unlock(&m->mutex);
-#endif
+    if (hpr_mutex_leave(m)) hpr_mutex_wake(m);
 }
 
 /* First line of every function whose name ends in _locked. */
