@@ -228,13 +228,18 @@ static inline void hpr_deque_leave_run(struct hpr_deque *dq, uint64_t bytes)
 /* Wake senders that wait for room. */
 void hpr_deque_wake_senders(struct hpr_deque *dq);
 
+static inline bool hpr_deque_is_awaited(const struct hpr_deque *dq, uint64_t freed)
+{
+    return HPR_UNLIKELY(freed >= atomic_load(&dq->wake_at));
+}
+
 /* FREED bytes and weights have been given back. True: senders wait for that, and hpr_deque_wake_senders() has to
  * follow. */
 static inline bool hpr_deque_set_freed(struct hpr_deque *dq, uint64_t freed)
 {
     HPR_ORDERS_BEFORE(&dq->freed);
     atomic_store(&dq->freed, freed);
-    return HPR_UNLIKELY(freed >= atomic_load(&dq->wake_at));
+    return hpr_deque_is_awaited(dq, freed);
 }
 
 /* Give back the room of all entries taken so far. Result: hpr_deque_set_freed(). */

@@ -315,10 +315,28 @@ static inline void put_plain_next(hopper_receiver *rcv, struct hopper_record *re
     atomic_store_explicit(&rcv->channel->delivered_seq, rec->seq, memory_order_relaxed);
 }
 
+__attribute__((noinline)) static hopper_status settle_and_receive(hopper_receiver *rcv, struct hopper_record *rec,
+                                                                  uint64_t head)
+{
+    settle_surviving(rcv, false);
+    put_plain_next(rcv, rec, head);
+    return HOPPER_OK;
+}
+
+HPR_SELDOM static hopper_status settle_rest_and_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t head)
+{
+    hpr_settle_rest(rcv);
+    put_plain_next(rcv, rec, head);
+    return HOPPER_OK;
+}
+
 __attribute__((noinline)) static hopper_status receive_surviving(hopper_receiver *rcv, struct hopper_record *rec,
                                                                  uint64_t head)
 {
-    settle_surviving(rcv, false);
+    if (HPR_UNLIKELY(rcv->channel->options.acknowledge != HOPPER_ACKNOWLEDGE_AUTO || rcv->is_state_behind ||
+                     !hpr_settle_is_plain(rcv)))
+        return settle_and_receive(rcv, rec, head);
+    if (HPR_UNLIKELY(hpr_settle_plain(rcv))) return settle_rest_and_receive(rcv, rec, head);
     put_plain_next(rcv, rec, head);
     return HOPPER_OK;
 }

@@ -297,32 +297,10 @@ void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
 
 /* ---- acknowledging ---- */
 
-/* Whether an acknowledgement of all that was handed out concerns the ring, which survives, and nothing else. */
-static bool is_plain(const struct hopper_receiver *rcv)
+/* Nothing is at hand that an acknowledgement of all that was handed out would have to know of. */
+static bool has_nothing_at_hand(const struct hopper_receiver *rcv)
 {
-    return rcv->channel->memory.header != NULL && rcv->noted_count == 0 && rcv->gap_next == rcv->gap_count &&
-           (rcv->frame_records | rcv->due | rcv->aside_untold | rcv->aside_untold_dropped) == 0 && !rcv->held &&
-           rcv->kept_from.pos != rcv->channel->deque.head.pos;
-}
-
-/* What nearly every acknowledgement comes to where memory survives. Taking an entry has just stored the two halves of
- * the ring's head, each by itself: one load of both, as compilers like to make of a copy, would wait for the stores to
- * leave the CPU, longer than all the rest takes. */
-static void settle_plain(struct hopper_receiver *rcv, uint64_t seq)
-{
-    struct hpr_channel *ch = rcv->channel;
-
-    rcv->passed.records += seq - rcv->passed.seq;
-    rcv->passed.seq       = seq;
-    rcv->kept_from.pos    = ch->deque.head.pos;
-    rcv->kept_from.offset = *(const volatile size_t *)&ch->deque.head.offset;
-    rcv->kept_seq         = rcv->next_seq;
-    rcv->kept_dropped     = rcv->dropped_seen;
-    hpr_memory_set_place(&ch->memory, rcv->kept_from.pos, rcv->kept_seq, rcv->kept_dropped, &rcv->passed, false);
-    atomic_store_explicit(&ch->acknowledged, rcv->passed.records, memory_order_release);
-    atomic_store_explicit(&ch->passed_seq, seq, memory_order_release); /* seen by who sees the next: can_make_room() */
-    hpr_deque_give_back_to(&ch->deque, rcv->kept_from.pos);
-    if (HPR_UNLIKELY(seq + 1 >= atomic_load(&ch->dir.removable_seq))) hpr_settle_files(rcv, false);
+    return rcv->gap_next == rcv->gap_count && (rcv->frame_records | rcv->due) == 0;
 }
 
 HPR_SELDOM static void settle_any(struct hopper_receiver *rcv, uint64_t seq)
@@ -341,8 +319,17 @@ HPR_SELDOM static void settle_any(struct hopper_receiver *rcv, uint64_t seq)
 void hpr_settle_until(struct hopper_receiver *rcv, uint64_t seq)
 {
     if (seq <= rcv->passed.seq) return;
-    if (HPR_LIKELY(seq + 1 == rcv->next_seq && is_plain(rcv))) settle_plain(rcv, seq);
-    else settle_any(rcv, seq);
+    if (HPR_UNLIKELY(seq + 1 != rcv->next_seq || !has_nothing_at_hand(rcv) || !hpr_settle_is_plain(rcv)))
+        settle_any(rcv, seq);
+    else if (HPR_UNLIKELY(hpr_settle_plain(rcv))) hpr_settle_rest(rcv);
+}
+
+void hpr_settle_rest(struct hopper_receiver *rcv)
+{
+    struct hpr_channel *ch = rcv->channel;
+
+    if (hpr_deque_is_awaited(&ch->deque, rcv->kept_from.pos)) hpr_deque_wake_senders(&ch->deque);
+    if (rcv->next_seq >= atomic_load(&ch->dir.removable_seq)) hpr_settle_files(rcv, false);
 }
 
 /* ---- closing ---- */
