@@ -7,14 +7,13 @@ hopper_status hpr_deque_init(struct hpr_deque *dq, const struct hpr_ring *ring, 
 {
     hopper_status st;
 
-    dq->ring     = *ring;
-    dq->limit    = limit;
-    dq->io       = &options->platform->io;
-    dq->clock    = &options->platform->clock;
-    dq->spin_ns  = (uint64_t)options->spin_us * 1000;
-    dq->plain_bytes_max =
-        (size_t)hpr_min_u64(record_bytes_max, hpr_deque_entry_limit(dq) - HPR_RING_HEAD_BYTES - 8);
-    dq->event_fd = -1;
+    dq->ring            = *ring;
+    dq->limit           = limit;
+    dq->io              = &options->platform->io;
+    dq->clock           = &options->platform->clock;
+    dq->spin_ns         = (uint64_t)options->spin_us * 1000;
+    dq->plain_bytes_max = (size_t)hpr_min_u64(record_bytes_max, hpr_deque_entry_limit(dq) - HPR_RING_HEAD_BYTES - 8);
+    dq->event_fd        = -1;
     atomic_init(&dq->published, 0);
     atomic_init(&dq->aside, 0);
     atomic_init(&dq->freed, 0);
@@ -60,11 +59,12 @@ bool hpr_deque_has_room_locked(struct hpr_deque *dq, uint64_t bytes)
 
 bool hpr_deque_look_for_plain_room_locked(struct hpr_deque *dq, size_t len)
 {
-    const uint64_t used = hpr_deque_put_total(dq) - dq->freed_seen;
+    const uint64_t used = hpr_min_u64(hpr_deque_put_total(dq) - dq->freed_seen, dq->limit);
     const size_t to_end = dq->ring.bytes - dq->tail.offset;
 
     HPR_ASSERT_HELD(&dq->back);
-    dq->plain_room = (size_t)hpr_min_u64(dq->limit - hpr_min_u64(used, dq->limit), to_end - 8); /* an entry that ends there starts anew */
+    /* less than what is left to the end: an entry that ended there would have to begin the ring anew */
+    dq->plain_room = (size_t)hpr_min_u64(dq->limit - used, to_end - 8);
     return hpr_deque_has_plain_room(dq, len);
 }
 
@@ -93,8 +93,8 @@ void hpr_deque_put_numbered_locked(struct hpr_deque *dq, const unsigned char *nu
 size_t hpr_deque_put_plains_locked(struct hpr_deque *dq, const struct iovec *records, size_t count, uint64_t *bytesp)
 {
     struct hpr_cursor tail = dq->tail;
-    size_t room = dq->plain_room, n;
-    uint64_t bytes = 0;
+    size_t room            = dq->plain_room, n;
+    uint64_t bytes         = 0;
 
     HPR_ASSERT_HELD(&dq->back);
     for (n = 0; n < count; n++) {
@@ -132,7 +132,7 @@ size_t hpr_deque_put_run_locked(struct hpr_deque *dq, const unsigned char *data,
 
     if (!hpr_deque_has_room_locked(dq, room))
         room = (size_t)(dq->limit - hpr_min_u64(dq->limit, hpr_deque_put_total(dq) - dq->freed_seen));
-    n = hpr_ring_put_run(&dq->ring, &dq->tail, room, data, offsets, count, dq->plain_bytes_max);
+    n              = hpr_ring_put_run(&dq->ring, &dq->tail, room, data, offsets, count, dq->plain_bytes_max);
     dq->plain_room = 0;
     return n;
 }

@@ -186,7 +186,7 @@ uint64_t hpr_deque_used_locked(struct hpr_deque *dq);
 
 /* ---- the receiver ---- */
 
-/* Whether the ring has an entry to take: as known, and if there is none, by looking at what is published. */
+/* Whether the ring has an entry to take, by looking at what is published. */
 bool hpr_deque_look(struct hpr_deque *dq);
 
 static inline bool hpr_deque_has_entry(struct hpr_deque *dq)
@@ -198,25 +198,18 @@ static inline bool hpr_deque_has_entry(struct hpr_deque *dq)
  * returned is how many bytes hpr_deque_leave_run() is to be told when all of it has been handed out; else 0. */
 uint64_t hpr_deque_take(struct hpr_deque *dq, struct hpr_entry *entry);
 
-/* Whether the next entry, which is there, is a plain record; *HEADP is for hpr_deque_take_plain(). */
-static inline bool hpr_deque_is_plain(const struct hpr_deque *dq, uint64_t *headp)
+/* Entries up to HEAD, of bytes only, have been taken as hpr_deque_take() would. */
+static inline void hpr_deque_take_to(struct hpr_deque *dq, const struct hpr_cursor *head)
 {
-    memcpy(headp, dq->ring.base + dq->head.offset, sizeof *headp);
-    return HPR_LIKELY((*headp & 7) == HPR_PLACE_RECORD);
+    dq->taken += head->pos - dq->head.pos;
+    dq->head = *head;
 }
 
-/* Take the next entry, which is a plain record, of *LENP bytes: what a receive in memory costs. */
-static inline const void *hpr_deque_take_plain(struct hpr_deque *dq, uint64_t head, uint64_t *lenp)
+/* Take the next entry, which is a plain record of this WORD: what a receive in memory costs. Its bytes. */
+static inline const void *hpr_deque_take_plain(struct hpr_deque *dq, uint64_t word)
 {
-    const unsigned char *at = dq->ring.base + dq->head.offset;
-    const size_t entry      = hpr_ring_record_bytes((size_t)(head >> 3));
-
-    *lenp = head >> 3;
-    dq->head.pos += entry;
-    dq->head.offset += entry;
-    if (dq->head.offset == dq->ring.bytes) dq->head.offset = 0;
-    dq->taken += entry;
-    return at + HPR_RING_HEAD_BYTES;
+    dq->taken += hpr_ring_record_bytes((size_t)(word >> 3));
+    return hpr_ring_take_record(&dq->ring, &dq->head, word);
 }
 
 /* A run's last record is about to be handed out: from now on the run is as any entry taken. */

@@ -98,24 +98,29 @@ static size_t put_frame_run(hopper_receiver *rcv, struct hopper_record *recs, si
     return n;
 }
 
-/* The next entry of the ring, which is a plain record with this HEAD. */
-static inline void put_plain(hopper_receiver *rcv, struct hopper_record *rec, uint64_t head)
+/* As many records as stand in the ring one after the other, as far as was looked, up to MAX. Ring and head are kept in
+ * registers meanwhile: for all that the compiler knows, what is handed out may change them. */
+static size_t put_plains(hopper_receiver *rcv, struct hopper_record *recs, size_t max, uint32_t record_flags)
 {
-    uint64_t len;
-    const void *data = hpr_deque_take_plain(&rcv->channel->deque, head, &len);
+    struct hpr_deque *dq       = &rcv->channel->deque;
+    const struct hpr_ring ring = dq->ring;
+    const uint64_t end = dq->published_seen, seq = rcv->next_seq;
+    struct hpr_cursor head = dq->head;
+    size_t n;
 
-    put_record(rcv, rec, data, len);
-}
+    for (n = 0; n < max && head.pos != end; n++) {
+        uint64_t word;
 
-/* As many records as stand in the ring one after the other, up to MAX. */
-static size_t put_plains(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
-{
-    struct hpr_deque *dq = &rcv->channel->deque;
-    size_t n             = 0;
-    uint64_t head;
-
-    if (rcv->channel->options.item_type) return 0; /* items are unpacked one by one, if they are packed at all */
-    while (n < max && hpr_deque_has_entry(dq) && hpr_deque_is_plain(dq, &head)) put_plain(rcv, &recs[n++], head);
+        if (!hpr_ring_is_record(&ring, &head, &word)) break;
+        recs[n].data  = hpr_ring_take_record(&ring, &head, word);
+        recs[n].len   = word >> 3;
+        recs[n].seq   = seq + n;
+        recs[n].gap   = HOPPER_GAP_NONE;
+        recs[n].flags = record_flags;
+    }
+    hpr_deque_take_to(dq, &head);
+    rcv->next_seq += n;
+    rcv->handed_out += n;
     return n;
 }
 
@@ -144,7 +149,7 @@ static size_t put_joined(hopper_receiver *rcv, struct hopper_record *recs, size_
 }
 
 /* One entry of the ring; false when it was one that hands out nothing itself. */
-static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
+static bool put_entry(hopper_receiver *rcv, struct hopper_record *rec)
 {
     struct hpr_entry entry;
     const uint64_t run_bytes = hpr_deque_take(&rcv->channel->deque, &entry);
@@ -180,6 +185,20 @@ static bool put_from_ring(hopper_receiver *rcv, struct hopper_record *rec)
     return false;
 }
 
+/* The next entry of the ring, which is there, and what of its kind stands behind it, up to MAX records; none when it was
+ * one that hands out nothing itself. All are of an earlier run, or none is. */
+static size_t put_from_ring(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
+{
+    const struct hpr_deque *dq  = &rcv->channel->deque;
+    const uint32_t record_flags = flags(rcv);
+    uint64_t word;
+
+    if (!hpr_ring_is_record(&dq->ring, &dq->head, &word) || rcv->channel->options.item_type)
+        return put_entry(rcv, recs); /* items are unpacked one by one, if they are packed at all */
+    if (record_flags) max = (size_t)hpr_min_u64(max, rcv->recovered_end - rcv->next_seq);
+    return put_plains(rcv, recs, max, record_flags);
+}
+
 /* Whether there is something to hand out before the ring is looked at. */
 static bool has_more_at_hand(const hopper_receiver *rcv)
 {
@@ -210,9 +229,7 @@ static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, s
             assert(!rcv->block);
             st = hpr_fetch_due(ch, rcv);
         } else if (hpr_deque_has_entry(&ch->deque)) {
-            size_t plains = put_plains(rcv, recs + n, max - n);
-
-            n += plains > 0 ? plains : put_from_ring(rcv, &recs[n]);
+            n += put_from_ring(rcv, recs + n, max - n);
         } else if (n > 0 || atomic_load(&ch->deque.aside) == 0) {
             break;
         } else {
@@ -300,44 +317,44 @@ hopper_status hopper_receive_batch(hopper_receiver *rcv, struct hopper_record *r
  * hopper_receive() itself is the short way, and as a send's (admit.c) it calls nothing but in place of returning. */
 
 /* What nearly every receive comes to: a record of bytes is next in the ring, known to be there, and nothing goes
- * before. Its *HEADP. */
-static inline bool is_plain_next(const hopper_receiver *rcv, uint64_t *headp)
+ * before. Its *WORDP: hpr_ring_is_record(). */
+static inline bool is_plain_next(const hopper_receiver *rcv, uint64_t *wordp)
 {
     const struct hpr_deque *dq = &rcv->channel->deque;
 
     return !rcv->channel->options.item_type && !rcv->block && !has_more_at_hand(rcv) &&
-           dq->head.pos != dq->published_seen && hpr_deque_is_plain(dq, headp);
+           dq->head.pos != dq->published_seen && hpr_ring_is_record(&dq->ring, &dq->head, wordp);
 }
 
-static inline void put_plain_next(hopper_receiver *rcv, struct hopper_record *rec, uint64_t head)
+static inline void put_plain_next(hopper_receiver *rcv, struct hopper_record *rec, uint64_t word)
 {
-    put_plain(rcv, rec, head);
+    put_record(rcv, rec, hpr_deque_take_plain(&rcv->channel->deque, word), word >> 3);
     atomic_store_explicit(&rcv->channel->delivered_seq, rec->seq, memory_order_relaxed);
 }
 
 __attribute__((noinline)) static hopper_status settle_and_receive(hopper_receiver *rcv, struct hopper_record *rec,
-                                                                  uint64_t head)
+                                                                  uint64_t word)
 {
     settle_surviving(rcv, false);
-    put_plain_next(rcv, rec, head);
+    put_plain_next(rcv, rec, word);
     return HOPPER_OK;
 }
 
-HPR_SELDOM static hopper_status settle_rest_and_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t head)
+HPR_SELDOM static hopper_status settle_rest_and_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t word)
 {
     hpr_settle_rest(rcv);
-    put_plain_next(rcv, rec, head);
+    put_plain_next(rcv, rec, word);
     return HOPPER_OK;
 }
 
 __attribute__((noinline)) static hopper_status receive_surviving(hopper_receiver *rcv, struct hopper_record *rec,
-                                                                 uint64_t head)
+                                                                 uint64_t word)
 {
     if (HPR_UNLIKELY(rcv->channel->options.acknowledge != HOPPER_ACKNOWLEDGE_AUTO || rcv->is_state_behind ||
                      !hpr_settle_is_plain(rcv)))
-        return settle_and_receive(rcv, rec, head);
-    if (HPR_UNLIKELY(hpr_settle_plain(rcv))) return settle_rest_and_receive(rcv, rec, head);
-    put_plain_next(rcv, rec, head);
+        return settle_and_receive(rcv, rec, word);
+    if (HPR_UNLIKELY(hpr_settle_plain(rcv))) return settle_rest_and_receive(rcv, rec, word);
+    put_plain_next(rcv, rec, word);
     return HOPPER_OK;
 }
 
@@ -357,12 +374,12 @@ HPR_SELDOM static hopper_status receive_any(hopper_receiver *rcv, struct hopper_
 hopper_status hopper_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t deadline_ns)
 {
     bool is_awaited;
-    uint64_t head;
+    uint64_t word;
 
-    if (HPR_UNLIKELY(!rcv || !rec || !is_plain_next(rcv, &head))) return receive_any(rcv, rec, deadline_ns);
-    if (hpr_channel_survives(rcv->channel)) return receive_surviving(rcv, rec, head);
+    if (HPR_UNLIKELY(!rcv || !rec || !is_plain_next(rcv, &word))) return receive_any(rcv, rec, deadline_ns);
+    if (hpr_channel_survives(rcv->channel)) return receive_surviving(rcv, rec, word);
     is_awaited = settle_memory(rcv);
-    put_plain_next(rcv, rec, head);
+    put_plain_next(rcv, rec, word);
     return HPR_UNLIKELY(is_awaited) ? wake_senders(rcv->channel) : HOPPER_OK;
 }
 

@@ -62,12 +62,12 @@ static hopper_status copy_ring(struct hpr_channel *ch, const struct hpr_memory_o
     hpr_ring_add_up(dq->ring.base, bytes, old->seqs_max, &parts->ring);
     parts->start_seq     = old->place.start_seq;
     parts->start_dropped = old->place.start_dropped;
-    parts->start = hpr_ring_normalise(dq->ring.base, (size_t)parts->ring.bytes, passed->seq, passed->dropped_total,
-                                      &parts->start_seq, &parts->start_dropped);
+    parts->start    = hpr_ring_normalise(dq->ring.base, (size_t)parts->ring.bytes, passed->seq, passed->dropped_total,
+                                         &parts->start_seq, &parts->start_dropped);
     dq->tail.pos    = parts->ring.bytes;
     dq->tail.offset = (size_t)(parts->ring.bytes % dq->ring.bytes);
     dq->head.pos = dq->published_seen = dq->taken = parts->start;
-    dq->head.offset                   = (size_t)(parts->start % dq->ring.bytes);
+    dq->head.offset                               = (size_t)(parts->start % dq->ring.bytes);
     note_ring_numbers(ch, dq->ring.base, (size_t)parts->ring.bytes);
     hpr_ring_add_up(dq->ring.base + parts->start, (size_t)(parts->ring.bytes - parts->start), HPR_RING_SEQS_MAX,
                     &parts->ring);

@@ -13,17 +13,19 @@
 
 #include "base.h"
 
-enum hpr_place { /* of an entry that survives never 0: what was not written is no entry */
-    HPR_PLACE_RUN    = 0, /* value: how many records; see above */
-    HPR_PLACE_RECORD = 7, /* value: its bytes */
-    HPR_PLACE_ITEM   = 1, /* value: its weight; a pointer follows */
-    HPR_PLACE_DISK = 2, /* value: so many sequence numbers are on disk or in blocks, next in order; the number of those
+enum hpr_place {                       /* of an entry that survives never 0: what was not written is no entry */
+                 HPR_PLACE_RUN    = 0, /* value: how many records; see above */
+                 HPR_PLACE_RECORD = 7, /* value: its bytes */
+                 HPR_PLACE_ITEM   = 1, /* value: its weight; a pointer follows */
+                 HPR_PLACE_DISK =
+                     2, /* value: so many sequence numbers are on disk or in blocks, next in order; the number of those
                              that HOPPER_FULL_DROP_NEWEST dropped follows */
-    HPR_PLACE_GAP  = 3, /* value: so many records were dropped here (HOPPER_GAP_DROPPED_NEWEST) */
-    HPR_PLACE_PAD  = 4, /* value: bytes to skip to the ring's start, head included */
-    HPR_PLACE_SKIP = 6, /* as HPR_PLACE_DISK, but the receiver has them already: it took them when the ring was empty */
-    HPR_PLACE_NUMBERED =
-        5 /* a record of a producer that numbers its own; value: its bytes and those 16 before it, which
+                 HPR_PLACE_GAP = 3, /* value: so many records were dropped here (HOPPER_GAP_DROPPED_NEWEST) */
+                 HPR_PLACE_PAD = 4, /* value: bytes to skip to the ring's start, head included */
+                 HPR_PLACE_SKIP =
+                     6, /* as HPR_PLACE_DISK, but the receiver has them already: it took them when the ring was empty */
+                 HPR_PLACE_NUMBERED =
+                     5 /* a record of a producer that numbers its own; value: its bytes and those 16 before it, which
                               are the producer's id and the number in format order */
 };
 
@@ -83,6 +85,27 @@ static inline unsigned char *hpr_ring_begin_record(const struct hpr_ring *ring, 
     memcpy(at, &head, sizeof head);
     cursor->pos += hpr_ring_record_bytes(len);
     cursor->offset += hpr_ring_record_bytes(len);
+    return at + HPR_RING_HEAD_BYTES;
+}
+
+/* Whether the entry at CURSOR, which is there, is a record that begins and ends within the ring; *WORDP is for
+ * hpr_ring_take_record(), and its value is that of the entry. */
+static inline bool hpr_ring_is_record(const struct hpr_ring *ring, const struct hpr_cursor *cursor, uint64_t *wordp)
+{
+    memcpy(wordp, ring->base + cursor->offset, sizeof *wordp);
+    return HPR_LIKELY((*wordp & 7) == HPR_PLACE_RECORD);
+}
+
+/* Move CURSOR behind the record there, of this WORD; returns where its word >> 3 bytes are. */
+static inline const unsigned char *hpr_ring_take_record(const struct hpr_ring *ring, struct hpr_cursor *cursor,
+                                                        uint64_t word)
+{
+    const unsigned char *at = ring->base + cursor->offset;
+    const size_t entry      = hpr_ring_record_bytes((size_t)(word >> 3));
+
+    cursor->pos += entry;
+    cursor->offset += entry;
+    if (cursor->offset == ring->bytes) cursor->offset = 0;
     return at + HPR_RING_HEAD_BYTES;
 }
 

@@ -75,7 +75,8 @@ static inline bool hpr_mutex_leave(struct hpr_mutex *m)
 {
     hpr_mutex_note(m, false);
 #ifdef HPR_FUTEX
-    return HPR_UNLIKELY(atomic_exchange_explicit(&m->word, HPR_MUTEX_FREE, memory_order_release) == HPR_MUTEX_CONTENDED);
+    return HPR_UNLIKELY(atomic_exchange_explicit(&m->word, HPR_MUTEX_FREE, memory_order_release) ==
+                        HPR_MUTEX_CONTENDED);
 #else
     (void)pthread_mutex_unlock(&m->mutex);
     return false;
