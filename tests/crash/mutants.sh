@@ -8,7 +8,10 @@
 #
 # A mutant is a name, a test (states:TEXT of the scenarios' names, step, kill), a file, a pattern and a replacement (perl,
 # over the whole file). A pattern that no longer matches is an error: the list has to follow the library.
+# `mutants.sh --patterns` builds nothing and looks only for that.
 set -u
+patterns_only=
+[ "${1-}" != --patterns ] || { patterns_only=1 && shift; }
 srcdir=${srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 builddir=${builddir:-$PWD}
 CC=${CC:-cc}
@@ -22,6 +25,7 @@ compile() # OUTPUT-DIRECTORY FILE...
 {
     local out=$1 file
     shift
+    [ ! "$patterns_only" ] || return 0
     mkdir -p "$out"
     for file in "$@"; do
         # shellcheck disable=SC2086 # $flags is a list
@@ -63,6 +67,7 @@ mutant() # NAME TEST FILE PATTERN REPLACEMENT
         echo "mutants.sh: $name: the pattern is not in lib/$3" >&2
         exit 2
     fi
+    [ ! "$patterns_only" ] || return 0
     cp -r "$work/objects" "$work/mutated"
     case $file in
     *.h) compile "$work/mutated" "$work"/lib/*.c ;;
@@ -93,10 +98,11 @@ mutant tail-not-synced 'states:power: ' file_scan.c '\(res = io->fdatasync\(io->
 mutant tail-name-not-synced 'states:power: ' file_scan.c '\|\| \(res = io->fsync\(io->ctx, s->dir->fd\)\) < 0' ''
 mutant boot-not-compared 'states:crash: cut' memory_old.c 'memcmp\(boot_id, old->shape.boot_id, sizeof boot_id\) == 0' '1'
 mutant memory-not-synced 'states:crash: cut after' memory.c 'if \(is_closed\) \{' 'if (is_closed) atomic_store(&m->header->closed, 1);\n    if (0) {'
-mutant slot-first step memory.c 'uint32_t other\s*= [^;]*;' 'uint32_t other = atomic_load(&m->header->slot) ^ 1U;\n    atomic_store(&m->header->slot, other);'
-mutant published-first step deque.h 'memcpy\(at, &head, sizeof head\);' 'if (dq->kept_published) atomic_store(dq->kept_published, dq->tail.pos + entry);\n    memcpy(at, &head, sizeof head);'
+mutant slot-first step memory.h 'uint32_t other\s*= [^;]*;' 'uint32_t other = atomic_load(&m->header->slot) ^ 1U;\n    atomic_store(&m->header->slot, other);'
+mutant published-first step deque.h 'dq->plain_room -= hpr_ring_record_bytes\(len\);' 'dq->plain_room -= hpr_ring_record_bytes(len);\n    if (dq->kept_published) atomic_store(dq->kept_published, dq->tail.pos + hpr_ring_record_bytes(len));'
 mutant counted-first step spill.c 'append\(sp->open, source\);' 'if (sp->open->kept) hpr_memory_fill_block(sp->open->kept, sp->open->records + 1, sp->open->raw_bytes + bytes);\n    append(sp->open, source);'
 mutant place-not-kept kill settle.c 'hpr_memory_set_place\([^;]*;' ';'
+mutant plain-place-not-kept kill settle.h 'hpr_memory_set_place\([^;]*;' ';'
 
-echo "mutants.sh: $found found, $missed missed"
+[ "$patterns_only" ] || echo "mutants.sh: $found found, $missed missed"
 [ "$missed" = 0 ]

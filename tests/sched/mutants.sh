@@ -7,8 +7,10 @@
 #     make check TESTS= && builddir=$PWD $srcdir/tests/sched/mutants.sh [NAME...]
 #
 # A mutant is a name, a file, a pattern and a replacement (perl, over the whole file). A pattern that no longer matches
-# is an error: the list has to follow the library.
+# is an error: the list has to follow the library. `mutants.sh --patterns` builds nothing and looks only for that.
 set -u
+patterns_only=
+[ "${1-}" != --patterns ] || { patterns_only=1 && shift; }
 srcdir=${srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 builddir=${builddir:-$PWD}
 CC=${CC:-cc}
@@ -18,7 +20,7 @@ trap 'rm -rf "$work"' EXIT
 scheduler=$builddir/tests/sched/libsched.a
 platform=$builddir/tests/support/.libs/libtestplatform.a
 for needed in "$scheduler" "$platform" "$builddir"/tests/sched/sched_channel-rig.o; do
-    [ -e "$needed" ] || { echo "mutants.sh: $needed is not there; run \`make check TESTS=\` first" >&2; exit 2; }
+    [ "$patterns_only" ] || [ -e "$needed" ] || { echo "mutants.sh: $needed is not there; run \`make check TESTS=\` first" >&2; exit 2; }
 done
 wrapped='pthread_create pthread_join pthread_self pthread_setname_np sched_yield pthread_mutex_init pthread_mutex_destroy
     pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock pthread_cond_init pthread_cond_destroy
@@ -28,7 +30,7 @@ wraps=''
 for name in $wrapped; do wraps="$wraps -Wl,--wrap=$name"; done
 
 # the scenarios were linked with what configure found
-deflate=$(sed -n 's/^DEFLATE_LIBS = //p' "$builddir/Makefile")
+deflate=$(sed -n 's/^DEFLATE_LIBS = //p' "$builddir/Makefile" 2>/dev/null)
 case $deflate in *-lisal*) CC="$CC -DHPR_ISAL" ;; esac
 case $deflate in *-ldeflate*) CC="$CC -DHPR_LIBDEFLATE" ;; esac
 
@@ -72,6 +74,7 @@ mutant()  # NAME FILE PATTERN REPLACEMENT
         echo "mutants.sh: $name: the pattern is not in lib/$2" >&2
         exit 2
     fi
+    [ ! "$patterns_only" ] || return 0
     # a header changes them all
     if [ "$program" = lock ]; then
         for f in "$work"/lib/sync_futex.c "$srcdir"/tests/sched/{futex_model,scenarios_lock}.c; do
@@ -101,9 +104,9 @@ mutant()  # NAME FILE PATTERN REPLACEMENT
 }
 
 reset
-for f in "$work"/lib/*.c; do compile "$f" || exit 2; done
-link || exit 2
-if [ "$wanted" = '  ' ] && ! "$work/sched_mutant" >"$work/log" 2>&1; then
+[ "$patterns_only" ] || for f in "$work"/lib/*.c; do compile "$f" || exit 2; done
+[ "$patterns_only" ] || link || exit 2
+if [ ! "$patterns_only" ] && [ "$wanted" = '  ' ] && ! "$work/sched_mutant" >"$work/log" 2>&1; then
     grep '^not ok' "$work/log"
     echo "mutants.sh: the library itself fails" >&2
     exit 2
@@ -123,11 +126,17 @@ mutant sleep_ignores_aside deque.c \
     'return hpr_deque_has_entry\(dq\) \|\| atomic_load\(&dq->aside\) != 0;' \
     'return hpr_deque_has_entry(dq);'
 mutant wake_looks_too_early admit.c \
-    'hpr_channel_publish_locked\(ch\);\s+hpr_channel_update_aside_locked\(ch\);\s+hpr_mutex_unlock\(&ch->deque.back\);\s+hpr_deque_wake\(&ch->deque\);\s+\*acceptedp = i;' \
-    'hpr_deque_wake(&ch->deque); hpr_channel_publish_locked(ch); hpr_channel_update_aside_locked(ch); hpr_mutex_unlock(&ch->deque.back); *acceptedp = i;'
+    'hpr_channel_publish_locked\(ch\);\s+hpr_channel_update_aside_locked\(ch\);\s+hpr_mutex_unlock\(&ch->deque.back\);\s+hpr_deque_wake\(&ch->deque\);\s+\*acceptedp = done;' \
+    'hpr_deque_wake(&ch->deque); hpr_channel_publish_locked(ch); hpr_channel_update_aside_locked(ch); hpr_mutex_unlock(&ch->deque.back); *acceptedp = done;'
 mutant wake_looks_too_early_for_one admit.c \
     'hpr_channel_publish_locked\(ch\);(\s+\} else \{\s+st = send_record_locked.*?)hpr_mutex_unlock\(&ch->deque.back\);\s+hpr_deque_wake\(&ch->deque\);' \
     'hpr_deque_wake(&ch->deque); hpr_channel_publish_locked(ch);} else {st = send_record_locked(ch, data, len, deadline_ns, err); if (st == HOPPER_OK) *seqp = ch->next_seq - 1; hpr_channel_publish_locked(ch); hpr_channel_update_aside_locked(ch); hpr_deque_wake(&ch->deque); } hpr_mutex_unlock(&ch->deque.back);'
+mutant wake_looks_too_early_for_a_plain_one admit.c \
+    'count_plain_locked\(ch, 1, len\);(\s+if \(HPR_LIKELY\(!ch->memory.header.*?)if \(HPR_UNLIKELY\(hpr_deque_has_sleeper\(&ch->deque\)\)\) return' \
+    'count_plain_locked(ch, 1, len); const bool sleeps = hpr_deque_has_sleeper(&ch->deque); if (!ch->memory.header) hpr_deque_publish_new_locked(&ch->deque); else hpr_channel_publish_locked(ch); hpr_mutex_unlock(&ch->deque.back); if (sleeps) return'
+mutant plain_one_is_not_published admit.c \
+    'hpr_deque_publish_new_locked\(&ch->deque\);' \
+    ';'
 mutant wake_forgets_event deque.c \
     'if \(attention & HPR_ATTENTION_EVENT\)' \
     'if ((attention & HPR_ATTENTION_EVENT) && !(attention & HPR_ATTENTION_SLEEPS) && 0)'
@@ -143,7 +152,7 @@ mutant end_is_not_aside channel.c \
 
 # ---- senders wait for room
 mutant room_no_second_look deque.c \
-    'if \(wanted > dq->freed_seen && atomic_load\(&dq->freed\) >= wanted\)' \
+    'if \(wanted > seen && hpr_deque_freed\(dq\) >= wanted\)' \
     'if (0)'
 mutant room_wake_unlocked deque.c \
     'hpr_mutex_lock\(&dq->back\);\s+atomic_store\(&dq->wake_at, UINT64_MAX\);\s+hpr_cond_broadcast\(&dq->room\);\s+hpr_mutex_unlock\(&dq->back\);' \
@@ -196,11 +205,23 @@ mutant views_die_early receiver.c \
     'atomic_store_explicit\(&rcv->channel->delivered_seq' \
     'hpr_deque_give_back(&rcv->channel->deque); atomic_store_explicit(&rcv->channel->delivered_seq'
 mutant one_view_dies_early receiver.c \
-    'settle\(rcv, false\);(\s+)put_plain\(rcv, rec\);' \
-    'put_plain(rcv, rec); settle(rcv, false);'
+    'is_awaited = settle_memory\(rcv\);\s+put_plain_next\(rcv, rec, word\);' \
+    'put_plain_next(rcv, rec, word); is_awaited = settle_memory(rcv);'
 mutant one_is_never_given_back receiver.c \
-    'settle\(rcv, false\);(\s+)put_plain\(rcv, rec\);' \
-    'rcv->channel->deque.taken = 0; settle(rcv, false); put_plain(rcv, rec);'
+    'is_awaited = settle_memory\(rcv\);' \
+    'is_awaited = false;'
+mutant one_is_given_back_silently receiver.c \
+    'is_awaited = settle_memory\(rcv\);' \
+    '(void)settle_memory(rcv); is_awaited = false;'
+mutant plain_one_passes_the_overflow admit.c \
+    '\(ch->overflow \| ch->tail_gap \| ch->aside_taken\) == 0' \
+    '(ch->tail_gap | ch->aside_taken) == 0'
+mutant plain_one_passes_the_big_one admit.c \
+    ' &&\s+!ch->spill.is_exclusive\);' \
+    ');'
+mutant plain_room_is_old deque.c \
+    'dq->weights \+= weight;\s+dq->plain_room = 0;' \
+    'dq->weights += weight;'
 
 # ---- sends that share a sync
 mutant round_ends_silently commit.c \
@@ -262,8 +283,8 @@ mutant ahead_does_not_wait_for_its_read ahead.c \
     'while \(a->is_at_work\) wait_locked\(a\);' \
     ''
 mutant ahead_takes_whatever_is_ready ahead.c \
-    'has_it = expected && is_at\(expected, number, offset\);' \
-    'has_it = expected && a->ready > 0;'
+    'is_here  = expected && is_at\(expected, number, offset\);' \
+    'is_here = expected && a->ready > 0;'
 mutant ahead_sleeps_after_a_change ahead.c \
     'if \(a->has_loaded && poll_locked\(a, &a->asked\)\) continue;' \
     'if (a->has_loaded) (void)poll_locked(a, &a->asked);'
@@ -281,8 +302,11 @@ mutant room_is_asked_for_silently admit.c \
 mutant wish_for_room_is_not_seen_late settle.c \
     'if \(seq \+ 1 >= atomic_load\(&ch->dir.removable_seq\)\)' \
     'if (!ch->dir.wants_room && seq + 1 >= atomic_load(&ch->dir.removable_seq))'
-mutant plain_wish_for_room_is_not_seen settle.c \
-    'if \(HPR_UNLIKELY\(seq \+ 1 >= atomic_load\(&ch->dir.removable_seq\)\)\) hpr_settle_files\(rcv, false\);' \
+mutant plain_wish_for_room_is_not_seen settle.h \
+    ' \|\| seq \+ 1 >= atomic_load\(&ch->dir.removable_seq\);' \
+    ';'
+mutant plain_wish_for_room_is_seen_in_vain settle.c \
+    'if \(rcv->next_seq >= atomic_load\(&ch->dir.removable_seq\)\) hpr_settle_files\(rcv, false\);' \
     ''
 mutant unnoted_removal_tells_nobody settle.c \
     'else hpr_cond_broadcast\(&ch->deque.room\);' \
@@ -290,9 +314,12 @@ mutant unnoted_removal_tells_nobody settle.c \
 mutant acknowledged_ring_is_kept settle.c \
     'has_new_gaps\);\s+hpr_deque_give_back_to\(&ch->deque, rcv->kept_from.pos\);' \
     'has_new_gaps);'
-mutant plainly_acknowledged_ring_is_kept settle.c \
-    'can_make_room\(\) \*/\s+hpr_deque_give_back_to\(&ch->deque, rcv->kept_from.pos\);' \
-    '*/'
+mutant plainly_acknowledged_ring_is_kept settle.h \
+    'return hpr_deque_set_freed\(&ch->deque, rcv->kept_from.pos\) \|\|' \
+    'return'
+mutant plainly_acknowledged_ring_is_given_back_silently settle.c \
+    'if \(hpr_deque_is_awaited\(&ch->deque, rcv->kept_from.pos\)\) hpr_deque_wake_senders\(&ch->deque\);' \
+    ''
 mutant acknowledged_block_is_kept settle.c \
     'free_held\(rcv\);\s+if \(seq \+ 1' \
     'if (seq + 1'
@@ -335,5 +362,5 @@ mutant broadcast_to_one sync_futex.c \
     'hpr_futex_wake_all' \
     'hpr_futex_wake_one'
 
-echo "# $found found, $missed missed"
+[ "$patterns_only" ] || echo "# $found found, $missed missed"
 [ "$missed" -eq 0 ]

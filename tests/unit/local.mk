@@ -24,8 +24,8 @@ EXTRA_DIST += tests/golden/README.md tests/golden/broken-codec-unknown tests/gol
 	tests/golden/valid-items tests/golden/valid-rotated
 
 # Who includes whom in lib/; what libhopper(3) says.
-dist_check_SCRIPTS += %D%/layers.sh %D%/manpage.sh
-TESTS += %D%/layers.sh %D%/manpage.sh
+dist_check_SCRIPTS += %D%/layers.sh %D%/manpage.sh %D%/mutants.sh
+TESTS += %D%/layers.sh %D%/manpage.sh %D%/mutants.sh
 
 if HAVE_CHECK
 UNIT_DIR_LIBS = tests/support/libtestchan.la tests/support/libtestplatform.la $(UNIT_LIBS)
