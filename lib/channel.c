@@ -166,6 +166,7 @@ static hopper_status make_memory(struct hpr_channel *ch, const struct hpr_found 
     memcpy(shape.channel_id, ch->dir.channel_id, sizeof shape.channel_id);
     res = hpr_memory_make(&ch->memory, ch->dir.io, ch->dir.fd, &shape);
     hpr_dir_keep(&ch->dir, 2 * bytes);
+    if (res == -ENOMEM) return hpr_error_set(err, HOPPER_ENOMEM, 0, "map memory_bytes of MEMORY", NULL);
     if (res == -EOPNOTSUPP)
         return hpr_error_set(err, HOPPER_EIO, EOPNOTSUPP, "preallocate and map MEMORY on the file system of",
                              ch->dir.path);

@@ -66,6 +66,17 @@ static void put_shape(struct hpr_memory *m, const struct hpr_memory_shape *shape
     m->header->shape.crc = hpr_crc32(0, &m->header->shape, offsetof(struct hpr_memory_shape, crc));
 }
 
+/* A mapping of BYTES of a file could not be had, and nobody says why: the file system cannot, or there is no room in the
+ * address space, where memory of no file cannot be had either. */
+static int why_not_mapped(const struct hopper_io *io, size_t bytes)
+{
+    void *addr = io->map(io->ctx, -1, bytes);
+
+    if (!addr) return -ENOMEM;
+    (void)io->unmap(io->ctx, addr, bytes);
+    return -EOPNOTSUPP;
+}
+
 int hpr_memory_make(struct hpr_memory *m, const struct hopper_io *io, int dirfd, const struct hpr_memory_shape *shape)
 {
     struct hpr_memory_shape own = *shape;
@@ -77,7 +88,8 @@ int hpr_memory_make(struct hpr_memory *m, const struct hopper_io *io, int dirfd,
     if ((m->fd = open_spare(io, dirfd)) < 0) return m->fd;
     if (io->stat(io->ctx, m->fd, &was) < 0) was.bytes = 0;
     res = reserve(io, m->fd, m->bytes);
-    if (res == 0 && !(m->header = io->map(io->ctx, m->fd, (size_t)m->bytes))) res = -EOPNOTSUPP;
+    if (res == 0 && !(m->header = io->map(io->ctx, m->fd, (size_t)m->bytes)))
+        res = why_not_mapped(io, (size_t)m->bytes);
     if (res == 0) {
         put_shape(m, &own);
         return 0;

@@ -98,7 +98,8 @@ struct hpr_memory {
 void hpr_memory_plan(struct hpr_memory_shape *shape, uint64_t bytes, uint64_t block_bytes, uint32_t blocks);
 
 /* Make the file for SHAPE as MEMORY.spare in DIRFD, preallocated, or use the one that is there, and map it. Its header
- * is written, and all is empty. 0 or a negated errno; -EOPNOTSUPP: this file system cannot preallocate or map. */
+ * is written, and all is empty. 0 or a negated errno; -EOPNOTSUPP: this file system cannot preallocate or map;
+ * -ENOMEM: there is no address space for the mapping. */
 HPR_MUST_CHECK int hpr_memory_make(struct hpr_memory *memory, const struct hopper_io *io, int dirfd,
                                    const struct hpr_memory_shape *shape);
 

@@ -374,15 +374,27 @@ START_TEST(a_file_system_that_cannot_preallocate_is_told_and_left_clean)
 }
 END_TEST
 
-START_TEST(a_file_system_that_cannot_map_is_told)
+static void refuses_without_map(enum fault_mode mode, hopper_status st, int sys_errno)
 {
     init(HOPPER_SURVIVE_CRASH);
-    fault_arm(s.fault, &(struct fault_plan){ .kinds = FAULT_MAP, .at = 2, .error = ENODEV, .mode = FAULT_STICKY });
-    refused(HOPPER_EIO, "map");
+    fault_arm(s.fault, &(struct fault_plan){ .kinds = FAULT_MAP, .at = 2, .error = ENODEV, .mode = mode });
+    refused(st, "map");
+    require_int(s.err.sys_errno, sys_errno);
     nothing_is_left();
     fault_disarm(s.fault);
     surv_open(&s);
     surv_finish(&s);
+}
+
+START_TEST(a_file_system_that_cannot_map_is_told)
+{
+    refuses_without_map(FAULT_ONCE, HOPPER_EIO, EOPNOTSUPP);
+}
+END_TEST
+
+START_TEST(a_process_without_address_space_is_not_told_of_the_file_system)
+{
+    refuses_without_map(FAULT_STICKY, HOPPER_ENOMEM, 0);
 }
 END_TEST
 
@@ -758,6 +770,7 @@ int main(void)
     BOTH(tc, remains_of_a_run_that_survives_nothing_are_removed);
     tcase_add_test(tc, a_file_system_that_cannot_preallocate_is_told_and_left_clean);
     tcase_add_test(tc, a_file_system_that_cannot_map_is_told);
+    tcase_add_test(tc, a_process_without_address_space_is_not_told_of_the_file_system);
     tcase_add_test(tc, a_device_without_room_for_memory_is_told);
     tcase_add_loop_test(tc, without_state_records_come_again_and_none_is_missing, 0, 3);
     tcase_add_loop_test(tc, a_damaged_frame_behind_an_earlier_runs_file_is_told_as_that, 0, 2);
