@@ -82,9 +82,9 @@ mutant()  # NAME FILE PATTERN REPLACEMENT
         done
     elif [[ $2 == *.h ]]; then for f in "$work"/lib/*.c; do compile "$f"; done; else compile "$file"; fi || exit 2
     link || exit 2
-    "$work/sched_mutant" >"$work/log" 2>&1
+    "$work/sched_mutant" 2>&1 | awk '{ print } /^not ok/ { exit }' >"$work/log"
     line=$(grep -m1 '^not ok' "$work/log")
-    if ! grep -q '^# [0-9]* of [0-9]* failed' "$work/log"; then
+    if [ -z "$line" ] && ! grep -q '^# [0-9]* of [0-9]* failed' "$work/log"; then
         echo "mutants.sh: $name: the scenarios did not run to their end" >&2
         tail -n 3 "$work/log" >&2
         exit 2

@@ -312,10 +312,11 @@ unsigned rig_faults(void)
     return rig_platform_faults();
 }
 
-static void join_all(void)
+void rig_join_all(void)
 {
     for (unsigned i = 0; i < sender_count; i++) {
         if (senders[i].is_started) SCHED_CHECK(pthread_join(senders[i].thread, NULL) == 0);
+        senders[i].is_started = false;
     }
 }
 
@@ -323,7 +324,7 @@ void rig_finish(void)
 {
     unsigned open = 0;
 
-    join_all();
+    rig_join_all();
     for (unsigned i = 0; i < sender_count; i++) open += senders[i].snd != NULL;
     judge_order();
     if (rig.rcv != NULL) {

@@ -131,6 +131,8 @@ unsigned rig_faults(void); /* that have happened */
 /* The channel's books must be true now, as far as they can be judged while threads run; on a sender's handle, from any
  * thread. */
 void rig_check_books_of(hopper_sender *snd);
+/* Wait until all threads have returned, as the receiver that does nothing else meanwhile. */
+void rig_join_all(void);
 /* Join all threads, receive nothing more, judge, close what is open. */
 void rig_finish(void);
 

@@ -72,6 +72,33 @@ static void full_ring(void)
     rig_finish();
 }
 
+/* The receiver takes what there is, one by one, and then does not come back before the sender is through: what it has
+ * given back until then is enough. */
+static void take_all_and_stay_away(uint32_t survive)
+{
+    unsigned count = 0;
+
+    rig_open(&(struct rig_options){ .senders = 1, .survive = survive });
+    rig_break_device();
+    while (rig_send(rig_sender(0), RIG_RING_LEN, HOPPER_NOW) == HOPPER_OK) count++;
+    rig_start_all(send_of_ring_size);
+    rig_close_first();
+    rig_receive_count(count);
+    rig_join_all();
+    rig_receive_all();
+    rig_finish();
+}
+
+static void full_taken(void)
+{
+    take_all_and_stay_away(HOPPER_SURVIVE_NOTHING);
+}
+
+static void full_taken_kept(void)
+{
+    take_all_and_stay_away(HOPPER_SURVIVE_CRASH);
+}
+
 /* Three wait, of different sizes. */
 static void send_small_and_close(struct rig_sender *s)
 {
@@ -297,6 +324,18 @@ const struct sched_scenario scenario_full_deadline    = {
        { { .mode = SCHED_DFS, .bound = 1, .timeouts = SCHED_TIMEOUTS_LATE },
          { .mode = SCHED_RANDOM, .schedules = 3000, .timeouts = SCHED_TIMEOUTS_LATE },
          { .mode = SCHED_RANDOM, .schedules = 3000 } },
+};
+const struct sched_scenario scenario_full_taken = {
+    "full_taken",
+    full_taken,
+    SCHED_CLEAN,
+    { { .mode = SCHED_DFS, .bound = 2, .timeouts = SCHED_TIMEOUTS_NEVER } },
+};
+const struct sched_scenario scenario_full_taken_kept = {
+    "full_taken_kept",
+    full_taken_kept,
+    SCHED_CLEAN,
+    { { .mode = SCHED_DFS, .bound = 2, .timeouts = SCHED_TIMEOUTS_NEVER } },
 };
 const struct sched_scenario scenario_full_block_three = { "full_block_three", full_block_three, SCHED_CLEAN, PLANS(1) };
 const struct sched_scenario scenario_full_batches     = { "full_batches", full_batches, SCHED_CLEAN, PLANS(1) };

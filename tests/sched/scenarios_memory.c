@@ -111,6 +111,21 @@ static void memory_batch_wakes(void)
     rig_finish();
 }
 
+/* ---- one record, the first, which goes the long way; its sender stays ---- */
+
+static void send_one_and_stay(struct rig_sender *s)
+{
+    rig_send_ok(s, 32);
+}
+
+static void memory_first_wakes(void)
+{
+    rig_open(&(struct rig_options){ .senders = 1 });
+    rig_start_all(send_one_and_stay);
+    rig_receive_count(1);
+    rig_finish();
+}
+
 /* ---- a sender is cloned while another thread uses it, and closed while the clone is made ---- */
 
 static hopper_sender *made;
@@ -247,6 +262,12 @@ const struct sched_scenario scenario_memory_batches = {
 const struct sched_scenario scenario_memory_batch_wakes = {
     "memory_batch_wakes",
     memory_batch_wakes,
+    SCHED_CLEAN,
+    { { .mode = SCHED_DFS, .bound = 3 } },
+};
+const struct sched_scenario scenario_memory_first_wakes = {
+    "memory_first_wakes",
+    memory_first_wakes,
     SCHED_CLEAN,
     { { .mode = SCHED_DFS, .bound = 3 } },
 };
