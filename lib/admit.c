@@ -389,8 +389,8 @@ static inline void count_plain_locked(struct hpr_channel *ch, size_t records, ui
     ch->accepted_bytes += bytes;
 }
 
-/* As many of BATCH from record FIRST on as can go into the ring at once; those of a run are seen by the receiver. None: the
- * next one has to go by itself. */
+/* As many of BATCH from record FIRST on as can go into the ring at once; those of a run are seen by the receiver. None:
+ * the next one has to go by itself. */
 static size_t send_plains_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
 {
     struct hpr_deque *dq = &ch->deque;
@@ -469,9 +469,9 @@ HPR_SELDOM static hopper_status commit_record(struct hpr_channel *ch, const void
 
 /* ---- one record ----
  *
- * hpr_admit_record() itself is the short way: a record for which there is plain room, and a mutex that nobody else holds.
- * It calls nothing but in place of returning, and so needs no stack and saves no registers, which would be a fifth of its
- * instructions. What is seldom, or cannot do without a call, is in the functions before it. */
+ * hpr_admit_record() itself is the short way: a record for which there is plain room, and a mutex that nobody else
+ * holds. It calls nothing but in place of returning, and so needs no stack and saves no registers, which would be a
+ * fifth of its instructions. What is seldom, or cannot do without a call, is in the functions before it. */
 
 HPR_SELDOM static hopper_status wake_others(struct hpr_channel *ch)
 {
@@ -498,17 +498,16 @@ static inline hopper_status end_plain_locked(struct hpr_channel *ch, size_t len,
     return HOPPER_OK;
 }
 
-__attribute__((noinline)) static hopper_status end_copy_locked(struct hpr_channel *ch, unsigned char *at,
-                                                               const void *data, size_t len, uint64_t *seqp)
+HPR_APART static hopper_status end_copy_locked(struct hpr_channel *ch, unsigned char *at, const void *data, size_t len,
+                                               uint64_t *seqp)
 {
     memcpy(at, data, len);
     return end_plain_locked(ch, len, seqp);
 }
 
 /* Any record; `back` held, and released. */
-__attribute__((noinline)) static hopper_status admit_record_locked(struct hpr_channel *ch, const void *data, size_t len,
-                                                                   uint64_t deadline_ns, uint64_t *seqp,
-                                                                   struct hopper_error *err)
+HPR_APART static hopper_status admit_record_locked(struct hpr_channel *ch, const void *data, size_t len,
+                                                   uint64_t deadline_ns, uint64_t *seqp, struct hopper_error *err)
 {
     const struct iovec record    = { (void *)(uintptr_t)data, len };
     const struct hpr_batch batch = { .records = &record, .count = 1 };
@@ -528,9 +527,8 @@ __attribute__((noinline)) static hopper_status admit_record_locked(struct hpr_ch
     return st;
 }
 
-__attribute__((noinline)) static hopper_status wait_and_admit(struct hpr_channel *ch, const void *data, size_t len,
-                                                              uint64_t deadline_ns, uint64_t *seqp,
-                                                              struct hopper_error *err)
+HPR_APART static hopper_status wait_and_admit(struct hpr_channel *ch, const void *data, size_t len,
+                                              uint64_t deadline_ns, uint64_t *seqp, struct hopper_error *err)
 {
     hpr_mutex_lock(&ch->deque.back);
     return admit_record_locked(ch, data, len, deadline_ns, seqp, err);

@@ -23,8 +23,8 @@ struct hpr_send {
 hopper_status hpr_admit_record(struct hpr_channel *ch, const void *data, size_t len, uint64_t deadline_ns,
                                uint64_t *seqp, struct hopper_error *err);
 
-/* Accept the records of BATCH, of bytes, one after the other; *ACCEPTEDP of them; *SEQP is the last one's sequence number,
- * unchanged when there is none. Blocks, results: hopper_send_until(). */
+/* Accept the records of BATCH, of bytes, one after the other; *ACCEPTEDP of them; *SEQP is the last one's sequence
+ * number, unchanged when there is none. Blocks, results: hopper_send_until(). */
 hopper_status hpr_admit_batch(struct hpr_channel *ch, const struct hpr_batch *batch, uint64_t deadline_ns,
                               size_t *acceptedp, uint64_t *seqp, struct hopper_error *err);
 hopper_status hpr_admit_item(struct hpr_channel *ch, struct hpr_send *send, uint64_t deadline_ns, uint64_t *seqp,

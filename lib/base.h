@@ -17,6 +17,7 @@
 
 #define HPR_MUST_CHECK  __attribute__((warn_unused_result))
 #define HPR_SELDOM      __attribute__((noinline, cold)) /* what nearly every call goes past */
+#define HPR_APART       __attribute__((noinline))       /* so that who calls it in place of returning needs no stack */
 #define HPR_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define HPR_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

@@ -108,8 +108,8 @@ static inline uint64_t hpr_deque_put_total(const struct hpr_deque *dq)
     return dq->tail.pos + dq->weights;
 }
 
-/* Whether it is plain that a record of LEN bytes fits: no padding, and room without asking the receiver. False: not known,
- * hpr_deque_look_for_plain_room_locked() may help. */
+/* Whether it is plain that a record of LEN bytes fits: no padding, and room without asking the receiver. False: not
+ * known, hpr_deque_look_for_plain_room_locked() may help. */
 static inline bool hpr_deque_has_plain_room(const struct hpr_deque *dq, size_t len)
 {
     return len <= dq->plain_bytes_max && hpr_ring_record_bytes(len) <= dq->plain_room;

@@ -185,8 +185,8 @@ static bool put_entry(hopper_receiver *rcv, struct hopper_record *rec)
     return false;
 }
 
-/* The next entry of the ring, which is there, and what of its kind stands behind it, up to MAX records; none when it was
- * one that hands out nothing itself. All are of an earlier run, or none is. */
+/* The next entry of the ring, which is there, and what of its kind stands behind it, up to MAX records; none when it
+ * was one that hands out nothing itself. All are of an earlier run, or none is. */
 static size_t put_from_ring(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
 {
     const struct hpr_deque *dq  = &rcv->channel->deque;
@@ -332,8 +332,7 @@ static inline void put_plain_next(hopper_receiver *rcv, struct hopper_record *re
     atomic_store_explicit(&rcv->channel->delivered_seq, rec->seq, memory_order_relaxed);
 }
 
-__attribute__((noinline)) static hopper_status settle_and_receive(hopper_receiver *rcv, struct hopper_record *rec,
-                                                                  uint64_t word)
+HPR_APART static hopper_status settle_and_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t word)
 {
     settle_surviving(rcv, false);
     put_plain_next(rcv, rec, word);
@@ -347,8 +346,7 @@ HPR_SELDOM static hopper_status settle_rest_and_receive(hopper_receiver *rcv, st
     return HOPPER_OK;
 }
 
-__attribute__((noinline)) static hopper_status receive_surviving(hopper_receiver *rcv, struct hopper_record *rec,
-                                                                 uint64_t word)
+HPR_APART static hopper_status receive_surviving(hopper_receiver *rcv, struct hopper_record *rec, uint64_t word)
 {
     if (HPR_UNLIKELY(rcv->channel->options.acknowledge != HOPPER_ACKNOWLEDGE_AUTO || rcv->is_state_behind ||
                      !hpr_settle_is_plain(rcv)))

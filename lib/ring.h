@@ -75,8 +75,8 @@ static inline size_t hpr_ring_record_bytes(size_t len)
     return HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
 }
 
-/* Begin the entry of a record of LEN bytes at CURSOR, where it fits and does not reach the ring's end; returns where the
- * record's bytes go. */
+/* Begin the entry of a record of LEN bytes at CURSOR, where it fits and does not reach the ring's end; returns where
+ * the record's bytes go. */
 static inline unsigned char *hpr_ring_begin_record(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t len)
 {
     const uint64_t head = (uint64_t)len << 3 | HPR_PLACE_RECORD;

@@ -9,8 +9,8 @@
 /* A gap is handed out: it is acknowledged with the records around it. */
 void hpr_settle_note_gap(struct hopper_receiver *rcv, uint64_t lost, uint32_t reason);
 
-/* Whether an acknowledgement of all that was handed out, of which some was not acknowledged yet, concerns the ring, which
- * survives, and nothing else; for a receiver that has nothing at hand. */
+/* Whether an acknowledgement of all that was handed out, of which some was not acknowledged yet, concerns the ring,
+ * which survives, and nothing else; for a receiver that has nothing at hand. */
 static inline bool hpr_settle_is_plain(const struct hopper_receiver *rcv)
 {
     return rcv->channel->memory.header && (rcv->noted_count | rcv->aside_untold | rcv->aside_untold_dropped) == 0 &&
@@ -19,8 +19,8 @@ static inline bool hpr_settle_is_plain(const struct hopper_receiver *rcv)
 
 /* It then: what nearly every acknowledgement comes to where memory survives. True: hpr_settle_rest() has to follow.
  *
- * Taking an entry has just stored the two halves of the ring's head, each by itself: one load of both, as compilers like
- * to make of a copy, would wait for the stores to leave the CPU, longer than all the rest takes. */
+ * Taking an entry has just stored the two halves of the ring's head, each by itself: one load of both, as compilers
+ * like to make of a copy, would wait for the stores to leave the CPU, longer than all the rest takes. */
 static inline bool hpr_settle_plain(struct hopper_receiver *rcv)
 {
     struct hpr_channel *ch = rcv->channel;

@@ -69,8 +69,8 @@ static inline void hpr_mutex_lock(struct hpr_mutex *m)
 #endif
 }
 
-/* hpr_mutex_unlock() without waking; true: somebody may sleep, and hpr_mutex_wake() has to follow. From here on the mutex
- * may be gone, with the last handle of another thread. */
+/* hpr_mutex_unlock() without waking; true: somebody may sleep, and hpr_mutex_wake() has to follow. From here on the
+ * mutex may be gone, with the last handle of another thread. */
 static inline bool hpr_mutex_leave(struct hpr_mutex *m)
 {
     hpr_mutex_note(m, false);
