@@ -11,9 +11,9 @@
  * or per file does not count; nobody ever waits, so that no path depends on time. Sizes are what a record has; the
  * bytes are text that deflates well or (8 bytes) a counter, the same in every run.
  *
- * All with the default budget of memory. In memory: 64 times a thousand records go in and come out, with room for all
- * of them. overflow: the memory is full, so that every record goes to a block and a file; replay: what then comes back
- * from files.
+ * All with the default budget of memory; "kept": in a channel that survives a crash. In memory: 64 times a thousand
+ * records go in and come out, with room for all of them. overflow: the memory is full, so that every record goes to a
+ * block and a file; replay: what then comes back from files.
  */
 #include <errno.h>
 #include <hopper/hopper.h>
@@ -38,19 +38,22 @@ struct work {
     size_t batch;
     uint32_t compression;
     bool is_joined; /* sent by hopper_send_joined() */
+    bool is_kept;   /* HOPPER_SURVIVE_CRASH */
 };
 
 static const struct work works[] = {
-    { "send", SEND, 1, 0, false },
-    { "send-batch", SEND, BATCH, 0, false },
-    { "send-joined", SEND, BATCH, 0, true },
-    { "receive", RECEIVE, 1, 0, false },
-    { "receive-batch", RECEIVE, BATCH, 0, false },
-    { "receive-joined", RECEIVE, BATCH, 0, true },
-    { "overflow", OVERFLOW, BATCH, 1, false },
-    { "overflow-stored", OVERFLOW, BATCH, HOPPER_COMPRESSION_NONE, false },
-    { "replay", REPLAY, BATCH, 1, false },
-    { "replay-stored", REPLAY, BATCH, HOPPER_COMPRESSION_NONE, false },
+    { "send", SEND, 1, 0, false, false },
+    { "send-batch", SEND, BATCH, 0, false, false },
+    { "send-joined", SEND, BATCH, 0, true, false },
+    { "receive", RECEIVE, 1, 0, false, false },
+    { "receive-batch", RECEIVE, BATCH, 0, false, false },
+    { "receive-joined", RECEIVE, BATCH, 0, true, false },
+    { "send-kept", SEND, 1, 0, false, true },
+    { "receive-kept", RECEIVE, 1, 0, false, true },
+    { "overflow", OVERFLOW, BATCH, 1, false, false },
+    { "overflow-stored", OVERFLOW, BATCH, HOPPER_COMPRESSION_NONE, false, false },
+    { "replay", REPLAY, BATCH, 1, false, false },
+    { "replay-stored", REPLAY, BATCH, HOPPER_COMPRESSION_NONE, false, false },
 };
 static const size_t sizes[] = { 8, SIZE_MAX_ };
 
@@ -192,6 +195,7 @@ static void channel_open(const struct work *work)
     struct hopper_options options = HOPPER_OPTIONS_INIT;
 
     options.compression = work->compression;
+    options.survive     = work->is_kept ? HOPPER_SURVIVE_CRASH : HOPPER_SURVIVE_NOTHING;
     snprintf(run.dir, sizeof run.dir, "/tmp/bench-counts-XXXXXX");
     if (mkdtemp(run.dir) == NULL) {
         perror(run.dir);
@@ -202,12 +206,15 @@ static void channel_open(const struct work *work)
 
 static void channel_close(void)
 {
+    static const char *const names[] = { "LOCK", "STATE", "MEMORY", "MEMORY.spare" };
     char path[128];
 
     hopper_sender_close(run.sender);
     hopper_receiver_close(run.receiver);
-    snprintf(path, sizeof path, "%s/counts/LOCK", run.dir);
-    unlink(path);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        snprintf(path, sizeof path, "%s/counts/%s", run.dir, names[i]);
+        unlink(path);
+    }
     snprintf(path, sizeof path, "%s/counts", run.dir);
     rmdir(path);
     rmdir(run.dir);
