@@ -74,7 +74,7 @@ static bool deque_open(const struct bench_work *work)
 
     (void)work;
     options.platform = hopper_platform_posix();
-    return hpr_deque_init(&state.deque, &ring, RING_BYTES, &options) == HOPPER_OK;
+    return hpr_deque_init(&state.deque, &ring, RING_BYTES, RING_BYTES, &options) == HOPPER_OK;
 }
 
 /* As admit.c does it for a batch: the short way, else the long one. */
@@ -83,12 +83,17 @@ static void deque_in(struct group *group)
     struct hpr_deque *dq = &state.deque;
 
     hpr_mutex_lock(&dq->back);
-    for (size_t i = 0; i < group->count; i++) {
+    for (size_t i = 0; i < group->count;) {
         const struct iovec *record = &group->records[i];
+        uint64_t bytes;
+        size_t n = hpr_deque_put_plains_locked(dq, record, group->count - i, &bytes);
 
-        if (hpr_deque_put_plain_locked(dq, record->iov_base, record->iov_len)) continue;
-        if (!hpr_deque_has_room_locked(dq, BLOCK_BYTES)) bench_die("deque", "is full");
-        hpr_deque_put_locked(dq, HPR_PLACE_RECORD, record->iov_len, record->iov_base, 0);
+        if (n == 0) {
+            if (!hpr_deque_has_room_locked(dq, BLOCK_BYTES)) bench_die("deque", "is full");
+            hpr_deque_put_locked(dq, HPR_PLACE_RECORD, record->iov_len, record->iov_base, 0);
+            n = 1;
+        }
+        i += n;
     }
     hpr_deque_publish_locked(dq);
     hpr_mutex_unlock(&dq->back);
@@ -98,13 +103,13 @@ static void deque_in(struct group *group)
 static uint64_t deque_out(struct group *group)
 {
     struct hpr_deque *dq = &state.deque;
-    uint64_t sum         = 0, len;
+    uint64_t sum         = 0, word;
 
     for (size_t i = 0; i < group->count && hpr_deque_has_entry(dq); i++) {
-        if (hpr_deque_is_plain(dq)) {
-            const unsigned char *data = hpr_deque_take_plain(dq, &len);
+        if (hpr_ring_is_record(&dq->ring, &dq->head, &word)) {
+            const unsigned char *data = hpr_deque_take_plain(dq, word);
 
-            sum += digest(data, (size_t)len);
+            sum += digest(data, (size_t)(word >> 3));
         } else {
             struct hpr_entry entry;
 
@@ -112,7 +117,7 @@ static uint64_t deque_out(struct group *group)
             sum += digest(entry.data, (size_t)entry.value);
         }
     }
-    hpr_deque_give_back(dq);
+    if (hpr_deque_give_back(dq)) hpr_deque_wake_senders(dq);
     return sum;
 }
 
