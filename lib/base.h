@@ -48,6 +48,13 @@ static inline size_t hpr_max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* A record's LEN bytes, FROM some address: one store for eight, where memcpy() would be a call. */
+static inline void hpr_copy_record(unsigned char *to, const void *from, size_t len)
+{
+    if (len == 8) memcpy(to, from, 8);
+    else memcpy(to, from, len);
+}
+
 /* N rounded up to a multiple of ALIGN, a power of two. N is far from the type's end wherever this is used. */
 static inline size_t hpr_round_up(size_t n, size_t align)
 {

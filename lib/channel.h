@@ -159,6 +159,12 @@ void hpr_channel_release_locked(struct hpr_channel *ch);
 /* Write all blocks to files. Results: hopper_flush(). */
 hopper_status hpr_channel_flush(struct hpr_channel *ch, struct hopper_error *err);
 
+/* Whether there is something to hand out before the ring is looked at. */
+static inline bool hpr_has_more_at_hand(const struct hopper_receiver *rcv)
+{
+    return rcv->gap_next < rcv->gap_count || (rcv->frame_records | rcv->due | rcv->run.records) != 0;
+}
+
 static inline bool hpr_channel_survives(const struct hpr_channel *ch)
 {
     return ch->options.survive != HOPPER_SURVIVE_NOTHING;

@@ -113,8 +113,7 @@ size_t hpr_deque_put_plains_locked(struct hpr_deque *dq, const struct iovec *rec
         }
         room -= hpr_ring_record_bytes(len);
         at = hpr_ring_begin_record(&dq->ring, &tail, len);
-        if (len == 8) memcpy(at, data, 8); /* one store, where memcpy() would be a call */
-        else memcpy(at, data, len);
+        hpr_copy_record(at, data, len);
         bytes += len;
     }
     dq->tail       = tail;

@@ -199,12 +199,6 @@ static size_t put_from_ring(hopper_receiver *rcv, struct hopper_record *recs, si
     return put_plains(rcv, recs, max, record_flags);
 }
 
-/* Whether there is something to hand out before the ring is looked at. */
-static bool has_more_at_hand(const hopper_receiver *rcv)
-{
-    return rcv->gap_next < rcv->gap_count || (rcv->frame_records | rcv->due | rcv->run.records) != 0;
-}
-
 /* HOPPER_EAGAIN: there is nothing now. */
 static hopper_status collect(hopper_receiver *rcv, struct hopper_record *recs, size_t max, size_t *countp)
 {
@@ -303,7 +297,7 @@ hopper_status hopper_receive_batch(hopper_receiver *rcv, struct hopper_record *r
     if (!rcv || !recs || !countp || max == 0)
         return rcv ? hpr_error_set(&rcv->error, HOPPER_EINVAL, 0, NULL, NULL) : HOPPER_EINVAL;
     settle(rcv, false);
-    if (deadline_ns != HOPPER_NOW && !has_more_at_hand(rcv)) hpr_deque_let_come(&rcv->channel->deque);
+    if (deadline_ns != HOPPER_NOW && !hpr_has_more_at_hand(rcv)) hpr_deque_let_come(&rcv->channel->deque);
     do {
         st = collect(rcv, recs, max, countp);
         if (st == HOPPER_EAGAIN) st = wait_for_more(rcv, deadline_ns);
@@ -322,7 +316,7 @@ static inline bool is_plain_next(const hopper_receiver *rcv, uint64_t *wordp)
 {
     const struct hpr_deque *dq = &rcv->channel->deque;
 
-    return !rcv->channel->options.item_type && !rcv->block && !has_more_at_hand(rcv) &&
+    return !rcv->channel->options.item_type && !rcv->block && !hpr_has_more_at_hand(rcv) &&
            dq->head.pos != dq->published_seen && hpr_ring_is_record(&dq->ring, &dq->head, wordp);
 }
 

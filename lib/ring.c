@@ -2,13 +2,6 @@
 /* See ring.h. */
 #include "ring.h"
 
-static void put_head(unsigned char *at, enum hpr_place kind, uint64_t value)
-{
-    uint64_t head = value << 3 | (uint64_t)kind;
-
-    memcpy(at, &head, sizeof head);
-}
-
 static void move_by(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t bytes)
 {
     cursor->pos += bytes;
@@ -24,7 +17,7 @@ static unsigned char *find_place(const struct hpr_ring *ring, struct hpr_cursor 
 
     assert(entry_bytes <= ring->bytes);
     if (entry_bytes > to_end) {
-        put_head(ring->base + cursor->offset, HPR_PLACE_PAD, to_end);
+        hpr_ring_put_head(ring->base + cursor->offset, HPR_PLACE_PAD, to_end);
         move_by(ring, cursor, to_end);
     }
     return ring->base + cursor->offset;
@@ -37,7 +30,7 @@ void hpr_ring_put(const struct hpr_ring *ring, struct hpr_cursor *cursor, enum h
     unsigned char *at  = find_place(ring, cursor, entry_bytes);
 
     assert(value <= HPR_RING_VALUE_MAX);
-    put_head(at, kind, value);
+    hpr_ring_put_head(at, kind, value);
     if (kind == HPR_PLACE_RECORD && value > 0) memcpy(at + HPR_RING_HEAD_BYTES, data, (size_t)value);
     else if (kind == HPR_PLACE_ITEM) memcpy(at + HPR_RING_HEAD_BYTES, &data, sizeof data);
     else if (kind == HPR_PLACE_DISK || kind == HPR_PLACE_SKIP) memcpy(at + HPR_RING_HEAD_BYTES, data, sizeof(uint64_t));
@@ -50,7 +43,7 @@ void hpr_ring_put_numbered(const struct hpr_ring *ring, struct hpr_cursor *curso
     size_t entry_bytes = hpr_ring_entry_bytes(HPR_PLACE_NUMBERED, HPR_RING_NUMBER_BYTES + len);
     unsigned char *at  = find_place(ring, cursor, entry_bytes);
 
-    put_head(at, HPR_PLACE_NUMBERED, HPR_RING_NUMBER_BYTES + len);
+    hpr_ring_put_head(at, HPR_PLACE_NUMBERED, HPR_RING_NUMBER_BYTES + len);
     memcpy(at + HPR_RING_HEAD_BYTES, number, HPR_RING_NUMBER_BYTES);
     if (len > 0) memcpy(at + HPR_RING_HEAD_BYTES + HPR_RING_NUMBER_BYTES, data, len);
     move_by(ring, cursor, entry_bytes);
@@ -77,7 +70,7 @@ size_t hpr_ring_put_run(const struct hpr_ring *ring, struct hpr_cursor *cursor, 
     }
     if (n < 2) return 0;
     memcpy(ends + n * sizeof(uint16_t), data + first, last - first);
-    put_head(at, HPR_PLACE_RUN, n);
+    hpr_ring_put_head(at, HPR_PLACE_RUN, n);
     move_by(ring, cursor, hpr_ring_run_bytes(ends, n));
     return n;
 }

@@ -54,10 +54,16 @@ struct hpr_entry {
 
 #define HPR_RING_RUN_BYTES_MAX 32768 /* of an entry: an end has 16 bits */
 
+/* Bytes of the entry of a record of LEN bytes. */
+static inline size_t hpr_ring_record_bytes(size_t len)
+{
+    return HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
+}
+
 /* Bytes of an entry of KIND with LEN bytes of record. */
 static inline size_t hpr_ring_entry_bytes(enum hpr_place kind, size_t len)
 {
-    if (kind == HPR_PLACE_RECORD || kind == HPR_PLACE_NUMBERED) return HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
+    if (kind == HPR_PLACE_RECORD || kind == HPR_PLACE_NUMBERED) return hpr_ring_record_bytes(len);
     return kind == HPR_PLACE_GAP ? HPR_RING_HEAD_BYTES : HPR_RING_HEAD_BYTES + 8;
 }
 
@@ -69,27 +75,27 @@ static inline size_t hpr_ring_need(const struct hpr_ring *ring, const struct hpr
     return entry_bytes <= to_end ? entry_bytes : to_end + entry_bytes;
 }
 
-/* Bytes of the entry of a record of LEN bytes. */
-static inline size_t hpr_ring_record_bytes(size_t len)
+/* The first word of an entry, at AT. */
+static inline void hpr_ring_put_head(unsigned char *at, enum hpr_place kind, uint64_t value)
 {
-    return HPR_RING_HEAD_BYTES + hpr_round_up(len, 8);
+    const uint64_t head = value << 3 | (uint64_t)kind;
+
+    memcpy(at, &head, sizeof head);
 }
 
 /* Begin the entry of a record of LEN bytes at CURSOR, where it fits and does not reach the ring's end; returns where
  * the record's bytes go. */
 static inline unsigned char *hpr_ring_begin_record(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t len)
 {
-    const uint64_t head = (uint64_t)len << 3 | HPR_PLACE_RECORD;
-    unsigned char *at   = ring->base + cursor->offset;
+    unsigned char *at = ring->base + cursor->offset;
 
-    memcpy(at, &head, sizeof head);
+    hpr_ring_put_head(at, HPR_PLACE_RECORD, len);
     cursor->pos += hpr_ring_record_bytes(len);
     cursor->offset += hpr_ring_record_bytes(len);
     return at + HPR_RING_HEAD_BYTES;
 }
 
-/* Whether the entry at CURSOR, which is there, is a record that begins and ends within the ring; *WORDP is for
- * hpr_ring_take_record(), and its value is that of the entry. */
+/* Whether the entry at CURSOR, which is there, is a record; *WORDP is its first word, for hpr_ring_take_record(). */
 static inline bool hpr_ring_is_record(const struct hpr_ring *ring, const struct hpr_cursor *cursor, uint64_t *wordp)
 {
     memcpy(wordp, ring->base + cursor->offset, sizeof *wordp);

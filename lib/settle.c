@@ -297,12 +297,6 @@ void hpr_settle_files(struct hopper_receiver *rcv, bool is_wanted)
 
 /* ---- acknowledging ---- */
 
-/* Nothing is at hand that an acknowledgement of all that was handed out would have to know of. */
-static bool has_nothing_at_hand(const struct hopper_receiver *rcv)
-{
-    return rcv->gap_next == rcv->gap_count && (rcv->frame_records | rcv->due) == 0;
-}
-
 HPR_SELDOM static void settle_any(struct hopper_receiver *rcv, uint64_t seq)
 {
     struct hpr_channel *ch  = rcv->channel;
@@ -319,7 +313,7 @@ HPR_SELDOM static void settle_any(struct hopper_receiver *rcv, uint64_t seq)
 void hpr_settle_until(struct hopper_receiver *rcv, uint64_t seq)
 {
     if (seq <= rcv->passed.seq) return;
-    if (HPR_UNLIKELY(seq + 1 != rcv->next_seq || !has_nothing_at_hand(rcv) || !hpr_settle_is_plain(rcv)))
+    if (HPR_UNLIKELY(seq + 1 != rcv->next_seq || hpr_has_more_at_hand(rcv) || !hpr_settle_is_plain(rcv)))
         settle_any(rcv, seq);
     else if (HPR_UNLIKELY(hpr_settle_plain(rcv))) hpr_settle_rest(rcv);
 }

@@ -128,8 +128,7 @@ static inline bool hpr_spill_append_plain_locked(struct hpr_spill *sp, uint64_t 
                      hpr_record_packed_bytes(len) > sp->block_bytes - block->raw_bytes))
         return false;
     block->raw_bytes += hpr_record_put_header(block->raw + block->raw_bytes, (uint32_t)len);
-    if (len == 8) memcpy(block->raw + block->raw_bytes, data, 8); /* one store, where memcpy() would be a call */
-    else if (len > 0) memcpy(block->raw + block->raw_bytes, data, len);
+    hpr_copy_record(block->raw + block->raw_bytes, data, len);
     block->raw_bytes += len;
     block->records++;
     return true;
