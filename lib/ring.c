@@ -49,27 +49,56 @@ void hpr_ring_put_numbered(const struct hpr_ring *ring, struct hpr_cursor *curso
     move_by(ring, cursor, entry_bytes);
 }
 
-/* The ends are stored while they are counted; the bytes go behind the last of them. */
+/* The ends of COUNT records, where all of them fit; false when one of them may not be put, and then ENDS holds
+ * nothing. No branch for each record: this is what a record of a run costs its sender. */
+static bool put_all_ends(unsigned char *ends, const size_t *offsets, size_t count, size_t record_bytes_max)
+{
+    const size_t first = offsets[0];
+    size_t longest     = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const uint16_t end = (uint16_t)(offsets[i + 1] - first);
+
+        longest = hpr_max_size(longest, offsets[i + 1] - offsets[i]); /* huge when it ends before it begins */
+        memcpy(ends + i * sizeof end, &end, sizeof end);
+    }
+    return longest <= record_bytes_max;
+}
+
+/* The ends of as many as fit and may be put; how many those are. */
+static size_t put_some_ends(unsigned char *ends, size_t room, const size_t *offsets, size_t count,
+                            size_t record_bytes_max)
+{
+    const size_t first = offsets[0];
+    size_t n;
+
+    for (n = 0; n < count; n++) {
+        const uint16_t end = (uint16_t)(offsets[n + 1] - first);
+
+        if (offsets[n + 1] - offsets[n] > record_bytes_max || offsets[n + 1] - first + (n + 1) * sizeof end > room)
+            break;
+        memcpy(ends + n * sizeof end, &end, sizeof end);
+    }
+    return n;
+}
+
+/* The bytes go behind the last of the ends. */
 size_t hpr_ring_put_run(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t room, const unsigned char *data,
                         const size_t *offsets, size_t count, size_t record_bytes_max)
 {
     unsigned char *const at   = ring->base + cursor->offset;
     unsigned char *const ends = at + HPR_RING_HEAD_BYTES;
     const size_t first        = offsets[0];
-    size_t last = first, n = 0;
+    size_t n                  = count;
 
     room = hpr_min_size(room, HPR_RING_RUN_BYTES_MAX) & ~(size_t)7;
     if (room <= HPR_RING_HEAD_BYTES) return 0;
-    for (room -= HPR_RING_HEAD_BYTES; n < count; n++) {
-        const size_t next  = offsets[n + 1];
-        const uint16_t end = (uint16_t)(next - first);
-
-        if (next - last > record_bytes_max || next - first + (n + 1) * sizeof end > room) break;
-        memcpy(ends + n * sizeof end, &end, sizeof end);
-        last = next;
-    }
+    room -= HPR_RING_HEAD_BYTES;
+    if (count > room / sizeof(uint16_t) || offsets[count] - first > room - count * sizeof(uint16_t) ||
+        !put_all_ends(ends, offsets, count, record_bytes_max))
+        n = put_some_ends(ends, room, offsets, count, record_bytes_max);
     if (n < 2) return 0;
-    memcpy(ends + n * sizeof(uint16_t), data + first, last - first);
+    memcpy(ends + n * sizeof(uint16_t), data + first, offsets[n] - first);
     hpr_ring_put_head(at, HPR_PLACE_RUN, n);
     move_by(ring, cursor, hpr_ring_run_bytes(ends, n));
     return n;
