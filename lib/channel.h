@@ -46,7 +46,7 @@ struct hpr_channel {
     struct hpr_dir dir;
     struct hpr_spill spill;
     struct hpr_ahead *ahead;  /* [const after open] NULL: no thread reads ahead */
-    struct hpr_memory memory; /* [const after open]; HOPPER_SURVIVE_CRASH */
+    struct hpr_memory memory; /* HOPPER_SURVIVE_CRASH */
     struct hpr_commit commit; /* HOPPER_SURVIVE_POWER_LOSS */
     struct hpr_state state;   /* [receiver], and whoever closes the last handle */
 
@@ -137,8 +137,9 @@ struct hopper_receiver { /* [receiver] */
     uint64_t recovered_end;       /* sequence numbers below it were accepted by an earlier run */
     uint64_t recovered_files_end; /* behind the frames that files had then; 0: there were none */
     struct hpr_passed passed;     /* what is acknowledged */
-    struct hpr_cursor kept_from;  /* of the ring: the first entry that is not acknowledged */
-    uint64_t kept_seq;            /* its sequence number */
+    struct hpr_cursor kept_from;  /* of the ring: the first entry that is not acknowledged; up to date only where a part
+                                     of what was handed out can be acknowledged */
+    uint64_t kept_seq;            /* its sequence number, as far */
     uint64_t kept_dropped;        /* dropped_total there */
     uint64_t aside_untold;        /* sequence numbers taken from beside the ring that no entry taken so far has told */
     uint64_t aside_untold_dropped;

@@ -60,6 +60,7 @@ static int reserve(const struct hopper_io *io, int fd, uint64_t bytes)
 
 static void put_shape(struct hpr_memory *m, const struct hpr_memory_shape *shape)
 {
+    m->slot = 0;
     atomic_store(&m->header->slot, 0); /* whatever stood in the file: it counts only under its name */
     memset(m->header, 0, sizeof *m->header);
     m->header->shape     = *shape;
@@ -128,6 +129,26 @@ unsigned char *hpr_memory_block_frame(const struct hpr_memory *m, size_t i)
     const struct hpr_memory_shape *shape = &m->header->shape;
 
     return (unsigned char *)m->header + shape->blocks_offset + i * shape->block_stride;
+}
+
+void hpr_memory_set_place(struct hpr_memory *m, uint64_t start, uint64_t start_seq, uint64_t start_dropped,
+                          const struct hpr_passed *passed, bool has_new_gaps)
+{
+    const struct hpr_memory_place *before = &m->header->places[m->slot].place;
+    struct hpr_memory_place *place        = hpr_memory_other_place(m);
+
+    if (has_new_gaps || start_dropped != before->start_dropped) m->stale_places = 2;
+    if (m->stale_places > 0) {
+        memcpy(place->passed.gap_records, passed->gap_records, sizeof place->passed.gap_records);
+        m->stale_places--;
+    }
+    place->start                = start;
+    place->start_seq            = start_seq;
+    place->start_dropped        = start_dropped;
+    place->passed.seq           = passed->seq;
+    place->passed.records       = passed->records;
+    place->passed.dropped_total = passed->dropped_total;
+    hpr_memory_turn_places(m);
 }
 
 void hpr_memory_note_number(const struct hpr_memory *m, uint64_t id, uint64_t number)

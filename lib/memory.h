@@ -86,12 +86,14 @@ _Static_assert(offsetof(struct hpr_memory_header, blocks) == 1024, "docs/format.
 _Static_assert(offsetof(struct hpr_memory_header, producers) == 3072, "docs/format.md");
 
 struct hpr_memory {
-    const struct hopper_io *io;
+    const struct hopper_io *io;       /* [const after open], as all but the last two */
     struct hpr_memory_header *header; /* NULL: this channel has none */
     uint64_t bytes;
     int fd;
-    int stale_places; /* of the two, those that do not have the latest gaps */
     bool is_in_place; /* it has its name: until then the earlier run's file counts */
+
+    alignas(HPR_CACHE_LINE) uint32_t slot; /* [receiver] the header's, which takes longer to reach */
+    int stale_places; /* [receiver] of the two, those that do not have what was dropped and lost up to now */
 };
 
 /* How a budget of BYTES for the mapped part is divided: BLOCKS of BLOCK_BYTES, and a ring of what is left. */
@@ -119,27 +121,37 @@ static inline void hpr_memory_fill_block(struct hpr_memory_block *block, uint32_
     atomic_store_explicit(&block->fill, (uint64_t)records << 32 | bytes, memory_order_release);
 }
 
+/* The two places take turns: `slot` says which one counts, while the other is written. */
+static inline struct hpr_memory_place *hpr_memory_other_place(const struct hpr_memory *m)
+{
+    return &m->header->places[m->slot ^ 1U].place;
+}
+
+static inline void hpr_memory_turn_places(struct hpr_memory *m)
+{
+    m->slot ^= 1U;
+    atomic_store_explicit(&m->header->slot, m->slot, memory_order_release);
+}
+
 /* The receiver has acknowledged PASSED, and wants the ring from position START on, the entry of START_SEQ, below which
  * START_DROPPED were dropped. HAS_NEW_GAPS: the gaps in PASSED differ from the call before. They seldom change, and take
- * most of a place: both slots get them when they do, else neither. */
-static inline void hpr_memory_set_place(struct hpr_memory *m, uint64_t start, uint64_t start_seq,
-                                        uint64_t start_dropped, const struct hpr_passed *passed, bool has_new_gaps)
-{
-    uint32_t other                 = atomic_load_explicit(&m->header->slot, memory_order_relaxed) ^ 1U;
-    struct hpr_memory_place *place = &m->header->places[other].place;
+ * most of a place: both get them when they do, else neither. */
+void hpr_memory_set_place(struct hpr_memory *m, uint64_t start, uint64_t start_seq, uint64_t start_dropped,
+                          const struct hpr_passed *passed, bool has_new_gaps);
 
-    if (HPR_UNLIKELY(has_new_gaps)) m->stale_places = 2;
-    if (HPR_UNLIKELY(m->stale_places > 0)) {
-        memcpy(place->passed.gap_records, passed->gap_records, sizeof place->passed.gap_records);
-        m->stale_places--;
-    }
-    place->start                = start;
-    place->start_seq            = start_seq;
-    place->start_dropped        = start_dropped;
-    place->passed.seq           = passed->seq;
-    place->passed.records       = passed->records;
-    place->passed.dropped_total = passed->dropped_total;
-    atomic_store_explicit(&m->header->slot, other, memory_order_release);
+/* The same where both places have what has been dropped and what was lost in gaps up to now: PASSED_SEQ is
+ * acknowledged, and with it so many RECORDS. */
+static inline void hpr_memory_move_place(struct hpr_memory *m, uint64_t start, uint64_t start_seq, uint64_t passed_seq,
+                                         uint64_t records)
+{
+    struct hpr_memory_place *place = hpr_memory_other_place(m);
+
+    assert(m->stale_places == 0);
+    place->start          = start;
+    place->start_seq      = start_seq;
+    place->passed.seq     = passed_seq;
+    place->passed.records = records;
+    hpr_memory_turn_places(m);
 }
 
 /* The record that producer ID calls NUMBER is in the receiver's hands: its number is kept when it is not any more. */

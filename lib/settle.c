@@ -67,12 +67,18 @@ static uint64_t sum_of_gaps(const struct hopper_receiver *rcv)
     return sum;
 }
 
-/* All that was taken from the ring is acknowledged: it is kept from where the receiver stands. */
+/* All that was taken from the ring is acknowledged: it is kept from where the receiver stands.
+ *
+ * Taking an entry has just stored the two halves of the ring's head, each by itself: one load of both, as compilers
+ * like to make of a copy, would wait for the stores to leave the CPU, longer than all the rest takes. */
 static void keep_from_head(struct hopper_receiver *rcv)
 {
-    rcv->kept_from    = rcv->channel->deque.head;
-    rcv->kept_seq     = rcv->next_seq + sum_of_gaps(rcv) + rcv->frame_records + rcv->due - rcv->aside_untold;
-    rcv->kept_dropped = rcv->due > 0 ? hpr_max_u64(rcv->due_dropped_total, rcv->dropped_seen) : rcv->dropped_seen;
+    const struct hpr_cursor *head = &rcv->channel->deque.head;
+
+    rcv->kept_from.pos    = head->pos;
+    rcv->kept_from.offset = *(const volatile size_t *)&head->offset;
+    rcv->kept_seq         = rcv->next_seq + sum_of_gaps(rcv) + rcv->frame_records + rcv->due - rcv->aside_untold;
+    rcv->kept_dropped     = rcv->due > 0 ? hpr_max_u64(rcv->due_dropped_total, rcv->dropped_seen) : rcv->dropped_seen;
     rcv->kept_dropped -= hpr_min_u64(rcv->aside_untold_dropped, rcv->kept_dropped);
 }
 
@@ -313,16 +319,19 @@ HPR_SELDOM static void settle_any(struct hopper_receiver *rcv, uint64_t seq)
 void hpr_settle_until(struct hopper_receiver *rcv, uint64_t seq)
 {
     if (seq <= rcv->passed.seq) return;
-    if (HPR_UNLIKELY(seq + 1 != rcv->next_seq || hpr_has_more_at_hand(rcv) || !hpr_settle_is_plain(rcv)))
+    if (HPR_UNLIKELY(seq + 1 != rcv->next_seq || hpr_has_more_at_hand(rcv) || !hpr_settle_is_plain(rcv))) {
         settle_any(rcv, seq);
-    else if (HPR_UNLIKELY(hpr_settle_plain(rcv))) hpr_settle_rest(rcv);
+        return;
+    }
+    keep_from_head(rcv);
+    if (HPR_UNLIKELY(hpr_settle_plain(rcv))) hpr_settle_rest(rcv);
 }
 
 void hpr_settle_rest(struct hopper_receiver *rcv)
 {
     struct hpr_channel *ch = rcv->channel;
 
-    if (hpr_deque_is_awaited(&ch->deque, rcv->kept_from.pos)) hpr_deque_wake_senders(&ch->deque);
+    if (hpr_deque_is_awaited(&ch->deque, ch->deque.head.pos)) hpr_deque_wake_senders(&ch->deque);
     if (rcv->next_seq >= atomic_load(&ch->dir.removable_seq)) hpr_settle_files(rcv, false);
 }
 

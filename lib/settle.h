@@ -9,33 +9,34 @@
 /* A gap is handed out: it is acknowledged with the records around it. */
 void hpr_settle_note_gap(struct hopper_receiver *rcv, uint64_t lost, uint32_t reason);
 
-/* Whether an acknowledgement of all that was handed out, of which some was not acknowledged yet, concerns the ring,
- * which survives, and nothing else; for a receiver that has nothing at hand. */
+/* Whether an acknowledgement of all that was handed out, of which some was not acknowledged yet, concerns records in
+ * the ring, which survives, and nothing else; for a receiver that has nothing at hand. */
 static inline bool hpr_settle_is_plain(const struct hopper_receiver *rcv)
 {
-    return rcv->channel->memory.header && (rcv->noted_count | rcv->aside_untold | rcv->aside_untold_dropped) == 0 &&
-           !rcv->held && rcv->kept_from.pos != rcv->channel->deque.head.pos;
+    const struct hpr_memory *memory = &rcv->channel->memory;
+
+    return memory->header && memory->stale_places == 0 &&
+           (rcv->noted_count | rcv->aside_untold | rcv->aside_untold_dropped) == 0 && !rcv->held &&
+           rcv->kept_dropped == rcv->dropped_seen && rcv->passed.seq + 1 != rcv->next_seq;
 }
 
 /* It then: what nearly every acknowledgement comes to where memory survives. True: hpr_settle_rest() has to follow.
  *
- * Taking an entry has just stored the two halves of the ring's head, each by itself: one load of both, as compilers
- * like to make of a copy, would wait for the stores to leave the CPU, longer than all the rest takes. */
+ * What costs here is stores, and what their addresses wait for: giving back does not begin before all of them have left
+ * the CPU. So kept_from, which only acknowledgements of a part need, is set by hpr_settle_until(). */
 static inline bool hpr_settle_plain(struct hopper_receiver *rcv)
 {
     struct hpr_channel *ch = rcv->channel;
+    const uint64_t pos     = ch->deque.head.pos;
     const uint64_t seq     = rcv->next_seq - 1;
+    const uint64_t records = rcv->passed.records + (seq - rcv->passed.seq);
 
-    rcv->passed.records += seq - rcv->passed.seq;
-    rcv->passed.seq       = seq;
-    rcv->kept_from.pos    = ch->deque.head.pos;
-    rcv->kept_from.offset = *(const volatile size_t *)&ch->deque.head.offset;
-    rcv->kept_seq         = rcv->next_seq;
-    rcv->kept_dropped     = rcv->dropped_seen;
-    hpr_memory_set_place(&ch->memory, rcv->kept_from.pos, rcv->kept_seq, rcv->kept_dropped, &rcv->passed, false);
-    atomic_store_explicit(&ch->acknowledged, rcv->passed.records, memory_order_release);
+    rcv->passed.records = records;
+    rcv->passed.seq     = seq;
+    hpr_memory_move_place(&ch->memory, pos, seq + 1, seq, records);
+    atomic_store_explicit(&ch->acknowledged, records, memory_order_release);
     atomic_store_explicit(&ch->passed_seq, seq, memory_order_release); /* seen by who sees the next: can_make_room() */
-    return hpr_deque_set_freed(&ch->deque, rcv->kept_from.pos) || seq + 1 >= atomic_load(&ch->dir.removable_seq);
+    return hpr_deque_set_freed(&ch->deque, pos) || seq + 1 >= atomic_load(&ch->dir.removable_seq);
 }
 
 /* Wake who waits for the room that was given back, remove files that may go. */

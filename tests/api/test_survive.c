@@ -675,6 +675,26 @@ START_TEST(a_gap_behind_a_block_of_which_a_part_is_acknowledged_stays)
 }
 END_TEST
 
+/* Where the receiver is stands in two places, of which each acknowledgement writes the other one: both have the gap,
+ * however many records were acknowledged behind it. */
+START_TEST(a_gap_stays_counted_whatever_is_acknowledged_behind_it)
+{
+    init(HOPPER_SURVIVE_CRASH, HOPPER_ACKNOWLEDGE_AUTO);
+    s.options.when_full = HOPPER_FULL_DROP_NEWEST;
+    surv_open(&s);
+    for (int round = 0; round < 2; round++) {
+        drop_one_in_overflow();
+        surv_send_ok(&s, 10);
+        surv_drain(&s);
+        for (int i = 0; i < _i; i++) surv_send_ok(&s, 10);
+        surv_take(&s, (uint64_t)_i); /* acknowledges all before the last */
+        again(true);
+        surv_books(&s);
+    }
+    surv_finish(&s);
+}
+END_TEST
+
 /* ---- files ---- */
 
 START_TEST(acknowledging_removes_files_on_a_full_device_too)
@@ -977,6 +997,7 @@ int main(void)
     tcase_add_test(tc, a_gap_that_was_acknowledged_takes_no_record_with_it);
     tcase_add_test(tc, a_gap_that_was_acknowledged_last_makes_later_ones_no_damage);
     tcase_add_test(tc, a_gap_behind_a_block_of_which_a_part_is_acknowledged_stays);
+    tcase_add_loop_test(tc, a_gap_stays_counted_whatever_is_acknowledged_behind_it, 0, 5);
     BOTH(tc, acknowledging_removes_files_on_a_full_device_too);
     tcase_add_test(tc, memory_is_kept_to_the_budget);
     tcase_add_test(tc, without_a_promise_nothing_is_durable);

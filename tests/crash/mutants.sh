@@ -98,11 +98,12 @@ mutant tail-not-synced 'states:power: ' file_scan.c '\(res = io->fdatasync\(io->
 mutant tail-name-not-synced 'states:power: ' file_scan.c '\|\| \(res = io->fsync\(io->ctx, s->dir->fd\)\) < 0' ''
 mutant boot-not-compared 'states:crash: cut' memory_old.c 'memcmp\(boot_id, old->shape.boot_id, sizeof boot_id\) == 0' '1'
 mutant memory-not-synced 'states:crash: cut after' memory.c 'if \(is_closed\) \{' 'if (is_closed) atomic_store(&m->header->closed, 1);\n    if (0) {'
-mutant slot-first step memory.h 'uint32_t other\s*= [^;]*;' 'uint32_t other = atomic_load(&m->header->slot) ^ 1U;\n    atomic_store(&m->header->slot, other);'
+mutant slot-first step memory.c 'if \(has_new_gaps \|\|' 'atomic_store(&m->header->slot, m->slot ^ 1U);\n    if (has_new_gaps ||'
+mutant plain-slot-first step memory.h 'assert\(m->stale_places == 0\);' 'atomic_store(&m->header->slot, m->slot ^ 1U);'
 mutant published-first step deque.h 'dq->plain_room -= hpr_ring_record_bytes\(len\);' 'dq->plain_room -= hpr_ring_record_bytes(len);\n    if (dq->kept_published) atomic_store(dq->kept_published, dq->tail.pos + hpr_ring_record_bytes(len));'
 mutant counted-first step spill.c 'append\(sp->open, source\);' 'if (sp->open->kept) hpr_memory_fill_block(sp->open->kept, sp->open->records + 1, sp->open->raw_bytes + bytes);\n    append(sp->open, source);'
 mutant place-not-kept kill settle.c 'hpr_memory_set_place\([^;]*;' ';'
-mutant plain-place-not-kept kill settle.h 'hpr_memory_set_place\([^;]*;' ';'
+mutant plain-place-not-kept kill settle.h 'hpr_memory_move_place\([^;]*;' ';'
 
 [ "$patterns_only" ] || echo "mutants.sh: $found found, $missed missed"
 [ "$missed" = 0 ]

@@ -315,10 +315,10 @@ mutant acknowledged_ring_is_kept settle.c \
     'has_new_gaps\);\s+hpr_deque_give_back_to\(&ch->deque, rcv->kept_from.pos\);' \
     'has_new_gaps);'
 mutant plainly_acknowledged_ring_is_kept settle.h \
-    'return hpr_deque_set_freed\(&ch->deque, rcv->kept_from.pos\) \|\|' \
+    'return hpr_deque_set_freed\(&ch->deque, pos\) \|\|' \
     'return'
 mutant plainly_acknowledged_ring_is_given_back_silently settle.c \
-    'if \(hpr_deque_is_awaited\(&ch->deque, rcv->kept_from.pos\)\) hpr_deque_wake_senders\(&ch->deque\);' \
+    'if \(hpr_deque_is_awaited\(&ch->deque, ch->deque.head.pos\)\) hpr_deque_wake_senders\(&ch->deque\);' \
     ''
 mutant acknowledged_block_is_kept settle.c \
     'free_held\(rcv\);\s+if \(seq \+ 1' \
