@@ -20,6 +20,7 @@
 #define HPR_APART       __attribute__((noinline))       /* so that who calls it in place of returning needs no stack */
 #define HPR_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define HPR_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define HPR_FORGET(x)   __asm__("" : "+r"(x)) /* what the compiler knows of a variable's value */
 
 /* A + B or A * B in *R; true when the result does not fit. */
 #define HPR_ADD_OVERFLOWS(a, b, r) __builtin_add_overflow(a, b, r)
@@ -48,11 +49,19 @@ static inline size_t hpr_max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* A record's LEN bytes, FROM some address: one store for eight, where memcpy() would be a call. */
+/* A record's LEN bytes, FROM some address: one store for eight, where memcpy() would be a call. That clang would make of
+ * it again, did it know that what is stored is what was loaded. */
 static inline void hpr_copy_record(unsigned char *to, const void *from, size_t len)
 {
-    if (len == 8) memcpy(to, from, 8);
-    else memcpy(to, from, len);
+    if (len == 8) {
+        uint64_t word;
+
+        memcpy(&word, from, sizeof word);
+        HPR_FORGET(word);
+        memcpy(to, &word, sizeof word);
+    } else {
+        memcpy(to, from, len);
+    }
 }
 
 /* N rounded up to a multiple of ALIGN, a power of two. N is far from the type's end wherever this is used. */
