@@ -5,7 +5,8 @@
  * mem: memory_bytes is --memory, or else room for all messages of a pass, whatever --slots says, as nobody here waits;
  * the result line says how many records did. overflow: memory_bytes is --memory, or else the library's default of
  * 1 MiB (as in the burst work); all goes in and hopper_flush() writes the rest before the clock of "in" stops. Batches
- * go both ways. durable: HOPPER_SURVIVE_POWER_LOSS with its default, a sync for each group of sends.
+ * go both ways; with --variant joined they go in by hopper_send_joined(), as they stand side by side. durable:
+ * HOPPER_SURVIVE_POWER_LOSS with its default, a sync for each group of sends.
  * Bytes go in and come out as views; nothing is copied here.
  */
 #include "bench.h"
@@ -51,10 +52,16 @@ static bool is_spinning(const struct bench_work *work)
     return strcmp(work->variant, "spinning") == 0;
 }
 
+static bool is_joined(const struct bench_work *work)
+{
+    return strcmp(work->variant, "joined") == 0;
+}
+
 static const char *peer_name(const struct bench_work *work)
 {
     if (work->kind == BENCH_OVERFLOW) return overflow_name(work);
     if (work->kind == BENCH_DURABLE) return work->variant[0] == '\0' ? "libhopper-power-loss" : NULL;
+    if (is_joined(work)) return work->kind == BENCH_MEM && work->batch > 1 ? "libhopper-joined" : NULL;
     if (work->survive == HOPPER_SURVIVE_CRASH) return "libhopper-crash";
     if (work->kind == BENCH_BURST && work->memory != 0) return "libhopper-large-memory";
     if (work->kind == BENCH_BURST && work->level == 0) return "libhopper-stored";
@@ -147,19 +154,38 @@ static void group_send(const struct bench_work *work, hopper_sender *snd, const 
     for (size_t i = 0; i < count; i++) must(hopper_send(snd, records[i].iov_base, records[i].iov_len), "hopper_send");
 }
 
+/* The same for messages that stand side by side in GROUP. */
+static void joined_send(hopper_sender *snd, const char *group, const size_t *offsets, size_t count)
+{
+    size_t accepted;
+
+    must(hopper_send_joined(snd, group, offsets, count, HOPPER_FOREVER, &accepted), "hopper_send_joined");
+}
+
+static void offsets_set(size_t *offsets, const struct iovec *records, size_t count)
+{
+    offsets[0] = 0;
+    for (size_t i = 0; i < count; i++) offsets[i + 1] = offsets[i] + records[i].iov_len;
+}
+
 static void peer_send(const struct bench_work *work, unsigned sender, uint64_t first, uint64_t count)
 {
     struct iovec records[BENCH_BATCH_MAX];
+    size_t       offsets[BENCH_BATCH_MAX + 1];
+    const bool   joined = is_joined(work);
     size_t       most = bench_group_max(work);
     char        *group = bench_group_alloc(work, first);
 
     for (size_t i = 0; i < most; i++) records[i] = (struct iovec){group + i * work->size, work->size};
+    offsets_set(offsets, records, most);
     while (count > 0) {
         size_t some = bench_group(work, count);
 
         if (work->mix) bench_records_fill(work, group, records, sender, first, some);
         else bench_group_fill(group, work->size, sender, first, some);
-        group_send(work, channel.sender[sender], records, some);
+        if (joined && work->mix) offsets_set(offsets, records, some);
+        if (joined) joined_send(channel.sender[sender], group, offsets, some);
+        else group_send(work, channel.sender[sender], records, some);
         first += some;
         count -= some;
     }

@@ -9,6 +9,7 @@
 
 #define HOPPER {"hopper", "", true}
 #define CRASH  {"hopper", "--survive 1", true}
+#define JOINED {"hopper", "--variant joined", true}
 #define END    {NULL, NULL, false}
 
 /* Eight bytes, one by one. The last two rows are limits, not channels. */
@@ -41,6 +42,7 @@ static const struct plan_peer words_few[] = {HOPPER,
                                              END};
 
 static const struct plan_peer words_batch[] = {HOPPER,
+                                               JOINED,
                                                CRASH,
                                                {"std", "--variant channel", false},
                                                {"std", "--variant sync", true},
@@ -82,6 +84,7 @@ static const struct plan_peer bytes_single[] = {HOPPER,
                                                 END};
 
 static const struct plan_peer bytes_batch[] = {HOPPER,
+                                               JOINED,
                                                CRASH,
                                                {"std", "--variant sync", false},
                                                {"crossbeam", "--variant unbounded", false},

@@ -60,9 +60,12 @@ def first_found(found, names, phase, wanted):
 def beside(found, ours, against, target):
     """(name, samples, ratios) of the first of AGAINST's peers that did the work beside OURS."""
     for peer in against.peers:
-        theirs = found.find(peer, target.phase, against.wanted or target.wanted, PLAIN)
-        theirs = [sample for sample in theirs if sample.place in {one.place for one in ours}]
-        ratios = results.ratios(ours, theirs)
+        theirs = found.find(peer, target.phase, against.elsewhere or against.wanted or target.wanted, PLAIN)
+        if against.elsewhere:
+            ratios = results.ratios_by_round(ours, theirs)
+        else:
+            theirs = [sample for sample in theirs if sample.place in {one.place for one in ours}]
+            ratios = results.ratios(ours, theirs)
         if ratios:
             return peer, theirs, ratios
     return against.peers[0], [], []
@@ -86,7 +89,8 @@ def target_rows(found):
                 ratio, word = f"{median:.2f}x [{low:.2f}-{high:.2f}]", verdict(median, low, high, against)
             else:
                 ratio, word = "", "not in this run"
-            rows.append((target.name, f"{rate_text(ours)} ({name})" if ours else "-", peer, rate_text(theirs), ratio,
+            rows.append((target.name, f"{rate_text(ours)} ({name})" if ours else "-", peer + against.note,
+                         rate_text(theirs), ratio,
                          times(against.must), times(against.aim), word))
     return rows
 

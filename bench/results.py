@@ -108,6 +108,12 @@ def ratios(ours, theirs):
     return [s.speed / other[s.place, s.round] for s in ours if (s.place, s.round) in other]
 
 
+def ratios_by_round(ours, theirs):
+    """The same where theirs is other work: the first of it in each round."""
+    other = {sample.round: sample.speed for sample in reversed(theirs)}
+    return [s.speed / other[s.round] for s in ours if s.round in other]
+
+
 def rank_probability(a, b):
     """How probable it is that two lists from one source differ at least so much in their ranks.
 
