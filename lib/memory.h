@@ -92,6 +92,7 @@ struct hpr_memory {
     int fd;
     bool is_in_place; /* it has its name: until then the earlier run's file counts */
 
+    /* not on the line where senders look for `header` */
     alignas(HPR_CACHE_LINE) uint32_t slot; /* [receiver] the header's, which takes longer to reach */
     int stale_places; /* [receiver] of the two, those that do not have what was dropped and lost up to now */
 };
