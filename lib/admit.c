@@ -389,26 +389,38 @@ static inline void count_plain_locked(struct hpr_channel *ch, size_t records, ui
     ch->accepted_bytes += bytes;
 }
 
-/* As many of BATCH from record FIRST on as can go into the ring at once; those of a run are seen by the receiver. None:
- * the next one has to go by itself. */
-static size_t send_plains_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
+/* As many of BATCH from record FIRST on as can go into the ring as one run; the receiver sees them. */
+static size_t send_run_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first, uint64_t *bytesp)
 {
     struct hpr_deque *dq = &ch->deque;
     const size_t left    = batch->count - first;
-    uint64_t bytes       = 0;
-    size_t n             = 0;
+    size_t n;
+
+    if (left < 2 || hpr_channel_survives(ch)) return 0;
+    if (batch->joined) {
+        n       = hpr_deque_put_run_locked(dq, batch->joined, batch->offsets + first, left);
+        *bytesp = batch->offsets[first + n] - batch->offsets[first];
+    } else {
+        n = hpr_deque_put_gathered_locked(dq, batch->records + first, left, bytesp);
+    }
+    if (n > 0) hpr_deque_publish_locked(dq);
+    return n;
+}
+
+/* As many as can go into the ring at once. None: the next one has to go by itself. */
+static size_t send_plains_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
+{
+    uint64_t bytes = 0;
+    size_t n;
 
     if (!is_plain_locked(ch)) return 0;
-    if (!batch->joined) {
-        n = hpr_deque_put_plains_locked(dq, batch->records + first, left, &bytes);
-    } else if (!hpr_channel_survives(ch) &&
-               (n = hpr_deque_put_run_locked(dq, batch->joined, batch->offsets + first, left)) > 0) {
-        bytes = batch->offsets[first + n] - batch->offsets[first];
-        hpr_deque_publish_locked(dq);
-    } else {
+    n = send_run_locked(ch, batch, first, &bytes);
+    if (n == 0 && batch->joined) {
         const struct iovec record = hpr_batch_joined(batch, first);
 
-        n = hpr_deque_put_plains_locked(dq, &record, 1, &bytes);
+        n = hpr_deque_put_plains_locked(&ch->deque, &record, 1, &bytes);
+    } else if (n == 0) {
+        n = hpr_deque_put_plains_locked(&ch->deque, batch->records + first, batch->count - first, &bytes);
     }
     count_plain_locked(ch, n, bytes);
     return n;

@@ -124,14 +124,29 @@ size_t hpr_deque_put_plains_locked(struct hpr_deque *dq, const struct iovec *rec
 
 #define RUNS_IN_RING 16 /* at least */
 
+/* Room for a run, up to the ring's end. */
+static size_t run_room(struct hpr_deque *dq)
+{
+    const size_t room = hpr_min_size(dq->ring.bytes - dq->tail.offset, dq->ring.bytes / RUNS_IN_RING);
+
+    if (hpr_deque_has_room_locked(dq, room)) return room;
+    return (size_t)(dq->limit - hpr_min_u64(dq->limit, hpr_deque_put_total(dq) - dq->freed_seen));
+}
+
 size_t hpr_deque_put_run_locked(struct hpr_deque *dq, const unsigned char *data, const size_t *offsets, size_t count)
 {
-    size_t room = hpr_min_size(dq->ring.bytes - dq->tail.offset, dq->ring.bytes / RUNS_IN_RING);
-    size_t n;
+    const size_t room = run_room(dq);
+    const size_t n    = hpr_ring_put_run(&dq->ring, &dq->tail, room, data, offsets, count, dq->plain_bytes_max);
 
-    if (!hpr_deque_has_room_locked(dq, room))
-        room = (size_t)(dq->limit - hpr_min_u64(dq->limit, hpr_deque_put_total(dq) - dq->freed_seen));
-    n              = hpr_ring_put_run(&dq->ring, &dq->tail, room, data, offsets, count, dq->plain_bytes_max);
+    dq->plain_room = 0;
+    return n;
+}
+
+size_t hpr_deque_put_gathered_locked(struct hpr_deque *dq, const struct iovec *records, size_t count, uint64_t *bytesp)
+{
+    const size_t room = run_room(dq);
+    const size_t n    = hpr_ring_put_gathered(&dq->ring, &dq->tail, room, records, count, dq->plain_bytes_max, bytesp);
+
     dq->plain_room = 0;
     return n;
 }

@@ -135,6 +135,9 @@ size_t hpr_deque_put_plains_locked(struct hpr_deque *dq, const struct iovec *rec
  * receiver give room back often enough, and up to the ring's end. */
 size_t hpr_deque_put_run_locked(struct hpr_deque *dq, const unsigned char *data, const size_t *offsets, size_t count);
 
+/* The same for records from anywhere: hpr_ring_put_gathered(). */
+size_t hpr_deque_put_gathered_locked(struct hpr_deque *dq, const struct iovec *records, size_t count, uint64_t *bytesp);
+
 /* Let the receiver see all entries put so far: there are some that it does not see yet. Where memory survives,
  * `kept_published` says so already. */
 static inline void hpr_deque_publish_new_locked(struct hpr_deque *dq)

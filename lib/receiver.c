@@ -363,12 +363,36 @@ HPR_SELDOM static hopper_status receive_any(hopper_receiver *rcv, struct hopper_
     return hopper_receive_batch(rcv, rec, 1, deadline_ns, &count);
 }
 
+/* The next record of the run at hand, which is not its last one: no room comes back with it. */
+static inline void put_joined_next(hopper_receiver *rcv, struct hopper_record *rec)
+{
+    struct hpr_run *run = &rcv->run;
+    const size_t at = run->at, end = hpr_ring_run_end(run->ends, 0);
+
+    run->at = end;
+    run->ends += sizeof(uint16_t);
+    run->records--;
+    put_record(rcv, rec, run->data + at, end - at);
+    atomic_store_explicit(&rcv->channel->delivered_seq, rec->seq, memory_order_relaxed);
+}
+
+/* What is not a plain record in the ring. With a run at hand there is nothing else, but perhaps a block to give back. */
+HPR_APART static hopper_status receive_other(hopper_receiver *rcv, struct hopper_record *rec, uint64_t deadline_ns)
+{
+    bool is_awaited;
+
+    if (HPR_UNLIKELY(!rcv || !rec || rcv->run.records < 2 || rcv->block)) return receive_any(rcv, rec, deadline_ns);
+    is_awaited = settle_memory(rcv);
+    put_joined_next(rcv, rec);
+    return HPR_UNLIKELY(is_awaited) ? wake_senders(rcv->channel) : HOPPER_OK;
+}
+
 hopper_status hopper_receive(hopper_receiver *rcv, struct hopper_record *rec, uint64_t deadline_ns)
 {
     bool is_awaited;
     uint64_t word;
 
-    if (HPR_UNLIKELY(!rcv || !rec || !is_plain_next(rcv, &word))) return receive_any(rcv, rec, deadline_ns);
+    if (HPR_UNLIKELY(!rcv || !rec || !is_plain_next(rcv, &word))) return receive_other(rcv, rec, deadline_ns);
     if (hpr_channel_survives(rcv->channel)) return receive_surviving(rcv, rec, word);
     is_awaited = settle_memory(rcv);
     put_plain_next(rcv, rec, word);

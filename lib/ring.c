@@ -104,6 +104,38 @@ size_t hpr_ring_put_run(const struct hpr_ring *ring, struct hpr_cursor *cursor, 
     return n;
 }
 
+size_t hpr_ring_put_gathered(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t room,
+                             const struct iovec *records, size_t count, size_t record_bytes_max, uint64_t *bytesp)
+{
+    unsigned char *const at   = ring->base + cursor->offset;
+    unsigned char *const ends = at + HPR_RING_HEAD_BYTES;
+    unsigned char *to;
+    size_t end = 0, n;
+
+    room = hpr_min_size(room, HPR_RING_RUN_BYTES_MAX) & ~(size_t)7;
+    if (room <= HPR_RING_HEAD_BYTES) return 0;
+    room -= HPR_RING_HEAD_BYTES;
+    for (n = 0; n < count; n++) {
+        const size_t len = records[n].iov_len;
+        uint16_t end_16;
+
+        if (!records[n].iov_base || len > record_bytes_max || end + len + (n + 1) * sizeof end_16 > room) break;
+        end += len;
+        end_16 = (uint16_t)end;
+        memcpy(ends + n * sizeof end_16, &end_16, sizeof end_16);
+    }
+    if (n < 2 || end > n * HPR_RING_RUN_MEAN_MAX) return 0;
+    to = ends + n * sizeof(uint16_t);
+    for (size_t i = 0; i < n; i++) {
+        hpr_copy_record(to, records[i].iov_base, records[i].iov_len);
+        to += records[i].iov_len;
+    }
+    hpr_ring_put_head(at, HPR_PLACE_RUN, n);
+    move_by(ring, cursor, HPR_RING_HEAD_BYTES + hpr_round_up(n * sizeof(uint16_t) + end, 8));
+    *bytesp = end;
+    return n;
+}
+
 static size_t entry_bytes_of(const struct hpr_entry *entry)
 {
     switch (entry->kind) {

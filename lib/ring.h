@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A bounded ring of bytes with placements in order: a record itself, an item, or Disk(n). Pure: no locks, no waiting.
  *
- * A run is many records in one entry, for senders that have them side by side: their ends as uint16_t, counted from the
- * first one's beginning, and then all their bytes as they stood. So a short record costs two bytes beside its own, and
- * all of them are one copy. Where the ring survives (docs/format.md) there are none.
+ * A run is many records in one entry, for senders that have them at once: their ends as uint16_t, counted from the first
+ * one's beginning, and then all their bytes. So a short record costs two bytes beside its own, and records that stand
+ * side by side are one copy. Where the ring survives (docs/format.md) there are none.
  *
  * An entry is a head of eight bytes (value and kind) and, for a record, its bytes, all padded to eight; an entry never
  * wraps: where it would, HPR_PLACE_PAD fills the ring's end. Cursors move only forward; POS is the total of bytes ever
@@ -53,6 +53,7 @@ struct hpr_entry {
 #define HPR_RING_NUMBER_BYTES 16
 
 #define HPR_RING_RUN_BYTES_MAX 32768 /* of an entry: an end has 16 bits */
+#define HPR_RING_RUN_MEAN_MAX  512 /* bytes of a record in the mean; longer ones are copied faster to aligned places */
 
 /* Bytes of the entry of a record of LEN bytes. */
 static inline size_t hpr_ring_record_bytes(size_t len)
@@ -130,6 +131,11 @@ void hpr_ring_put(const struct hpr_ring *ring, struct hpr_cursor *cursor, enum h
  * and what follows it are left out. */
 size_t hpr_ring_put_run(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t room, const unsigned char *data,
                         const size_t *offsets, size_t count, size_t record_bytes_max);
+
+/* The same for COUNT records from anywhere; *BYTESP: theirs. One without an address is left out as well, and long ones
+ * are not put so. */
+size_t hpr_ring_put_gathered(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t room,
+                             const struct iovec *records, size_t count, size_t record_bytes_max, uint64_t *bytesp);
 
 /* End number I of a run's ENDS. */
 static inline size_t hpr_ring_run_end(const unsigned char *ends, size_t i)

@@ -155,6 +155,28 @@ END_TEST
 
 /* ---- runs ---- */
 
+/* Records from here and there make the same entry as the TAKEN of COUNT side by side made at OFFSET, which is there. */
+static void check_gathered(size_t offset, size_t room, const size_t *lens, size_t count, size_t record_bytes_max,
+                           size_t taken)
+{
+    struct hpr_cursor tail = { 5 * RING_BYTES + offset, offset };
+    unsigned char joined[RING_BYTES];
+    struct iovec records[60];
+    uint64_t bytes = 0;
+    size_t entry = 0, at = 20;
+
+    for (size_t i = 0; i < count; at += lens[i++]) records[i] = (struct iovec){ (void *)content(at), lens[i] };
+    if (taken > 0) entry = hpr_ring_run_bytes(ring.base + offset + HPR_RING_HEAD_BYTES, taken);
+    memcpy(joined, ring.base, sizeof joined);
+    reset();
+    MUST(hpr_ring_put_gathered(&ring, &tail, room, records, count, record_bytes_max, &bytes) == taken);
+    check_guards();
+    MUST(tail.pos == 5 * RING_BYTES + offset + entry);
+    if (taken == 0) return;
+    entry = HPR_RING_HEAD_BYTES + 2 * taken + (size_t)bytes; /* and padding, which says nothing */
+    MUST(memcmp(joined + offset, ring.base + offset, entry) == 0);
+}
+
 /* A run of the COUNT records that LENS make, put at OFFSET into ROOM bytes: how many went in, and they are what they
  * were. */
 static size_t check_run(size_t offset, size_t room, const size_t *lens, size_t count, size_t record_bytes_max)
@@ -169,13 +191,17 @@ static size_t check_run(size_t offset, size_t room, const size_t *lens, size_t c
     check_guards();
     MUST(taken <= count && taken != 1 && tail.pos - head.pos <= room && (tail.pos - head.pos) % 8 == 0);
     for (size_t i = offset + room; i < RING_BYTES; i++) MUST(ring.base[i] == GUARD);
-    if (taken == 0) return 0;
+    if (taken == 0) {
+        check_gathered(offset, room, lens, count, record_bytes_max, 0);
+        return 0;
+    }
     MUST(tail.offset == (offset + (size_t)(tail.pos - head.pos)) % RING_BYTES);
     hpr_ring_get(&ring, &head, &entry);
     MUST(entry.kind == HPR_PLACE_RUN && entry.value == taken && head.pos == tail.pos && head.offset == tail.offset);
     for (size_t i = 0; i < taken; i++, at += lens[i - 1])
         MUST(hpr_ring_run_end(entry.data, i) == at + lens[i] && lens[i] <= record_bytes_max);
     MUST(memcmp(entry.data + 2 * taken, content(20), at) == 0);
+    check_gathered(offset, room, lens, count, record_bytes_max, taken);
     return taken;
 }
 
@@ -206,6 +232,24 @@ START_TEST(a_run_ends_before_a_record_that_ends_before_it_begins)
     ck_assert_uint_eq(hpr_ring_put_run(&ring, &tail, RING_BYTES, content(0), offsets, 4, RING_BYTES), 2);
     ck_assert_uint_eq(hpr_ring_put_run(&ring, &tail, RING_BYTES / 2, content(0), offsets + 2, 2, RING_BYTES), 0);
     check_guards();
+}
+END_TEST
+
+START_TEST(no_record_without_an_address_and_no_long_ones_are_gathered)
+{
+    static unsigned char base[8 * HPR_RING_RUN_MEAN_MAX] __attribute__((aligned(8))), data[HPR_RING_RUN_MEAN_MAX + 1];
+    const struct hpr_ring large = { base, sizeof base };
+    struct iovec records[]      = { { data, sizeof data }, { data, sizeof data - 2 }, { NULL, 0 }, { data, 1 } };
+    struct hpr_cursor tail      = { 0, 0 };
+    uint64_t bytes              = 0;
+
+    ck_assert_uint_eq(hpr_ring_put_gathered(&large, &tail, sizeof base, records, 4, SIZE_MAX / 2, &bytes), 2);
+    ck_assert_uint_eq(bytes, 2 * HPR_RING_RUN_MEAN_MAX);
+    tail = (struct hpr_cursor){ 0, 0 };
+    records[1].iov_len++;
+    ck_assert_uint_eq(hpr_ring_put_gathered(&large, &tail, sizeof base, records, 4, SIZE_MAX / 2, &bytes), 0);
+    ck_assert_uint_eq(hpr_ring_put_gathered(&large, &tail, sizeof base, records + 2, 2, SIZE_MAX / 2, &bytes), 0);
+    ck_assert_uint_eq(tail.pos, 0);
 }
 END_TEST
 
@@ -290,6 +334,7 @@ int main(void)
     tcase_add_test(tc, the_largest_values_come_back);
     tcase_add_test(tc, a_run_takes_as_many_as_fit_and_no_byte_more);
     tcase_add_test(tc, a_run_ends_before_a_record_that_ends_before_it_begins);
+    tcase_add_test(tc, no_record_without_an_address_and_no_long_ones_are_gathered);
     tcase_add_test(tc, the_longest_run_has_ends_of_sixteen_bits);
     tcase_add_test(tc, a_million_random_steps_agree_with_a_plain_queue);
     suite_add_tcase(suite, tc);
