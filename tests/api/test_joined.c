@@ -129,6 +129,40 @@ START_TEST(short_records_side_by_side_take_two_bytes_each_beside_their_own)
 }
 END_TEST
 
+/* Records of a batch from anywhere as well; and the room of a run comes back whole, also to who takes one at a time: many
+ * times as many as the ring holds never overflow. */
+START_TEST(short_records_of_a_batch_are_kept_so_too_and_give_all_their_room_back)
+{
+    struct hopper_stats idle, full;
+    struct hopper_record rec;
+    struct iovec records[50];
+    size_t accepted;
+
+    chan_open(&c);
+    chan_stats(&c, &idle);
+    for (size_t i = 0; i < 50; i++) records[i] = (struct iovec){ text + 100 * (i * 7 % 50), 1 + i % 9 };
+    for (size_t i = 0; i < 5000; i++) text[i] = (unsigned char)(i % 251);
+    for (uint64_t round = 0; round < 2000; round++) {
+        ck_assert_int_eq(hopper_send_batch(c.snd, records, 50, HOPPER_NOW, &accepted), HOPPER_OK);
+        chan_stats(&c, &full);
+        ck_assert_uint_eq(full.overflowed, 0);
+        ck_assert_uint_lt(full.memory_bytes_used - idle.memory_bytes_used, (size_t)50 * 8);
+        for (size_t i = 0; i < 50; i++) {
+            ck_assert_int_eq(hopper_receive(c.rcv, &rec, HOPPER_NOW), HOPPER_OK);
+            ck_assert_uint_eq(rec.seq, 50 * round + i + 1);
+            ck_assert_uint_eq(rec.len, records[i].iov_len);
+            ck_assert_mem_eq(rec.data, records[i].iov_base, rec.len);
+        }
+        hopper_acknowledge(c.rcv);
+        chan_stats(&c, &full);
+        ck_assert_uint_eq(full.memory_bytes_used, idle.memory_bytes_used);
+        ck_assert_uint_eq(full.acknowledged, 50 * (round + 1));
+    }
+    chan_close(&c);
+    chan_free(&c);
+}
+END_TEST
+
 START_TEST(empty_records_are_records)
 {
     static const size_t lens[] = { 0, 0, 3, 0, 5, 0, 0 };
@@ -347,6 +381,7 @@ int main(void)
     tcase_add_test(tc, null_arguments_and_records_that_end_before_they_begin_are_the_callers_mistake);
     tcase_add_test(tc, records_come_out_one_by_one_in_order_and_are_counted);
     tcase_add_test(tc, short_records_side_by_side_take_two_bytes_each_beside_their_own);
+    tcase_add_test(tc, short_records_of_a_batch_are_kept_so_too_and_give_all_their_room_back);
     tcase_add_test(tc, empty_records_are_records);
     tcase_add_test(tc, what_memory_does_not_hold_goes_to_disk_in_order);
     tcase_add_test(tc, a_full_channel_says_how_many_fitted_and_the_rest_can_follow);
