@@ -90,8 +90,7 @@ def target_rows(found):
             else:
                 ratio, word = "", "not in this run"
             rows.append((target.name, f"{rate_text(ours)} ({name})" if ours else "-", peer + against.note,
-                         rate_text(theirs), ratio,
-                         times(against.must), times(against.aim), word))
+                         rate_text(theirs), ratio, times(against.must), times(against.aim), word))
     return rows
 
 

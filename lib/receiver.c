@@ -363,7 +363,7 @@ HPR_SELDOM static hopper_status receive_any(hopper_receiver *rcv, struct hopper_
     return hopper_receive_batch(rcv, rec, 1, deadline_ns, &count);
 }
 
-/* The next record of the run at hand, which is not its last one: no room comes back with it. */
+/* As put_joined(), for one record that is not the run's last one: no room comes back with it. */
 static inline void put_joined_next(hopper_receiver *rcv, struct hopper_record *rec)
 {
     struct hpr_run *run = &rcv->run;

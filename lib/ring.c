@@ -49,6 +49,22 @@ void hpr_ring_put_numbered(const struct hpr_ring *ring, struct hpr_cursor *curso
     move_by(ring, cursor, entry_bytes);
 }
 
+/* What a run may take of ROOM bytes behind its head; 0: nothing. */
+static size_t run_room(size_t room)
+{
+    room = hpr_min_size(room, HPR_RING_RUN_BYTES_MAX) & ~(size_t)7;
+    return room <= HPR_RING_HEAD_BYTES ? 0 : room - HPR_RING_HEAD_BYTES;
+}
+
+/* The run at CURSOR, of COUNT records, has its ends and bytes: now its head. */
+static void end_run(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t count)
+{
+    unsigned char *at = ring->base + cursor->offset;
+
+    hpr_ring_put_head(at, HPR_PLACE_RUN, count);
+    move_by(ring, cursor, hpr_ring_run_bytes(at + HPR_RING_HEAD_BYTES, count));
+}
+
 /* The ends of COUNT records, where all of them fit; false when one of them may not be put, and then ENDS holds
  * nothing. No branch for each record: this is what a record of a run costs its sender. */
 static bool put_all_ends(unsigned char *ends, const size_t *offsets, size_t count, size_t record_bytes_max)
@@ -86,35 +102,28 @@ static size_t put_some_ends(unsigned char *ends, size_t room, const size_t *offs
 size_t hpr_ring_put_run(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t room, const unsigned char *data,
                         const size_t *offsets, size_t count, size_t record_bytes_max)
 {
-    unsigned char *const at   = ring->base + cursor->offset;
-    unsigned char *const ends = at + HPR_RING_HEAD_BYTES;
+    unsigned char *const ends = ring->base + cursor->offset + HPR_RING_HEAD_BYTES;
     const size_t first        = offsets[0];
     size_t n                  = count;
 
-    room = hpr_min_size(room, HPR_RING_RUN_BYTES_MAX) & ~(size_t)7;
-    if (room <= HPR_RING_HEAD_BYTES) return 0;
-    room -= HPR_RING_HEAD_BYTES;
+    room = run_room(room);
     if (count > room / sizeof(uint16_t) || offsets[count] - first > room - count * sizeof(uint16_t) ||
         !put_all_ends(ends, offsets, count, record_bytes_max))
         n = put_some_ends(ends, room, offsets, count, record_bytes_max);
     if (n < 2) return 0;
     memcpy(ends + n * sizeof(uint16_t), data + first, offsets[n] - first);
-    hpr_ring_put_head(at, HPR_PLACE_RUN, n);
-    move_by(ring, cursor, hpr_ring_run_bytes(ends, n));
+    end_run(ring, cursor, n);
     return n;
 }
 
 size_t hpr_ring_put_gathered(const struct hpr_ring *ring, struct hpr_cursor *cursor, size_t room,
                              const struct iovec *records, size_t count, size_t record_bytes_max, uint64_t *bytesp)
 {
-    unsigned char *const at   = ring->base + cursor->offset;
-    unsigned char *const ends = at + HPR_RING_HEAD_BYTES;
+    unsigned char *const ends = ring->base + cursor->offset + HPR_RING_HEAD_BYTES;
     unsigned char *to;
     size_t end = 0, n;
 
-    room = hpr_min_size(room, HPR_RING_RUN_BYTES_MAX) & ~(size_t)7;
-    if (room <= HPR_RING_HEAD_BYTES) return 0;
-    room -= HPR_RING_HEAD_BYTES;
+    room = run_room(room);
     for (n = 0; n < count; n++) {
         const size_t len = records[n].iov_len;
         uint16_t end_16;
@@ -130,8 +139,7 @@ size_t hpr_ring_put_gathered(const struct hpr_ring *ring, struct hpr_cursor *cur
         hpr_copy_record(to, records[i].iov_base, records[i].iov_len);
         to += records[i].iov_len;
     }
-    hpr_ring_put_head(at, HPR_PLACE_RUN, n);
-    move_by(ring, cursor, HPR_RING_HEAD_BYTES + hpr_round_up(n * sizeof(uint16_t) + end, 8));
+    end_run(ring, cursor, n);
     *bytesp = end;
     return n;
 }

@@ -53,7 +53,7 @@ struct hpr_entry {
 #define HPR_RING_NUMBER_BYTES 16
 
 #define HPR_RING_RUN_BYTES_MAX 32768 /* of an entry: an end has 16 bits */
-#define HPR_RING_RUN_MEAN_MAX  512 /* bytes of a record in the mean; longer ones are copied faster to aligned places */
+#define HPR_RING_RUN_MEAN_MAX  512   /* of a record, in the mean: gathering longer ones gains nothing */
 
 /* Bytes of the entry of a record of LEN bytes. */
 static inline size_t hpr_ring_record_bytes(size_t len)
