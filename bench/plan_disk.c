@@ -27,6 +27,7 @@ const struct plan_peer plan_deflating[] = {
     {NULL, NULL, false}};
 
 const struct plan_peer plan_storing[] = {{"hopper", "--level 0", true},
+                                         {"hopper", "--level 0 --decompress-threads 1", true},
                                          {"file", "--level 0", true},
                                          {"lmdb", "", true},
                                          {"lmdb", "--variant large", false},

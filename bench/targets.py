@@ -82,6 +82,9 @@ def overflow_targets():
                    Against(ORIGINAL, must=200 if phase == "in" else 40, aim=1000 if phase == "in" else 100),
                    Against(LARGE_LMDB, must=1.0, wanted=dict(LMDB, **{"--data": "int"}))),
         ]
+    found.append(Target("overflow out, log lines, stored, decompress_threads", "out", overflow("log", 0),
+                        "libhopper-stored-ahead", Against(LARGE_LMDB, wanted=dict(LMDB, **{"--data": "log"})),
+                        Against(LARGE_ROCKSDB)))
     return found
 
 

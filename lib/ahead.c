@@ -43,10 +43,15 @@ static bool poll_locked(struct hpr_ahead *a, const _Atomic unsigned *count)
 
 static bool has_work_locked(const struct hpr_ahead *a)
 {
-    return a->is_wanted && a->ready + a->is_held < HPR_AHEAD_SLOTS;
+    return a->is_chore_due || (a->is_wanted && a->ready + a->is_held < HPR_AHEAD_SLOTS);
 }
 
-/* The receiver has changed what the thread has to do. */
+static bool is_worth_it(const struct hpr_ahead *a, const struct hpr_frame_header *header)
+{
+    return header->codec != HPR_CODEC_STORED && hpr_payload_fits(&a->slots[0].buffer, header); /* all are as large */
+}
+
+/* What the thread has to do has changed. */
 static void tell_thread_locked(struct hpr_ahead *a)
 {
     atomic_fetch_add_explicit(&a->asked, 1, memory_order_relaxed);
@@ -56,15 +61,14 @@ static void tell_thread_locked(struct hpr_ahead *a)
 /* The frame behind the one at `next`, whose header is NEXT or NULL. */
 static void go_on_locked(struct hpr_ahead *a, const unsigned char *next)
 {
-    const uint64_t offset               = a->next.offset + a->next.header.stored_bytes;
-    const struct hpr_frame_place place  = { a->channel_id, a->next.number, offset };
-    const struct hpr_payload_buffer *to = &a->slots[0].buffer; /* as large as the others */
+    const uint64_t offset              = a->next.offset + a->next.header.stored_bytes;
+    const struct hpr_frame_place place = { a->channel_id, a->next.number, offset };
     struct hpr_footer footer;
 
     a->next.offset = offset + HPR_FRAME_HEADER_BYTES;
     a->is_wanted   = next &&
                    hpr_frame_get(next, HPR_FRAME_HEADER_BYTES, &place, &a->next.header, &footer) == HPR_VERDICT_FRAME &&
-                   hpr_payload_fits(to, &a->next.header);
+                   is_worth_it(a, &a->next.header);
 }
 
 static void load_one_locked(struct hpr_ahead *a)
@@ -95,14 +99,23 @@ static void load_one_locked(struct hpr_ahead *a)
     if (a->is_waited_for) hpr_cond_broadcast(&a->done);
 }
 
+static void do_chore_locked(struct hpr_ahead *a)
+{
+    a->is_chore_due = false;
+    hpr_mutex_unlock(&a->mutex);
+    a->chore(a->chore_ctx);
+    hpr_mutex_lock(&a->mutex);
+}
+
 static void load_ahead(void *arg)
 {
     struct hpr_ahead *a = arg;
 
     hpr_mutex_lock(&a->mutex);
-    while (!a->is_stopping) {
+    while (!a->is_stopping || a->is_chore_due) {
         if (has_work_locked(a)) {
-            load_one_locked(a);
+            if (a->is_chore_due) do_chore_locked(a);
+            else load_one_locked(a);
             continue;
         }
         if (a->has_loaded && poll_locked(a, &a->asked)) continue;
@@ -133,7 +146,7 @@ void hpr_ahead_ask(struct hpr_ahead *a, const struct hpr_ahead_place *place, int
 {
     const struct hpr_ahead_place *expected;
 
-    if (!hpr_payload_fits(&a->slots[0].buffer, &place->header)) return;
+    if (!is_worth_it(a, &place->header)) return;
     hpr_mutex_lock(&a->mutex);
     expected = expected_locked(a);
     if (!expected || !is_at(expected, place->number, place->offset)) {
@@ -181,6 +194,14 @@ void hpr_ahead_forget(struct hpr_ahead *a)
 {
     hpr_mutex_lock(&a->mutex);
     forget_locked(a);
+    hpr_mutex_unlock(&a->mutex);
+}
+
+void hpr_ahead_do_chore(struct hpr_ahead *a)
+{
+    hpr_mutex_lock(&a->mutex);
+    a->is_chore_due = true;
+    tell_thread_locked(a);
     hpr_mutex_unlock(&a->mutex);
 }
 

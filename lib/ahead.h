@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread of options.decompress_threads: it reads and inflates the next frames while the receiver works on one. One
- * for a channel. Nothing but speed depends on it: what it has not, or could not get, the receiver loads itself, and
- * only what the receiver finds counts. */
+/* The thread of options.decompress_threads: it reads and inflates the next frames while the receiver works on one, and
+ * does what else would keep the receiver waiting (its chore). One for a channel. Of the frames, nothing but speed
+ * depends on it: what it has not, or could not get, the receiver loads itself, and only what the receiver finds
+ * counts. */
 #ifndef HPR_AHEAD_H
 #define HPR_AHEAD_H
 
@@ -31,6 +32,8 @@ struct hpr_ahead {
     struct hpr_thread thread;     /* [const after open] */
     struct hpr_inflater inflater; /* [the thread] */
     uint64_t read_errors;         /* [the thread] of no use: the receiver comes upon them itself */
+    void (*chore)(void *ctx);     /* [const after open] */
+    void *chore_ctx;              /* [const after open] */
     struct hpr_mutex mutex;
     struct hpr_cond wake; /* the thread waits for something to do */
     struct hpr_cond done; /* the receiver waits for the thread */
@@ -56,21 +59,26 @@ struct hpr_ahead {
     bool is_asleep;               /* [mutex] the thread */
     bool is_waited_for;           /* [mutex] by the receiver */
     bool is_stopping;             /* [mutex] */
+    bool is_chore_due;            /* [mutex] */
     struct hpr_ahead_place next;  /* [mutex] */
     struct hpr_payload_file file; /* [mutex; const while is_at_work] of `next` */
 };
 
-/* Start the thread, with the slots' buffers, the inflater and io set by the caller. HOPPER_ENOMEM: it could not be
- * had. */
+/* Start the thread, with the slots' buffers, the inflater, io and the chore set by the caller. HOPPER_ENOMEM: it could
+ * not be had. */
 hopper_status hpr_ahead_open(struct hpr_ahead *a, struct hopper_error *err);
 
-/* End it. Nothing where there is none. */
+/* End it, when it has done its chore if that is due. Nothing where there is none. */
 void hpr_ahead_close(struct hpr_ahead *a);
+
+/* Have the chore done, once more if it has begun: by the thread, with no lock held, before it loads another frame. */
+void hpr_ahead_do_chore(struct hpr_ahead *a);
 
 /* The rest by the receiver's thread. */
 
 /* PLACE comes after the frame that was loaded last: go on from there, unless that is what the thread does already. Its
- * payload is in the file of FD, whose frames end at LIMIT at the earliest. */
+ * payload is in the file of FD, whose frames end at LIMIT at the earliest. Nothing for a frame that is stored: the
+ * receiver has it sooner by copying it itself than from another CPU's cache. */
 void hpr_ahead_ask(struct hpr_ahead *a, const struct hpr_ahead_place *place, int fd, uint64_t limit);
 
 /* The frame at OFFSET of file NUMBER, when it was asked for and could be loaded; waits for it when it is being loaded.

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "annotate.h"
+#include "cleanup.h"
 #include "error.h"
 #include "packer.h"
 #include "recover.h"
@@ -96,6 +97,8 @@ static hopper_status make_ahead(struct hpr_channel *ch, struct hpr_replay *rp)
     ch->ahead     = a;
     a->io         = ch->dir.io;
     a->channel_id = ch->dir.channel_id;
+    a->chore      = hpr_cleanup_run;
+    a->chore_ctx  = ch;
     for (unsigned i = 0; i < HPR_AHEAD_SLOTS; i++) {
         struct hpr_payload_buffer *buffer = &a->slots[i].buffer;
 

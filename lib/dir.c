@@ -344,7 +344,7 @@ void hpr_dir_note_removable_locked(struct hpr_dir *dir, uint64_t end_seq)
     uint64_t now = atomic_load_explicit(&dir->removable_seq, memory_order_relaxed);
 
     if (dir->survive == HOPPER_SURVIVE_NOTHING) return;
-    if (dir->oldest < dir->end.number) now = hpr_min_u64(now, dir->end.first_seq);
+    if (hpr_dir_first_wanted_locked(dir) < dir->end.number) now = hpr_min_u64(now, dir->end.first_seq);
     else now = dir->wants_room || dir->end.bytes >= dir->file_bytes / 2 ? end_seq : UINT64_MAX;
     atomic_store_explicit(&dir->removable_seq, now, memory_order_release);
 }

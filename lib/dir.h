@@ -218,17 +218,21 @@ int hpr_dir_sync_all(struct hpr_dir *dir);
 
 /* ---- removing; with `back` held ---- */
 
-/* Remove files below NUMBER; when all are gone the stream begins at STREAM_OFFSET (0: not known). Stops at what cannot
- * be removed and goes on from there the next time. BACK is dropped around the file operations unless it is NULL. True
- * when room was won. */
-bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset);
+/* Files below NUMBER are not wanted any more; when all are gone the stream begins at STREAM_OFFSET (0: not known). */
+void hpr_dir_give_up_below_locked(struct hpr_dir *dir, uint64_t number, uint64_t stream_offset);
 
-/* Whether files that are not wanted any more could not be removed, and a further try. True when room was won. */
+/* No file is; and the active one is closed, nobody being the writer. */
+void hpr_dir_give_up_all_locked(struct hpr_dir *dir);
+
+/* Remove what is not wanted. Stops at what cannot be removed and goes on from there the next time. BACK is dropped
+ * around the file operations unless it is NULL. True when all is gone and room was won. */
+bool hpr_dir_remove_unwanted_locked(struct hpr_dir *dir, struct hpr_mutex *back);
+
+/* Whether files are there, or may be, that are not wanted; the number of the first one that is, if it exists. */
 bool hpr_dir_has_unwanted_locked(const struct hpr_dir *dir);
-bool hpr_dir_remove_unwanted_locked(struct hpr_dir *dir);
+uint64_t hpr_dir_first_wanted_locked(const struct hpr_dir *dir);
 
-/* Close the active file, nobody being the writer, and remove all files: nothing in them is wanted any more. True when
- * room was won. */
+/* Give up all, and remove it now. True when room was won. */
 bool hpr_dir_discard_all_locked(struct hpr_dir *dir);
 
 /* The next number from NUMBER on under which something stands, LIMIT when there is none below it; all files below LIMIT

@@ -2,7 +2,7 @@
 /* See dir.h. Files go from the oldest on, in order of their numbers, as far as that can be done: what cannot be removed
  * stays unwanted and is tried again when the next is to go. One thread at a time removes, and where its caller allows
  * that, `back` is dropped meanwhile. From a number that has no file it goes on to the next one that has, and a file
- * that is somebody else's is passed over. Called by spill.c for what is dropped, by fetch.c and settle.c for what is
+ * that is somebody else's is passed over. Called by spill.c for what is dropped, by cleanup.c for what the receiver is
  * done with, and at close. */
 #include <errno.h>
 
@@ -75,9 +75,9 @@ static int remove_next(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t *at
     return res;
 }
 
-/* Remove what is not wanted, as far as that can be done. The offset may come from a file's header, which somebody may
- * have written anew: no more can be gone than was written. */
-static bool remove_unwanted(struct hpr_dir *dir, struct hpr_mutex *back)
+/* The offset may come from a file's header, which somebody may have written anew: no more can be gone than was
+ * written. */
+bool hpr_dir_remove_unwanted_locked(struct hpr_dir *dir, struct hpr_mutex *back)
 {
     const size_t squatters = dir->squatters_seen; /* a writer may publish more while `back` is dropped */
     const uint64_t until   = dir->unwanted;
@@ -96,13 +96,24 @@ static bool remove_unwanted(struct hpr_dir *dir, struct hpr_mutex *back)
     return true;
 }
 
-bool hpr_dir_remove_below_locked(struct hpr_dir *dir, struct hpr_mutex *back, uint64_t number, uint64_t stream_offset)
+void hpr_dir_give_up_below_locked(struct hpr_dir *dir, uint64_t number, uint64_t stream_offset)
 {
-    if (number > dir->unwanted) {
-        dir->unwanted        = number;
-        dir->unwanted_offset = hpr_max_u64(dir->unwanted_offset, stream_offset);
-    }
-    return remove_unwanted(dir, back);
+    if (number <= dir->unwanted) return;
+    dir->unwanted        = number;
+    dir->unwanted_offset = hpr_max_u64(dir->unwanted_offset, stream_offset);
+}
+
+void hpr_dir_give_up_all_locked(struct hpr_dir *dir)
+{
+    hpr_queue_file_close(&dir->active, dir->io);
+    dir->end   = (struct hpr_dir_end){ 0 };
+    dir->zeros = 0;
+    hpr_dir_give_up_below_locked(dir, dir->next_number, dir->written);
+}
+
+uint64_t hpr_dir_first_wanted_locked(const struct hpr_dir *dir)
+{
+    return hpr_max_u64(dir->oldest, dir->unwanted);
 }
 
 bool hpr_dir_has_unwanted_locked(const struct hpr_dir *dir)
@@ -110,20 +121,13 @@ bool hpr_dir_has_unwanted_locked(const struct hpr_dir *dir)
     return dir->oldest < dir->unwanted;
 }
 
-bool hpr_dir_remove_unwanted_locked(struct hpr_dir *dir)
-{
-    return remove_unwanted(dir, NULL);
-}
-
 bool hpr_dir_discard_all_locked(struct hpr_dir *dir)
 {
-    uint64_t before = dir->removed;
+    const uint64_t before = dir->removed;
 
     if (dir->is_removing) return false;
-    hpr_queue_file_close(&dir->active, dir->io);
-    dir->end   = (struct hpr_dir_end){ 0 };
-    dir->zeros = 0;
-    (void)hpr_dir_remove_below_locked(dir, NULL, dir->next_number, dir->written);
+    hpr_dir_give_up_all_locked(dir);
+    (void)hpr_dir_remove_unwanted_locked(dir, NULL);
     return dir->removed > before;
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "cleanup.h"
 #include "record.h"
 #include "settle.h"
 
@@ -128,10 +129,11 @@ static void clean_up_locked(struct hpr_channel *ch, struct hopper_receiver *rcv)
         hpr_dir_abandon_locked(dir);      /* the active file cannot be read: write no more to it */
     if (hpr_channel_survives(ch)) return; /* settle.c removes what is acknowledged */
     if (rp->number > dir->oldest)
-        (void)hpr_dir_remove_below_locked(dir, &ch->deque.back, is_at_end ? dir->end.number : rp->number,
-                                          is_at_end ? dir->end.start : rp->start);
-    if (is_wanted && hpr_spill_records_on_disk(&ch->spill) == 0 && hpr_spill_reclaim_locked(&ch->spill))
+        hpr_cleanup_below_locked(ch, is_at_end ? dir->end.number : rp->number, is_at_end ? dir->end.start : rp->start);
+    if (is_wanted && hpr_spill_can_reclaim_locked(&ch->spill)) {
         hpr_replay_close(rp);
+        hpr_cleanup_all_locked(ch);
+    }
     hpr_cond_broadcast(&ch->deque.room);
 }
 
@@ -152,7 +154,8 @@ static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiv
     const bool is_before_early      = sp->early && sp->early->first_seq < rcv->next_seq + rcv->due;
     const uint64_t due_seq          = is_before_early ? sp->early->first_seq : rcv->next_seq + rcv->due;
     const uint64_t due_dropped      = is_before_early ? sp->early->dropped_total : rcv->due_dropped_total;
-    const struct hpr_replay_end end = { ch->dir.end, ch->dir.oldest, sp->end_seq, due_seq };
+    const uint64_t first            = hpr_dir_first_wanted_locked(&ch->dir);
+    const struct hpr_replay_end end = { ch->dir.end, first, sp->end_seq, due_seq };
     const uint64_t dropped_total    = end.seq < due_seq ? sp->end_dropped_total : due_dropped;
     const uint64_t rewrites         = ch->dir.rewrites;
     struct hpr_replay_frame frame;

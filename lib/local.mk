@@ -11,6 +11,7 @@ noinst_LTLIBRARIES += %D%/libhopper_core.la
 	%D%/base.h \
 	%D%/bytes.h \
 	%D%/channel.c %D%/channel.h \
+	%D%/cleanup.c %D%/cleanup.h \
 	%D%/codec.c %D%/codec.h %D%/codec_engine.h %D%/codec_isal.c %D%/codec_libdeflate.c \
 	%D%/codec_zlib.c \
 	%D%/commit.c %D%/commit.h \

@@ -67,6 +67,11 @@ void hpr_replay_close(struct hpr_replay *rp)
     leave_file(rp);
 }
 
+void hpr_replay_leave_below(struct hpr_replay *rp, uint64_t number)
+{
+    if (rp->number < number) go_to_file(rp, number);
+}
+
 static struct hpr_payload_file present_file(struct hpr_replay *rp, uint64_t limit)
 {
     return (struct hpr_payload_file){ rp->io, rp->fd, limit, &rp->read_errors };
@@ -402,7 +407,7 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
 
     memset(frame, 0, sizeof *frame);
     if (rp->ahead) hpr_ahead_give_back(rp->ahead);
-    if (rp->number < end->oldest) go_to_file(rp, end->oldest);
+    hpr_replay_leave_below(rp, end->oldest);
     if (rp->number > end->file.number)
         note(rp, HOPPER_GAP_VANISHED); /* the active file was given up before these were written to it */
     while (rp->number <= end->file.number) {

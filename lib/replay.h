@@ -41,7 +41,7 @@ struct hpr_replay {
 /* How far there is something to read; a copy made under `back`. */
 struct hpr_replay_end {
     struct hpr_dir_end file; /* the active file */
-    uint64_t oldest;         /* number of the first file */
+    uint64_t oldest;         /* number of the first file that is wanted */
     uint64_t seq;            /* first sequence number that is not in a file */
     uint64_t due_seq;        /* first one that is not wanted now: memory has what comes there */
 };
@@ -67,5 +67,8 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
 void hpr_replay_pause(struct hpr_replay *rp);
 
 void hpr_replay_close(struct hpr_replay *rp);
+
+/* Nothing in files below NUMBER is wanted: hold none of them. */
+void hpr_replay_leave_below(struct hpr_replay *rp, uint64_t number);
 
 #endif

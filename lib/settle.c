@@ -7,6 +7,7 @@
  * STATE has its room on the device since it was made, so this works on a full one, and so does removing files. */
 #include "settle.h"
 
+#include "cleanup.h"
 #include "error.h"
 
 /* ---- the books of what is behind ---- */
@@ -183,12 +184,13 @@ void hpr_settle_again(struct hopper_receiver *rcv)
 
 void hpr_settle_find_removable_locked(struct hpr_channel *ch)
 {
-    struct hpr_dir *dir = &ch->dir;
+    struct hpr_dir *dir  = &ch->dir;
+    const uint64_t first = hpr_dir_first_wanted_locked(dir);
     struct hpr_dir_end next;
 
     atomic_store(&dir->removable_seq, UINT64_MAX);
     if (dir->end.number == 0) return;
-    if (dir->oldest < dir->end.number && hpr_dir_next_file_locked(dir, dir->oldest, &next))
+    if (first < dir->end.number && hpr_dir_next_file_locked(dir, first, &next))
         atomic_store(&dir->removable_seq, next.first_seq);
     else hpr_dir_note_removable_locked(dir, ch->spill.end_seq);
 }
@@ -206,7 +208,7 @@ static enum removal find_removal(struct hpr_channel *ch, uint64_t passed_seq, bo
 {
     struct hpr_dir *dir   = &ch->dir;
     enum removal removal  = REMOVE_NONE;
-    struct hpr_dir_end at = { .number = dir->oldest };
+    struct hpr_dir_end at = { .number = hpr_dir_first_wanted_locked(dir) };
 
     if (dir->end.number == 0) return REMOVE_NONE;
     while (at.number < dir->end.number && hpr_dir_next_file_locked(dir, at.number, &at) &&
@@ -264,10 +266,11 @@ static void remove_files_locked(struct hopper_receiver *rcv, enum removal remova
 
     if (removal == REMOVE_ALL && is_all_passed(ch, rcv->passed.seq) && ch->dir.end.number == number) {
         hpr_replay_close(&rcv->replay);
-        (void)hpr_dir_discard_all_locked(&ch->dir);
+        hpr_cleanup_all_locked(ch);
         ch->dir.wants_room = false;
     } else if (next->number != 0) {
-        (void)hpr_dir_remove_below_locked(&ch->dir, &ch->deque.back, next->number, next->start);
+        hpr_replay_leave_below(&rcv->replay, next->number); /* or closing would free what removing has not */
+        hpr_cleanup_below_locked(ch, next->number, next->start);
     }
     hpr_settle_find_removable_locked(ch);
     ch->spill.gains++;

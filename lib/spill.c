@@ -526,7 +526,8 @@ enum hpr_result hpr_spill_drop_oldest_locked(struct hpr_spill *sp, uint64_t *dro
     } else {
         if (!hpr_dir_next_file_locked(dir, dir->oldest, &next)) return HPR_FULL;
         *droppedp = give_up_below(sp, next.first_seq, next.record_offset);
-        has_won   = hpr_dir_remove_below_locked(dir, NULL, next.number, next.start);
+        hpr_dir_give_up_below_locked(dir, next.number, next.start);
+        has_won = hpr_dir_remove_unwanted_locked(dir, NULL);
     }
     return has_won ? HPR_AGAIN : HPR_FULL;
 }

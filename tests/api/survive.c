@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sched.h>
 #include <string.h>
 
 #define NAMES_MAX    1024
@@ -329,17 +330,20 @@ struct image {
     int count;
 };
 
-
+/* Files that a thread of the channel removes meanwhile are in it or not. */
 static void take_image(struct surv *s, struct image *image)
 {
-    image->count = mem_list(s->mem, SURV_PATH, names, NAMES_MAX);
-    surv_require(s, image->count >= 0 && image->count < NAMES_MAX, "too many files");
-    for (int i = 0; i < image->count; i++) {
-        struct image_file *file = &image->files[i];
+    int count = mem_list(s->mem, SURV_PATH, names, NAMES_MAX);
+
+    surv_require(s, count >= 0 && count < NAMES_MAX, "too many files");
+    image->count = 0;
+    for (int i = 0; i < count; i++) {
+        struct image_file *file = &image->files[image->count];
 
         snprintf(file->path, sizeof file->path, SURV_PATH "/%.255s", names[i]);
-        surv_require(s, mem_read_file(s->mem, file->path, &file->data, &file->len) == 0, "no %s", file->path);
         file->mode = mem_mode(s->mem, file->path);
+        if (mem_read_file(s->mem, file->path, &file->data, &file->len) == 0) image->count++;
+        else surv_require(s, s->options.decompress_threads > 0, "no %s", file->path);
     }
 }
 
@@ -386,6 +390,7 @@ void surv_finish(struct surv *s)
     surv_close(s);
     surv_open(s);
     surv_require(s, s->report.records == 0, "%" PRIu64 " records come again", s->report.records);
+    while (s->options.decompress_threads > 0 && surv_queue_files(s, NULL) > 0) sched_yield(); /* the thread is at it */
     surv_require(s, surv_queue_files(s, NULL) == 0, "files are left");
     surv_close(s);
     surv_free(s);
@@ -601,7 +606,8 @@ void surv_books(struct surv *s)
     if (s->options.survive == HOPPER_SURVIVE_CRASH) at_most(s, b.pending_disk, b.seq_accepted - b.seq_delivered);
     same(s, b.acknowledged + b.pending_memory + b.pending_disk + s->dropped, b.accepted);
     if (s->options.compress_threads == 0) { /* else files are made and written between the two looks */
-        same(s, b.disk_files, files);
+        if (s->options.decompress_threads == 0) same(s, b.disk_files, files);
+        else at_most(s, files, b.disk_files); /* removed between the two looks */
         at_most(s, all_bytes(s), b.disk_bytes_used);
     }
     at_most(s, b.disk_bytes_used, s->disk_floor);

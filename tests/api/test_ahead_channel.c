@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * options.decompress_threads as a program sees it: a thread that is there while the channel is and takes no signals; it
- * does the reading of what comes from files, all but the first frame of each; whatever is wrong with the files, the
- * receiver gets the same records and the same gaps for the same reasons as without it; its memory is in the budget; and
- * the channel may be closed whatever it is at. The thread by itself is tested by unit/test_ahead, who waits for whom by
+ * does the reading of what comes from files, all but the first frame of each and what is stored; it removes the files;
+ * whatever is wrong with the files, the receiver gets the same records and the same gaps for the same reasons as without
+ * it; its memory is in the budget; and the channel may be closed whatever it is at. The thread by itself is tested by unit/test_ahead, who waits for whom by
  * tests/sched, that it does nothing while all goes through memory by test_quiet.
  */
 #include "chan.h"
 
 #include "rng.h"
 #include "suite.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
@@ -29,7 +30,8 @@ static struct chan c;
 static struct hopper_platform platform;
 static const struct hopper_platform *inner;
 static pthread_t receiver;
-static _Atomic uint64_t own_reads, thread_reads;
+static _Atomic uint64_t own_reads, thread_reads, own_removals, thread_removals;
+static _Atomic int removals_fail;
 
 static ssize_t counting_pread(void *ctx, int fd, void *buf, size_t len, uint64_t offset)
 {
@@ -38,15 +40,26 @@ static ssize_t counting_pread(void *ctx, int fd, void *buf, size_t len, uint64_t
     return inner->io.pread(ctx, fd, buf, len, offset);
 }
 
+static int counting_unlink_at(void *ctx, int dirfd, const char *name)
+{
+    if (pthread_equal(pthread_self(), receiver)) own_removals++;
+    else thread_removals++;
+    return removals_fail ? -EIO : inner->io.unlink_at(ctx, dirfd, name);
+}
+
 static void init(uint32_t threads)
 {
     chan_init(&c);
     inner                        = c.options.platform;
     platform                     = *inner;
     platform.io.pread            = counting_pread;
+    platform.io.unlink_at        = counting_unlink_at;
     receiver                     = pthread_self();
     own_reads                    = 0;
     thread_reads                 = 0;
+    own_removals                 = 0;
+    thread_removals              = 0;
+    removals_fail                = 0;
     c.is_tampered                = true; /* files are read while they are counted, and damaged */
     c.options.platform           = &platform;
     c.options.memory_bytes       = 2 << 20;
@@ -101,7 +114,7 @@ START_TEST(the_thread_is_there_while_the_channel_is)
 END_TEST
 
 /* The receiver reads the file's header, the first frame, and what stands behind the last. It is given time to find each
- * other one begun: what is not, it does not wait for. */
+ * other one begun: what is not, it does not wait for. Frames that are stored it reads all by itself. */
 START_TEST(all_frames_of_a_file_but_the_first_are_read_by_the_thread)
 {
     struct hopper_stats stats;
@@ -116,12 +129,56 @@ START_TEST(all_frames_of_a_file_but_the_first_are_read_by_the_thread)
     own_reads = 0;
     for (uint64_t i = 1; i < frames; i++) {
         chan_take(&c, PER_FRAME);
-        while (thread_reads < i) sched_yield();
+        while (c.options.compression == 1 && thread_reads < i) sched_yield();
     }
     chan_drain(&c, NULL);
     ck_assert_uint_ge(frames, 20);
-    ck_assert_uint_le(own_reads, 8);
+    if (c.options.compression == 1) ck_assert_uint_le(own_reads, 8);
+    else ck_assert_uint_eq(thread_reads, 0);
     chan_finish(&c);
+}
+END_TEST
+
+/* ---- files that are done with ---- */
+
+static uint64_t disk_bytes_used(void)
+{
+    struct hopper_stats stats;
+
+    chan_stats(&c, &stats);
+    return stats.disk_bytes_used;
+}
+
+START_TEST(files_are_removed_by_the_thread)
+{
+    init(1);
+    c.options.compression = _i ? 1 : HOPPER_COMPRESSION_NONE;
+    c.options.file_bytes  = 256 << 10;
+    open_with_frames(40);
+    chan_drain(&c, NULL);
+    while (chan_queue_files(&c) > 1 || disk_bytes_used() > 1 << 20) sched_yield();
+    ck_assert_uint_eq(own_removals, 0);
+    ck_assert_uint_gt(thread_removals, 0);
+    chan_finish(&c);
+}
+END_TEST
+
+START_TEST(files_of_a_channel_that_survives_are_removed_by_the_thread)
+{
+    init(1);
+    c.options.survive     = _i ? HOPPER_SURVIVE_POWER_LOSS : HOPPER_SURVIVE_CRASH;
+    c.options.acknowledge = HOPPER_ACKNOWLEDGE_EXPLICIT;
+    c.options.file_bytes  = 256 << 10;
+    open_with_frames(40);
+    own_removals = 0; /* of what was made at open */
+    for (uint64_t left = chan_pending(&c); left > 0; left--) {
+        chan_take(&c, 1);
+        if (left % 7 == 1) hopper_acknowledge(c.rcv);
+    }
+    while (chan_queue_files(&c) > 1) sched_yield();
+    ck_assert_uint_eq(own_removals, 0);
+    ck_assert_uint_gt(thread_removals, 0);
+    close_handles();
 }
 END_TEST
 
@@ -243,6 +300,8 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, the_thread_is_there_while_the_channel_is);
     tcase_add_loop_test(tc, all_frames_of_a_file_but_the_first_are_read_by_the_thread, 0, 2);
+    tcase_add_loop_test(tc, files_are_removed_by_the_thread, 0, 2);
+    tcase_add_loop_test(tc, files_of_a_channel_that_survives_are_removed_by_the_thread, 0, 2);
     tcase_add_test(tc, damaged_files_give_the_same_records_and_gaps_as_without_the_thread);
     tcase_add_loop_test(tc, each_level_leaves_room_for_records_in_memory, 0, 15);
     tcase_add_test(tc, it_may_be_closed_whatever_the_thread_is_at);

@@ -292,6 +292,13 @@ mutant ahead_forgets_nothing_when_asked_anew ahead.c \
     'forget_locked\(a\);\s+a->next ' \
     'while (a->is_at_work) wait_locked(a); a->next '
 
+mutant cleanup_wakes_nobody cleanup.c \
+    'ch->spill.gains\+\+;\s+hpr_cond_broadcast\(&ch->deque.room\);' \
+    ''
+mutant cleanup_leaves_what_was_noted_meanwhile cleanup.c \
+    'while \(dir->oldest > before && hpr_dir_has_unwanted_locked\(dir\)\);' \
+    'while (dir->oldest == 0 && before > 0);'
+
 # ---- channels that survive: the receiver makes room
 mutant nobody_asks_for_room admit.c \
     'hpr_dir_want_room_locked\(&ch->dir, ch->spill.end_seq\);' \

@@ -116,7 +116,7 @@ bool rig_event_is_set(void);
 
 /* ---- the disk ---- */
 
-enum { RIG_FAULT_WRITE = 1, RIG_FAULT_READ = 2, RIG_FAULT_OPEN = 4, RIG_FAULT_SYNC = 8 };
+enum { RIG_FAULT_WRITE = 1, RIG_FAULT_READ = 2, RIG_FAULT_OPEN = 4, RIG_FAULT_SYNC = 8, RIG_FAULT_REMOVE = 16 };
 
 /* From now on each call of KINDS may fail with ERROR, COUNT times at most per schedule, which of them being part of the
  * schedule; STICKY: once one has failed all do, until rig_heal(). */

@@ -66,7 +66,6 @@ FORWARD(looks, int, space, (void *ctx, int fd, struct hopper_io_space *space), (
 FORWARD(looks, int, stat_at, (void *ctx, int dirfd, const char *name, struct hopper_io_stat *st),
         (ctx, dirfd, name, st))
 FORWARD(changes, int, rename_at, (void *ctx, int dirfd, const char *from, const char *to), (ctx, dirfd, from, to))
-FORWARD(changes, int, unlink_at, (void *ctx, int dirfd, const char *name), (ctx, dirfd, name))
 FORWARD(changes, int, mkdir_at, (void *ctx, int dirfd, const char *name, unsigned mode), (ctx, dirfd, name, mode))
 FORWARD(looks, int, list, (void *ctx, int dirfd, int (*each)(void *arg, const char *name), void *arg),
         (ctx, dirfd, each, arg))
@@ -89,6 +88,12 @@ static int rp_open_at(void *ctx, int dirfd, const char *name, int flags, unsigne
 {
     changes("open_at");
     return fails(RIG_FAULT_OPEN) ? -rp.fault_error : rp.inner.open_at(ctx, dirfd, name, flags, mode);
+}
+
+static int rp_unlink_at(void *ctx, int dirfd, const char *name)
+{
+    changes("unlink_at");
+    return fails(RIG_FAULT_REMOVE) ? -rp.fault_error : rp.inner.unlink_at(ctx, dirfd, name);
 }
 
 static int rp_fdatasync(void *ctx, int fd)

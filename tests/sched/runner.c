@@ -17,7 +17,7 @@
 #include "core.h"
 #include "explore.h"
 
-#define STEP_CAP 2000
+#define STEP_CAP 6000
 
 static struct {
     const char *program;

@@ -109,6 +109,11 @@ extern const struct sched_scenario scenario_ahead_both;
 extern const struct sched_scenario scenario_ahead_survive;
 extern const struct sched_scenario scenario_ahead_power_loss;
 extern const struct sched_scenario scenario_ahead_refused;
+extern const struct sched_scenario scenario_ahead_cleans;
+extern const struct sched_scenario scenario_ahead_makes_room;
+extern const struct sched_scenario scenario_ahead_cannot_clean;
+extern const struct sched_scenario scenario_ahead_makes_room_survive;
+extern const struct sched_scenario scenario_ahead_makes_room_power_loss;
 
 /* scenarios_packer.c: a thread of the channel compresses and writes */
 extern const struct sched_scenario scenario_packer_works;

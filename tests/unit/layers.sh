@@ -19,10 +19,11 @@ allowed() # MODULE: what it may include besides itself and what is for all
     stats) echo 'channel' ;;
     admit) echo 'channel record stream' ;;
     commit) echo 'admit channel record' ;;
-    fetch) echo 'settle channel record' ;;
-    settle) echo 'channel' ;;
+    fetch) echo 'settle cleanup channel record' ;;
+    settle) echo 'cleanup channel' ;;
+    cleanup) echo 'channel' ;;
     restore) echo 'settle channel recover' ;;
-    channel) echo 'commit settle restore recover packer ahead arena deque dir memory options replay spill state' ;;
+    channel) echo 'cleanup commit settle restore recover packer ahead arena deque dir memory options replay spill state' ;;
     packer) echo 'spill' ;;
     recover) echo 'dir file_scan memory_old state' ;;
     file_scan) echo 'codec dir' ;;
