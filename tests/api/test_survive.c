@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BOTH(tc, test) tcase_add_loop_test(tc, test, HOPPER_SURVIVE_CRASH, HOPPER_SURVIVE_POWER_LOSS + 1)
@@ -722,6 +723,42 @@ START_TEST(acknowledging_removes_files_on_a_full_device_too)
 }
 END_TEST
 
+static uint64_t bytes_named(void)
+{
+    static char names[200][256];
+    int count    = mem_list(s.mem, SURV_PATH, names, 200);
+    uint64_t sum = 0;
+    char path[300];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof path, SURV_PATH "/%.255s", names[i]);
+        sum += (uint64_t)mem_file_size(s.mem, path);
+    }
+    return sum;
+}
+
+/* Or its room would come back later than it could. */
+START_TEST(a_file_that_is_removed_is_not_held_open)
+{
+    uint64_t files = 0, removals = 0;
+    struct mem_usage usage;
+
+    init(_i, HOPPER_ACKNOWLEDGE_EXPLICIT);
+    s.options.file_bytes = 8192;
+    surv_open(&s);
+    while (surv_queue_files(&s, NULL) < 6) surv_send_ok(&s, 1000);
+    while (surv_receive(&s, 1) == HOPPER_OK) {
+        surv_ack(&s);
+        removals += surv_queue_files(&s, NULL) < files;
+        files = surv_queue_files(&s, NULL);
+        mem_usage(s.mem, &usage);
+        require_eq(usage.disk_bytes, bytes_named());
+    }
+    require(removals >= 4, "files were removed %" PRIu64 " times", removals);
+    surv_finish(&s);
+}
+END_TEST
+
 /* All that is mapped and all that is touched of it: the arena, and MEMORY, which is a part of the budget. */
 START_TEST(memory_is_kept_to_the_budget)
 {
@@ -999,6 +1036,7 @@ int main(void)
     tcase_add_test(tc, a_gap_behind_a_block_of_which_a_part_is_acknowledged_stays);
     tcase_add_loop_test(tc, a_gap_stays_counted_whatever_is_acknowledged_behind_it, 0, 5);
     BOTH(tc, acknowledging_removes_files_on_a_full_device_too);
+    BOTH(tc, a_file_that_is_removed_is_not_held_open);
     tcase_add_test(tc, memory_is_kept_to_the_budget);
     tcase_add_test(tc, without_a_promise_nothing_is_durable);
     BOTH(tc, what_is_accepted_is_durable);
