@@ -106,6 +106,7 @@ enum hpr_result hpr_admit_make_disk_room(struct hpr_channel *ch, const struct hp
     uint64_t dropped;
     enum hpr_result res;
 
+    if (ch->dir.is_removing) return HPR_WAIT; /* there will be room, which the receiver has made already */
     if (hpr_dir_remove_unwanted_locked(&ch->dir, NULL) || hpr_spill_reclaim_locked(&ch->spill)) return HPR_AGAIN;
     hpr_dir_want_room_locked(&ch->dir, ch->spill.end_seq);
     if (ch->options.when_full != HOPPER_FULL_DROP_OLDEST || !send->may_drop) return HPR_FULL;
@@ -216,7 +217,7 @@ static enum hpr_result overflow_locked(struct hpr_channel *ch, struct hpr_send *
 static enum hpr_result place_locked(struct hpr_channel *ch, struct hpr_send *send, struct hopper_error *err)
 {
     bool is_ring_first;
-    enum hpr_result res;
+    enum hpr_result res, made;
 
     if (HPR_UNLIKELY(ch->spill.is_exclusive)) return HPR_WAIT;
     if (send->source.type && hpr_channel_survives(ch)) {
@@ -227,8 +228,10 @@ static enum hpr_result place_locked(struct hpr_channel *ch, struct hpr_send *sen
     is_ring_first = ch->overflow == 0 || ch->spill.failed_errno != 0 || hpr_deque_is_half_free_locked(&ch->deque);
     if (HPR_LIKELY(is_ring_first) && hpr_admit_put_in_ring(ch, send)) return HPR_DONE;
     res = overflow_locked(ch, send, err);
-    if (res == HPR_FAILED && err->status == HOPPER_ENOSPC && hpr_admit_make_disk_room(ch, send) == HPR_AGAIN)
-        return HPR_AGAIN;
+    if (res == HPR_FAILED && err->status == HOPPER_ENOSPC) {
+        made = hpr_admit_make_disk_room(ch, send);
+        if (made == HPR_AGAIN || made == HPR_WAIT) return made;
+    }
     if (res == HPR_FAILED && (err->status == HOPPER_EPACK || err->status == HOPPER_ETOOBIG)) return res;
     /* the lock may have been dropped since the receiver was last seen */
     if ((res == HPR_FULL || res == HPR_FAILED) && !ch->is_refusing && hpr_admit_put_in_ring(ch, send)) return HPR_DONE;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* See cleanup.h. The receiver notes what is not wanted any more, dir.unwanted, and whoever removes it goes on until all
  * that was noted is gone or cannot be removed. A sender that needs the room before the thread has begun removes it
- * itself, admit.c; one that has come too late for that waits, and is woken here when it is done. */
+ * itself (admit.c, hpr_admit_make_disk_room()); one that has come too late for that waits, also where it would not wait
+ * for the receiver, and is woken here. */
 #include "cleanup.h"
 
 /* Unless the thread is at it: it looks for more before it ends. */

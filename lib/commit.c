@@ -390,12 +390,15 @@ hopper_status hpr_commit_send(struct hpr_channel *ch, const struct hpr_batch *ba
     hpr_mutex_lock(&ch->deque.back);
     while (done < batch->count) {
         struct hpr_send send;
+        enum hpr_result made;
 
         st = send_some(ch, batch, &done, seqp, err);
         if (st == HOPPER_OK) continue;
         if (st != HOPPER_EFULL && st != HOPPER_ENOSPC) break;
         send = (struct hpr_send){ .source = source_of(batch, done), .freed_seen = ch->deque.freed_seen };
-        if (hpr_admit_make_disk_room(ch, &send) == HPR_AGAIN) continue;
+        made = hpr_admit_make_disk_room(ch, &send);
+        if (made == HPR_WAIT) hpr_cond_wait(&ch->deque.room, &ch->deque.back, UINT64_MAX);
+        if (made == HPR_AGAIN || made == HPR_WAIT) continue;
         if (hpr_deque_time_left(&ch->deque, deadline_ns) > 0) {
             hpr_admit_wait_for_change(ch, &send, st, deadline_ns);
             if (ch->is_refusing || hpr_deque_time_left(&ch->deque, deadline_ns) > 0) continue;

@@ -126,7 +126,8 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_send_until(hopper_sender *snd,
 
 /* Add COUNT records in order, taking the channel's lock once where it can. The first *ACCEPTEDP of them were accepted;
  * the status speaks of the first that was not. Records of other senders may come between them only where the batch had
- * to wait. Blocks and results as hopper_send_until(); HOPPER_OK means all were accepted. ACCEPTEDP may not be NULL. */
+ * to wait, or has compressed or written what had overflowed. Blocks and results as hopper_send_until(); HOPPER_OK means
+ * all were accepted. ACCEPTEDP may not be NULL. */
 HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_send_batch(hopper_sender *snd, const struct iovec *records,
                                                              size_t count, uint64_t deadline_ns, size_t *acceptedp);
 
@@ -197,7 +198,7 @@ HOPPER_API HOPPER_MUST_CHECK hopper_status hopper_flush(hopper_sender *snd);
 
 /* What the receiver gets: a record, or a gap that stands for records that are lost. */
 struct hopper_record {
-    const void *data; /* the bytes, or the item; NULL for a gap */
+    const void *data; /* the bytes, at any alignment, or the item; NULL for a gap */
     union {
         uint64_t len;  /* a record: its bytes (0 for an item) */
         uint64_t lost; /* a gap: how many records are missing, seq being the first of them */

@@ -64,13 +64,13 @@ enum hopper_acknowledge {
  * records, or must not be held up: with one CPU it brings nothing, and a receiver that does nothing gets 4 to 16 %
  * fewer, as they come from another CPU's cache. What is not compressed the receiver reads itself, and so it tries again
  * what the thread cannot read: errors and gaps are the same. The room of files that are done with may come back some
- * milliseconds later than without the thread; a sender that finds none meanwhile removes them itself or waits for it.
- * It takes two buffers of two blocks and the state of a decompressor out of memory_bytes, of which there must be at
- * least 1 MiB. Not with HOPPER_FULL_DROP_OLDEST, where files go under the reader; and with HOPPER_SURVIVE_POWER_LOSS
- * the newest file is not read ahead, which a sync that fails cuts back. The thread is called "hopper-ahead", and is
- * else as that of compress_threads; of the platform it calls pread, and to remove files stat_at, open_at, close,
- * unlink_at and list. Both sides look on for some 50 us before they sleep, as long as blocks come, and yield their CPU
- * meanwhile. */
+ * milliseconds later than without the thread; a sender that finds none meanwhile removes them itself, or waits until
+ * the thread is done with it, also one that else waits for nothing. It takes two buffers of two blocks and the state of
+ * a decompressor out of memory_bytes, of which there must be at least 1 MiB. Not with HOPPER_FULL_DROP_OLDEST, where
+ * files go under the reader; and with HOPPER_SURVIVE_POWER_LOSS the newest file is not read ahead, which a sync that
+ * fails cuts back. The thread is called "hopper-ahead", and is else as that of compress_threads; of the platform it
+ * calls pread, and to remove files stat_at, open_at, close, unlink_at and list. Both sides look on for some 50 us
+ * before they sleep, as long as blocks come, and yield their CPU meanwhile. */
 
 /* What a send does when neither memory nor disk has room. */
 enum hopper_when_full {

@@ -30,7 +30,7 @@ struct hopper_stats {
     size_t size; /* set by HOPPER_STATS_INIT; do not touch */
 
     /* records */
-    uint64_t accepted;                       /* sends that returned HOPPER_OK */
+    uint64_t accepted;                       /* records that senders have given away, each of a batch */
     uint64_t acknowledged;                   /* received, and the receiver has come back for more */
     uint64_t pending_memory;                 /* waiting in memory, or handed out and not yet acknowledged */
     uint64_t pending_disk;                   /* waiting in queue files only */

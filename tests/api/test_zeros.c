@@ -26,6 +26,7 @@ static struct {
     int error;           /* of writing zeros, 0: none */
     bool is_half;        /* half of them are written before that */
     bool cannot_cut;     /* nor can a file be cut */
+    bool cannot_remove;
     bool fails_at_sync;  /* it is the sync behind them that fails, with ERROR */
     bool has_zeros;      /* some were written since the last sync */
     uint64_t zeros;      /* writes of them */
@@ -58,6 +59,11 @@ static int hand_truncate(void *ctx, int fd, uint64_t bytes)
     return hand.cannot_cut ? -EIO : hand.io->truncate(ctx, fd, bytes);
 }
 
+static int hand_unlink_at(void *ctx, int dirfd, const char *name)
+{
+    return hand.cannot_remove ? -EIO : hand.io->unlink_at(ctx, dirfd, name);
+}
+
 static int hand_fdatasync(void *ctx, int fd)
 {
     const bool fails = hand.fails_at_sync && hand.has_zeros;
@@ -77,6 +83,7 @@ static void init(uint64_t disk_bytes, uint64_t file_bytes)
     hand.table.io.pwrite    = hand_pwrite;
     hand.table.io.truncate  = hand_truncate;
     hand.table.io.fdatasync = hand_fdatasync;
+    hand.table.io.unlink_at = hand_unlink_at;
     s.options.platform      = &hand.table;
 }
 
@@ -211,6 +218,27 @@ START_TEST(a_large_group_gets_none)
     require_eq(hand.zeros, 1);
     surv_send_ok(&s, 500 << 10); /* larger than what there is of them */
     require_eq(zeros_of_last(), 0);
+    surv_finish(&s);
+}
+END_TEST
+
+/* As long as a file is there that nobody wants, its zeros are no room for anything else. */
+START_TEST(a_file_that_cannot_be_removed_keeps_none)
+{
+    init(1200000, 400000);
+    s.options.when_full   = HOPPER_FULL_REFUSE;
+    s.options.acknowledge = HOPPER_ACKNOWLEDGE_EXPLICIT;
+    begin();
+    do surv_send_ok(&s, 1000);
+    while (s.next < 195 || zeros_of_last() < 60000);
+    surv_drain(&s);
+    hand.cannot_remove = true;
+    hand.cannot_cut    = _i == 1;
+    surv_ack(&s);
+    hand.cannot_cut = false;
+    for (size_t len = 20000; len > 100; len /= 2) (void)send_until_refused(len);
+    require_eq(mem_watch_excess(s.mem), 0);
+    hand.cannot_remove = false;
     surv_finish(&s);
 }
 END_TEST
@@ -410,6 +438,7 @@ int main(void)
     tcase_add_test(tc, on_zeros_the_header_comes_last);
     tcase_add_test(tc, where_groups_are_not_synced_there_are_none);
     tcase_add_test(tc, a_large_group_gets_none);
+    tcase_add_loop_test(tc, a_file_that_cannot_be_removed_keeps_none, 0, 2);
     tcase_add_test(tc, a_file_that_is_left_keeps_none);
     tcase_add_loop_test(tc, a_full_budget_holds_as_many_records_as_without_them, 0, BUDGETS * LIMITS);
     tcase_add_loop_test(tc, a_full_device_holds_as_many_records_as_without_them, 0, BUDGETS * LIMITS);

@@ -295,6 +295,9 @@ mutant ahead_forgets_nothing_when_asked_anew ahead.c \
 mutant cleanup_wakes_nobody cleanup.c \
     'ch->spill.gains\+\+;\s+hpr_cond_broadcast\(&ch->deque.room\);' \
     ''
+mutant sender_does_not_wait_for_cleanup admit.c \
+    'if \(ch->dir.is_removing\) return HPR_WAIT;' \
+    ''
 mutant cleanup_leaves_what_was_noted_meanwhile cleanup.c \
     'while \(dir->oldest > before && hpr_dir_has_unwanted_locked\(dir\)\);' \
     'while (dir->oldest == 0 && before > 0);'

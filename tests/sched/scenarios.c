@@ -84,6 +84,7 @@ int main(int argc, char **argv)
         &scenario_ahead_cannot_clean,
         &scenario_ahead_makes_room_survive,
         &scenario_ahead_makes_room_power_loss,
+        &scenario_ahead_refuses_nothing,
         &scenario_packer_works,
         &scenario_packer_idle,
         &scenario_packer_rests,

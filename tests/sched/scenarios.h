@@ -114,6 +114,7 @@ extern const struct sched_scenario scenario_ahead_makes_room;
 extern const struct sched_scenario scenario_ahead_cannot_clean;
 extern const struct sched_scenario scenario_ahead_makes_room_survive;
 extern const struct sched_scenario scenario_ahead_makes_room_power_loss;
+extern const struct sched_scenario scenario_ahead_refuses_nothing;
 
 /* scenarios_packer.c: a thread of the channel compresses and writes */
 extern const struct sched_scenario scenario_packer_works;

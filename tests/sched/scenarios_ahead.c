@@ -334,6 +334,26 @@ static void ahead_makes_room_power_loss(void)
     receive_and_acknowledge();
 }
 
+/* What has been acknowledged is no reason to refuse anything, though its file may be there still. */
+static void ahead_refuses_nothing(void)
+{
+    struct rig_options options = options_for(20000);
+
+    options.senders     = 0;
+    options.survive     = HOPPER_SURVIVE_POWER_LOSS;
+    options.acknowledge = HOPPER_ACKNOWLEDGE_EXPLICIT;
+    options.disk_bytes  = 150000;
+    rig_open(&options);
+    while (rig_send(rig_sender(0), 4000, HOPPER_NOW) == HOPPER_OK) continue;
+    for (int i = 0; i < 3; i++) {
+        rig_receive_count(rig.accepted - (unsigned)rig.received);
+        rig_acknowledge();
+        for (int j = 0; j < 4; j++) SCHED_CHECK(rig_send(rig_sender(0), 4000, HOPPER_NOW) == HOPPER_OK);
+    }
+    rig_close_first();
+    receive_and_acknowledge();
+}
+
 /* clang-format off */
 #define SCENARIO(name, ...) const struct sched_scenario scenario_##name = { #name, name, SCHED_CLEAN, __VA_ARGS__ }
 SCENARIO(ahead_idle, RIG_PLANS_WITH(SCHED_TIMEOUTS_NEVER, 2, 200));
@@ -353,4 +373,5 @@ SCENARIO(ahead_makes_room, RIG_AT_RANDOM(300));
 SCENARIO(ahead_cannot_clean, { { .mode = SCHED_RANDOM, .schedules = 300, .timeouts = SCHED_TIMEOUTS_LATE } });
 SCENARIO(ahead_makes_room_survive, RIG_AT_RANDOM(300));
 SCENARIO(ahead_makes_room_power_loss, RIG_AT_RANDOM(300));
+SCENARIO(ahead_refuses_nothing, RIG_AT_RANDOM(300));
 /* clang-format on */
