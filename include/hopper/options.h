@@ -61,7 +61,7 @@ enum hopper_acknowledge {
  * files that it is done with, some 0.3 ms for each MiB, 20 ms for a whole file of the usual size. With 1 a thread does
  * both: it reads what is compressed while the receiver works on the block before, up to two blocks ahead and never
  * beyond the end of a queue file. For a process with a CPU to spare and a receiver that has something to do with its
- * records, or must not be held up: with one CPU it brings nothing, and a receiver that does nothing gets 4 to 16 %
+ * records, or must not be held up: with one CPU it brings nothing, and a receiver that does nothing gets some 20 %
  * fewer, as they come from another CPU's cache. What is not compressed the receiver reads itself, and so it tries again
  * what the thread cannot read: errors and gaps are the same. The room of files that are done with may come back some
  * milliseconds later than without the thread; a sender that finds none meanwhile removes them itself, or waits until
