@@ -177,7 +177,8 @@ void hpr_dir_abandon_locked(struct hpr_dir *dir);
 /* With `back` held, by the thread that becomes the writer. */
 void hpr_dir_enter_writer_locked(struct hpr_dir *dir);
 
-/* With `back` held, after a roll-back that left waste of at most BYTES: count them as written. */
+/* With `back` held, after a roll-back that left waste of at most BYTES, or for zeros that stay: count them as
+ * written. */
 void hpr_dir_count_waste(struct hpr_dir *dir, uint64_t bytes);
 
 /* With `back` held, after a commit or a roll-back: let the others see it. Returns the bytes written. */

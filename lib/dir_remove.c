@@ -105,7 +105,7 @@ void hpr_dir_give_up_below_locked(struct hpr_dir *dir, uint64_t number, uint64_t
 
 void hpr_dir_give_up_all_locked(struct hpr_dir *dir)
 {
-    /* what is promised has no room there any more, and the file may stay for a while */
+    /* zeros are room for what is promised, but nothing more goes there, and the file may stay for a while */
     if (hpr_queue_file_cut_zeros(&dir->active, dir->io) < 0)
         hpr_dir_count_waste(dir, hpr_queue_file_zeros(&dir->active));
     dir->written = dir->writer_written;

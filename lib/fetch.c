@@ -130,7 +130,7 @@ static void clean_up_locked(struct hpr_channel *ch, struct hopper_receiver *rcv)
     if (hpr_channel_survives(ch)) return; /* settle.c removes what is acknowledged */
     if (rp->number > dir->oldest)
         hpr_cleanup_below_locked(ch, is_at_end ? dir->end.number : rp->number, is_at_end ? dir->end.start : rp->start);
-    if (is_wanted && hpr_spill_can_reclaim_locked(&ch->spill)) {
+    if (is_wanted && hpr_spill_is_done_locked(&ch->spill)) {
         hpr_replay_close(rp);
         hpr_cleanup_all_locked(ch);
     }

@@ -478,19 +478,21 @@ static bool is_all_claimed(const struct hpr_spill *sp)
     return !sp->is_writing && hpr_spill_records_on_disk(sp) == 0 && sp->claimed_seq >= sp->end_seq;
 }
 
-bool hpr_spill_can_reclaim_locked(const struct hpr_spill *sp)
+bool hpr_spill_is_done_locked(const struct hpr_spill *sp)
 {
     HPR_ASSERT_HELD(sp->back);
-    return sp->dir->survive == HOPPER_SURVIVE_NOTHING && is_all_claimed(sp) && sp->dir->end.number != 0;
+    /* else settle.c says: what was read is not yet done with */
+    return sp->dir->survive == HOPPER_SURVIVE_NOTHING && is_all_claimed(sp);
 }
 
-bool hpr_spill_reclaim_locked(struct hpr_spill *sp)
+bool hpr_spill_can_reclaim_locked(const struct hpr_spill *sp)
 {
-    HPR_ASSERT_HELD(sp->back);
-    /* settle.c does: what was read is not yet done with */
-    if (sp->dir->survive != HOPPER_SURVIVE_NOTHING) return false;
-    if (!is_all_claimed(sp)) return false;
-    return hpr_dir_discard_all_locked(sp->dir);
+    return hpr_spill_is_done_locked(sp) && sp->dir->end.number != 0;
+}
+
+bool hpr_spill_reclaim_locked(struct hpr_spill *sp) /* without a file there may be waste still */
+{
+    return hpr_spill_is_done_locked(sp) && hpr_dir_discard_all_locked(sp->dir);
 }
 
 void hpr_spill_claim_locked(struct hpr_spill *sp, uint64_t records)
@@ -519,7 +521,7 @@ enum hpr_result hpr_spill_drop_oldest_locked(struct hpr_spill *sp, uint64_t *dro
     HPR_ASSERT_HELD(sp->back);
     *droppedp = 0;
     if (dir->end.number == 0) return HPR_FULL;
-    if (dir->is_removing || (dir->oldest == dir->end.number && sp->is_writing)) return HPR_WAIT;
+    if (dir->oldest == dir->end.number && sp->is_writing) return HPR_WAIT;
     if (dir->oldest == dir->end.number) {
         *droppedp = give_up_below(sp, sp->end_seq, sp->records_written);
         has_won   = hpr_dir_discard_all_locked(dir);

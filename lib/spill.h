@@ -165,7 +165,10 @@ bool hpr_spill_needs_packer_locked(const struct hpr_spill *sp);
 enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
                                            const struct hpr_source *source, struct hopper_error *err);
 
-/* Win room on disk where nothing more is wanted: all on disk was claimed. True when room was won. */
+/* Whether nothing on disk is wanted any more: all of it was claimed, and nothing is to survive. */
+bool hpr_spill_is_done_locked(const struct hpr_spill *sp);
+
+/* Win room on disk where that is so. True when room was won. */
 bool hpr_spill_reclaim_locked(struct hpr_spill *sp);
 
 /* Whether that may win any. */
