@@ -5,10 +5,10 @@
 #include "mem_disk.h"
 #include "suite.h"
 #include <inttypes.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sched.h>
 #include <string.h>
 
 #define NAMES_MAX    1024

@@ -44,6 +44,15 @@ static void end(void)
     rig_finish();
 }
 
+/* All clones send what BODY says while the receiver takes it. */
+static void run_to_end(void (*body)(struct rig_sender *s))
+{
+    rig_start_all(body);
+    rig_close_first();
+    rig_receive_all();
+    rig_finish();
+}
+
 /* What goes through memory does not wake it. */
 static void ahead_idle(void)
 {
@@ -101,10 +110,7 @@ static void ahead_growing(void)
     const struct rig_options options = options_for(1 << 20);
 
     open_with_frames(&options, 3);
-    rig_start_all(send_six);
-    rig_close_first();
-    rig_receive_all();
-    rig_finish();
+    run_to_end(send_six);
 }
 
 static void flush_two(struct rig_sender *s)
@@ -141,10 +147,7 @@ static void ahead_pauses(void)
     rig_receive_count(rig.accepted - (unsigned)rig.received);
     SCHED_CHECK(rig_receive(HOPPER_NOW) == HOPPER_EAGAIN);
     overflow_again();
-    rig_start_all(flush_two);
-    rig_close_first();
-    rig_receive_all();
-    rig_finish();
+    run_to_end(flush_two);
 }
 
 /* The receiver reads again what the thread could not, and only what fails twice there is lost. */
@@ -174,10 +177,7 @@ static void ahead_both(void)
 
     options.compress_threads = 1;
     open_with_frames(&options, 3);
-    rig_start_all(send_six);
-    rig_close_first();
-    rig_receive_all();
-    rig_finish();
+    run_to_end(send_six);
 }
 
 static void receive_and_acknowledge(void)
@@ -253,13 +253,10 @@ static void ahead_cleans(void)
     const struct rig_options options = options_for(40000);
 
     open_with_frames(&options, 6);
-    rig_start_all(send_four);
-    rig_close_first();
-    rig_receive_all();
-    rig_finish();
+    run_to_end(send_four);
 }
 
-/* There is room for what the sender has only when the thread has removed a file. */
+/* All is full: there is room when the receiver has got on in memory, or when a file has gone. */
 static void ahead_makes_room(void)
 {
     struct rig_options options = options_for(40000);
@@ -267,10 +264,7 @@ static void ahead_makes_room(void)
     options.disk_bytes = 200000;
     rig_open(&options);
     rig_fill_all(RIG_RING_LEN / 2);
-    rig_start_all(send_six);
-    rig_close_first();
-    rig_receive_all();
-    rig_finish();
+    run_to_end(send_six);
 }
 
 static void ahead_cannot_clean(void)
@@ -301,10 +295,7 @@ static void ahead_makes_room_survive(void)
     rig_open(&options);
     rig_fill_ring();
     for (int i = 0; i < 20; i++) rig_send_ok(rig_sender(0), LEN);
-    rig_start_all(send_six);
-    rig_close_first();
-    rig_receive_all();
-    rig_finish();
+    run_to_end(send_six);
 }
 
 static void send_one(struct rig_sender *s)
@@ -313,19 +304,25 @@ static void send_one(struct rig_sender *s)
     rig_close_sender(s);
 }
 
-/* All of it goes through files, and the receiver, which has acknowledged, does nothing more: only the thread can wake
- * the sender. */
-static void ahead_makes_room_power_loss(void)
+/* With several files, and no room for another record. */
+static void open_full_power_loss(unsigned senders)
 {
     struct rig_options options = options_for(20000);
-    unsigned accepted          = 0;
 
+    options.senders     = senders;
     options.survive     = HOPPER_SURVIVE_POWER_LOSS;
     options.acknowledge = HOPPER_ACKNOWLEDGE_EXPLICIT;
     options.disk_bytes  = 150000;
     rig_open(&options);
-    while (rig_send(rig_sender(0), 4000, HOPPER_NOW) == HOPPER_OK) accepted++;
-    SCHED_CHECK(accepted > 10);
+    while (rig_send(rig_sender(0), 4000, HOPPER_NOW) == HOPPER_OK) continue;
+    SCHED_CHECK(rig.accepted > 10);
+}
+
+/* All of it goes through files, and the receiver, which has acknowledged, does nothing more: only the thread can wake
+ * the sender. */
+static void ahead_makes_room_power_loss(void)
+{
+    open_full_power_loss(1);
     rig_start_all(send_one);
     rig_receive_count(rig.accepted - 3);
     rig_acknowledge();
@@ -337,14 +334,7 @@ static void ahead_makes_room_power_loss(void)
 /* What has been acknowledged is no reason to refuse anything, though its file may be there still. */
 static void ahead_refuses_nothing(void)
 {
-    struct rig_options options = options_for(20000);
-
-    options.senders     = 0;
-    options.survive     = HOPPER_SURVIVE_POWER_LOSS;
-    options.acknowledge = HOPPER_ACKNOWLEDGE_EXPLICIT;
-    options.disk_bytes  = 150000;
-    rig_open(&options);
-    while (rig_send(rig_sender(0), 4000, HOPPER_NOW) == HOPPER_OK) continue;
+    open_full_power_loss(0);
     for (int i = 0; i < 3; i++) {
         rig_receive_count(rig.accepted - (unsigned)rig.received);
         rig_acknowledge();

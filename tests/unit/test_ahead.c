@@ -17,12 +17,12 @@
 #include "ahead.h"
 #include "suite.h"
 
-#define FRAMES  6
-#define RAW     600 /* bytes of a frame's payload, inflated */
-#define BYTES   11  /* and as zlib makes it of the same letter 600 times */
+#define FRAMES     6
+#define RAW        600 /* bytes of a frame's payload, inflated */
+#define BYTES      11  /* and as zlib makes it of the same letter 600 times */
 #define SLOT_BYTES (RAW + BYTES + HPR_FRAME_HEADER_BYTES)
-#define FILE_FD 77
-#define NUMBER  5
+#define FILE_FD    77
+#define NUMBER     5
 
 static const uint8_t channel_id[HPR_CHANNEL_ID_BYTES] = { 1, 2, 3 };
 static unsigned char file_bytes[FRAMES * (BYTES + HPR_FRAME_HEADER_BYTES)];
