@@ -12,6 +12,7 @@ struct script {
     uint16_t second;          /* and then so many more */
     uint8_t is_numbered;      /* in turn by producers 1 and 2 */
     uint8_t is_deflated;
+    uint8_t is_even; /* all are as long, and stand bare in blocks */
     uint8_t runs; /* closed and opened again between the records */
 };
 
@@ -19,7 +20,7 @@ static const struct script scripts[FUZZ_BASE_SCRIPTS] = {
     { .first = 0 },
     { .first = 1, .bytes = 100 },
     { .first = 5, .bytes = 100, .received = 3, .until = 2 },
-    { .first = 6, .bytes = 60, .is_numbered = 1 },
+    { .first = 9000, .bytes = 12, .received = 20, .until = 15, .second = 40, .is_even = 1 },
     { .first = 6, .bytes = 60, .received = 6, .until = 5, .is_numbered = 1 },
     { .first = 6, .bytes = 60, .received = 6, .until = 6, .second = 3, .is_numbered = 1, .runs = 1 },
     { .first = 70, .bytes = 4000, .second = 4 },
@@ -48,7 +49,7 @@ void fuzz_base_options(struct hopper_options *options, uint32_t survive, unsigne
 
 const uint8_t *fuzz_base_record(uint64_t seq, unsigned script, size_t *lenp)
 {
-    *lenp = scripts[script].bytes + (size_t)(seq % 5);
+    *lenp = scripts[script].bytes + (scripts[script].is_even ? 0 : (size_t)(seq % 5));
     return fuzz_content(seq, *lenp);
 }
 

@@ -77,9 +77,11 @@ static void check_frame(const uint8_t *bytes, const struct hpr_frame_header *h, 
 
     FUZZ_REQUIRE(h->records > 0 && h->first_seq > 0 && h->first_seq + h->records > h->first_seq, "%u records from %llu",
                  (unsigned)h->records, (unsigned long long)h->first_seq);
-    FUZZ_REQUIRE(h->records <= h->raw_bytes / 2 && h->stored_bytes <= h->raw_bytes,
-                 "%u records in %u bytes, stored in %u", (unsigned)h->records, (unsigned)h->raw_bytes,
-                 (unsigned)h->stored_bytes);
+    FUZZ_REQUIRE(
+        (h->record_bytes ? h->raw_bytes == (uint64_t)h->records * h->record_bytes : h->records <= h->raw_bytes / 2) &&
+            h->stored_bytes <= h->raw_bytes,
+        "%u records in %u bytes, stored in %u", (unsigned)h->records, (unsigned)h->raw_bytes,
+        (unsigned)h->stored_bytes);
     FUZZ_REQUIRE(h->codec == HPR_CODEC_DEFLATE || (h->codec == HPR_CODEC_STORED && h->stored_bytes == h->raw_bytes),
                  "codec %u", (unsigned)h->codec);
     FUZZ_REQUIRE(h->dropped_total < h->first_seq, "more dropped than there were");
@@ -227,20 +229,32 @@ static uint32_t pack_records(struct fuzz_input *in, size_t *bytesp)
     return count;
 }
 
-static void check_records(const uint8_t *bytes, size_t len, uint32_t count)
+/* Records of one length, without headers. */
+static uint32_t pack_bare(struct fuzz_input *in, size_t *bytesp, uint32_t *record_bytesp)
 {
-    size_t at = 0;
+    size_t len   = 1 + (size_t)fuzz_u8(in);
+    size_t count = 1 + fuzz_u16(in) % (RAW_BYTES_MAX / len);
+
+    for (size_t i = 0; i < count; i++) memcpy(raw + i * len, fuzz_content(fuzz_u8(in), len), len);
+    *bytesp        = count * len;
+    *record_bytesp = (uint32_t)len;
+    return (uint32_t)count;
+}
+
+static void check_records(const uint8_t *bytes, size_t len, uint32_t count, uint32_t record_bytes)
+{
+    struct hpr_records records = { bytes, len, record_bytes };
 
     for (uint32_t i = 0; i < count; i++) {
-        const unsigned char *data;
+        const unsigned char *data, *at = records.at;
         size_t data_len;
-        size_t used = hpr_record_get(bytes + at, len - at, &data, &data_len);
 
-        FUZZ_REQUIRE(used > 0 && used == hpr_record_packed_bytes(data_len), "record %u is not found again",
-                     (unsigned)i);
-        at += used;
+        FUZZ_REQUIRE(hpr_records_take(&records, &data, &data_len), "record %u is not found again", (unsigned)i);
+        FUZZ_REQUIRE(records.at == data + data_len &&
+                         (size_t)(records.at - at) == (record_bytes ? record_bytes : hpr_record_packed_bytes(data_len)),
+                     "record %u takes other bytes", (unsigned)i);
     }
-    FUZZ_REQUIRE(at == len, "%zu bytes are left after the last record", len - at);
+    FUZZ_REQUIRE(records.left == 0, "%zu bytes are left after the last record", records.left);
 }
 
 static size_t deflate_pieces(struct hpr_deflater *deflater, struct fuzz_input *in, size_t len)
@@ -303,9 +317,9 @@ static void fuzz_round_trip(struct fuzz_input *in)
 
     h.first_seq     = 1 + (uint64_t)fuzz_u32(in);
     h.dropped_total = fuzz_u32(in) % h.first_seq;
-    h.records       = pack_records(in, &raw_bytes);
+    h.records       = fuzz_u8(in) & 1 ? pack_bare(in, &raw_bytes, &h.record_bytes) : pack_records(in, &raw_bytes);
     if (h.records == 0) return;
-    check_records(raw, raw_bytes, h.records);
+    check_records(raw, raw_bytes, h.records, h.record_bytes);
     stored = deflate_raw(in, raw_bytes);
     if (stored == 0 || stored >= raw_bytes) {
         h.codec = HPR_CODEC_STORED;

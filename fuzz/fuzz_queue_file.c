@@ -113,7 +113,10 @@ static void change_field(struct fuzz_frame *frame, struct fuzz_input *in)
         value = (uint64_t)(int64_t)(int8_t)value;
     base = (which & 0x40) != 0 ? UINT64_MAX : 0;
     switch (which & 7) {
-    case 0: h->codec = (uint32_t)((h->codec & base) + value); break;
+    case 0:
+        h->codec        = (uint32_t)((hpr_frame_codec(h) & base) + value);
+        h->record_bytes = 0;
+        break;
     case 1: h->records = (uint32_t)((h->records & base) + value); break;
     case 2: h->raw_bytes = (uint32_t)((h->raw_bytes & base) + value); break;
     case 3: h->first_seq = (h->first_seq & base) + value; break;

@@ -432,21 +432,26 @@ static size_t send_plains_locked(struct hpr_channel *ch, const struct hpr_batch 
 /* The same where the channel has overflowed: into the open block. */
 static size_t overflow_plains_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
 {
-    struct hpr_spill *sp = &ch->spill;
-    uint64_t bytes       = 0;
+    struct hpr_spill *sp       = &ch->spill;
+    const size_t count         = batch->count - first;
+    const uint64_t largest     = ch->plan.record_bytes_max;
+    struct hpr_block_end block = { 0 };
+    uint64_t bytes             = 0;
     size_t n;
 
     if (ch->overflow == 0 || ch->tail_gap > 0 || ch->is_refusing || sp->is_exclusive || sp->failed_errno != 0 ||
-        ch->memory.header || hpr_deque_is_half_free_locked(&ch->deque))
+        ch->memory.header || hpr_deque_is_half_free_locked(&ch->deque) ||
+        !hpr_spill_begin_plain_locked(sp, ch->next_seq, &block))
         return 0;
-    for (n = 0; n < batch->count - first; n++) {
+    for (n = 0; n < count; n++) {
         const struct iovec record = hpr_batch_record(batch, first + n);
 
-        if (!record.iov_base || record.iov_len > ch->plan.record_bytes_max ||
-            !hpr_spill_append_plain_locked(sp, ch->next_seq + n, record.iov_base, record.iov_len))
+        if (!record.iov_base || record.iov_len > largest ||
+            !hpr_spill_put_plain(&block, record.iov_base, record.iov_len))
             break;
         bytes += record.iov_len;
     }
+    hpr_spill_end_plain_locked(sp, &block, n);
     ch->overflow += n;
     ch->overflowed += n;
     count_plain_locked(ch, n, bytes);

@@ -114,10 +114,9 @@ struct hopper_receiver { /* [receiver] */
     uint64_t due_dropped_total; /* dropped_total at the end of them */
     uint64_t dropped_seen;      /* dropped_total up to next_seq */
 
-    const unsigned char *frame; /* records of the frame at hand that were not handed out yet */
-    size_t frame_bytes;
-    uint32_t frame_records;
-    struct hpr_block *block; /* the block that the frame is in, NULL when it is in replay's buffer */
+    struct hpr_records frame; /* of the frame at hand, those that were not handed out yet */
+    uint32_t frame_records;   /* how many they are to be */
+    struct hpr_block *block;  /* the block that the frame is in, NULL when it is in replay's buffer */
 
     struct hpr_run {               /* of the ring, that was not handed out to its end */
         const unsigned char *ends; /* from the next record's on */

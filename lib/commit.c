@@ -32,21 +32,13 @@ static void accept_record(struct hpr_channel *ch, const void *data, size_t len)
 
 static void accept_block(struct hpr_channel *ch, const struct hpr_block *block)
 {
-    const unsigned char *at = block->raw;
-    size_t left             = block->raw_bytes;
+    struct hpr_records records = hpr_block_records(block);
+    const unsigned char *data  = NULL;
+    size_t bytes               = 0;
 
     assert(block->first_seq == ch->next_seq);
-    for (uint32_t i = 0; i < block->records; i++) {
-        const unsigned char *data = NULL;
-        uint64_t id, number;
-        size_t bytes = 0, taken = hpr_record_get(at, left, &data, &bytes);
-
-        assert(taken > 0);
-        accept_record(ch, data, bytes);
-        if (hpr_record_get_number(at, left, &id, &number)) hpr_producers_note(ch->producers, id, number);
-        at += taken;
-        left -= taken;
-    }
+    while (hpr_records_take(&records, &data, &bytes)) accept_record(ch, data, bytes);
+    if (block->has_numbers) hpr_producers_note_raw(ch->producers, block->raw, block->raw_bytes);
 }
 
 /* Whoever waits for a record below next_seq has it; with ST, the others do not get theirs. */

@@ -110,10 +110,9 @@ static void skip_to_next(struct hopper_receiver *rcv, uint64_t first_seq)
 {
     for (; first_seq < rcv->next_seq; first_seq++) {
         const unsigned char *data;
-        size_t bytes, taken = hpr_record_get(rcv->frame, rcv->frame_bytes, &data, &bytes);
+        size_t bytes;
 
-        rcv->frame += taken; /* 0: put_from_frame() will find that out */
-        rcv->frame_bytes -= taken;
+        if (!hpr_records_take(&rcv->frame, &data, &bytes)) return; /* put_from_frame() will find that out */
     }
 }
 
@@ -174,8 +173,7 @@ static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiv
     } else if (st == HOPPER_OK) {
         claim_frame(ch, rcv, frame.first_seq, frame.records, frame.dropped_total, frame.reason);
         hpr_spill_claim_locked(sp, rcv->frame_records);
-        rcv->frame       = frame.data;
-        rcv->frame_bytes = frame.bytes;
+        rcv->frame = frame.payload;
         skip_to_next(rcv, frame.first_seq);
     }
     if (st == HOPPER_OK) clean_up_locked(ch, rcv);
@@ -213,9 +211,8 @@ static void hand_out_block(struct hpr_channel *ch, struct hopper_receiver *rcv, 
 {
     claim_frame(ch, rcv, block->first_seq, block->records, block->dropped_total, HOPPER_GAP_NONE);
     if (block->has_numbers && ch->memory.header) note_numbers(ch, block);
-    rcv->block       = block;
-    rcv->frame       = block->raw;
-    rcv->frame_bytes = block->raw_bytes;
+    rcv->block = block;
+    rcv->frame = hpr_block_records(block);
     skip_to_next(rcv, block->first_seq);
 }
 

@@ -204,7 +204,7 @@ static int note_numbers(struct hpr_file_scan *s, const struct hpr_frame_header *
     struct unpacking u                = { 0 };
     int res                           = -ENOMEM;
 
-    if (!hpr_frame_is_possible(h)) return 0;
+    if (!hpr_frame_is_possible(h) || h->record_bytes > 0) return 0; /* bare records have no numbers */
     u.stored = al->alloc(al->ctx, h->stored_bytes);
     u.raw    = al->alloc(al->ctx, h->raw_bytes);
     u.slab   = al->alloc(al->ctx, hpr_inflater_bytes(HPR_ENGINE_ZLIB, WINDOW_BITS_MAX).slab);

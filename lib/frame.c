@@ -89,7 +89,7 @@ void hpr_frame_put_header(unsigned char *out, const struct hpr_frame_header *h, 
 {
     hpr_put_u32(out, HPR_FRAME_HEADER_BYTES - 4 + h->stored_bytes);
     hpr_put_u32(out + 4, FRAME_MAGIC);
-    hpr_put_u32(out + 8, h->codec);
+    hpr_put_u32(out + 8, hpr_frame_codec(h));
     hpr_put_u32(out + 12, h->records);
     hpr_put_u32(out + 16, h->raw_bytes);
     hpr_put_u64(out + 20, h->first_seq);
@@ -135,8 +135,9 @@ static bool is_sensible(const struct hpr_frame_header *h, uint32_t length)
 {
     if (length < HPR_FRAME_HEADER_BYTES - 4 || h->records == 0 || h->first_seq == 0) return false;
     if (h->first_seq > UINT64_MAX - h->records || h->dropped_total >= h->first_seq) return false;
-    if (h->raw_bytes / 2 < h->records) /* the shortest record takes two bytes */
+    if (h->record_bytes == 0 && h->raw_bytes / 2 < h->records) /* the shortest record takes two bytes */
         return false;
+    if (h->record_bytes > 0 && h->raw_bytes % h->records != 0) return false;
     if (h->codec == HPR_CODEC_STORED) return h->stored_bytes == h->raw_bytes;
     return h->codec == HPR_CODEC_DEFLATE && h->stored_bytes < h->raw_bytes;
 }
@@ -144,12 +145,15 @@ static bool is_sensible(const struct hpr_frame_header *h, uint32_t length)
 static enum hpr_verdict get_frame(const unsigned char *in, const struct hpr_frame_place *place,
                                   struct hpr_frame_header *h)
 {
-    uint32_t length = hpr_get_u32(in);
+    uint32_t length = hpr_get_u32(in), codec;
 
     if (hpr_get_u32(in + 48) != placed_crc(in, 48, place)) return HPR_VERDICT_BAD;
-    h->codec         = hpr_get_u32(in + 8);
-    h->records       = hpr_get_u32(in + 12);
-    h->raw_bytes     = hpr_get_u32(in + 16);
+    codec        = hpr_get_u32(in + 8);
+    h->codec     = codec & ~HPR_CODEC_BARE;
+    h->records   = hpr_get_u32(in + 12);
+    h->raw_bytes = hpr_get_u32(in + 16);
+    if ((codec & HPR_CODEC_BARE) && (h->records == 0 || (h->record_bytes = h->raw_bytes / h->records) == 0))
+        return HPR_VERDICT_BAD;
     h->stored_bytes  = length - (HPR_FRAME_HEADER_BYTES - 4);
     h->first_seq     = hpr_get_u64(in + 20);
     h->dropped_total = hpr_get_u64(in + 28);

@@ -12,6 +12,7 @@
 #define HPR_CHANNEL_ID_BYTES   16
 
 enum hpr_codec_id { HPR_CODEC_STORED = 0, HPR_CODEC_DEFLATE = 1 };
+#define HPR_CODEC_BARE 2U /* in the file with either of them: struct hpr_frame_header's record_bytes is not 0 */
 enum hpr_content { HPR_CONTENT_BYTES = 0, HPR_CONTENT_ITEMS = 1 };
 
 #define HPR_TABLE_HEAD_BYTES 16
@@ -32,6 +33,7 @@ struct hpr_file_header {
 
 struct hpr_frame_header {
     uint32_t codec;        /* enum hpr_codec_id */
+    uint32_t record_bytes; /* of each record, where all are as long and none has a header; 0: each has its own */
     uint32_t records;      /* at least 1; their sequence numbers have no holes */
     uint32_t raw_bytes;    /* of the payload when inflated */
     uint32_t stored_bytes; /* of the payload as it stands in the file */
@@ -89,6 +91,12 @@ enum hpr_verdict hpr_frame_get(const unsigned char *in, size_t len, const struct
 static inline bool hpr_frame_is_possible(const struct hpr_frame_header *h)
 {
     return h->raw_bytes <= (uint64_t)h->stored_bytes * (h->codec == HPR_CODEC_STORED ? 1 : 1032);
+}
+
+/* What the field says in the file. */
+static inline uint32_t hpr_frame_codec(const struct hpr_frame_header *h)
+{
+    return h->codec | (h->record_bytes ? HPR_CODEC_BARE : 0);
 }
 
 /* CRC-32 (the one of zlib and gzip) of LEN bytes, going on from CRC, which is 0 at the start. */

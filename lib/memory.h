@@ -34,7 +34,9 @@ struct hpr_memory_block {
     uint64_t first_seq;
     uint64_t dropped_total;
     uint64_t opened_ms;
-    uint64_t reserved[4];
+    uint32_t record_bytes; /* as in struct hpr_frame_header */
+    uint32_t reserved0;
+    uint64_t reserved[3];
 };
 
 struct hpr_memory_shape { /* bytes 0 to 99 of the file, in the machine's byte order */

@@ -53,6 +53,15 @@ static int by_seq(const void *a, const void *b)
     return (x->first_seq > y->first_seq) - (x->first_seq < y->first_seq);
 }
 
+static bool is_block_sensible(const struct hpr_memory_old *old, const struct hpr_memory_old_block *block)
+{
+    const bool fits_records = block->record_bytes ? block->bytes == (uint64_t)block->records * block->record_bytes
+                                                  : block->bytes / 2 >= block->records;
+
+    return block->records > 0 && block->bytes <= old->shape.block_bytes && fits_records && block->first_seq > 0 &&
+           block->first_seq <= HPR_RING_SEQS_MAX && block->dropped_total < block->first_seq;
+}
+
 static void take_blocks(struct hpr_memory_old *old, struct hpr_memory_header *h)
 {
     for (size_t i = 0; i < old->shape.blocks; i++) {
@@ -61,16 +70,14 @@ static void take_blocks(struct hpr_memory_old *old, struct hpr_memory_header *h)
         struct hpr_memory_old_block found    = {
                .records       = (uint32_t)(fill >> 32),
                .bytes         = (uint32_t)fill,
+               .record_bytes  = block->record_bytes,
                .first_seq     = block->first_seq,
                .dropped_total = block->dropped_total,
                .opened_ms     = block->opened_ms,
                .offset        = old->shape.blocks_offset + i * old->shape.block_stride + HPR_FRAME_HEADER_BYTES,
         };
 
-        if (found.records == 0 || found.bytes > old->shape.block_bytes || found.bytes / 2 < found.records ||
-            found.first_seq == 0 || found.first_seq > HPR_RING_SEQS_MAX || found.dropped_total >= found.first_seq)
-            continue;
-        old->blocks[old->block_count++] = found;
+        if (is_block_sensible(old, &found)) old->blocks[old->block_count++] = found;
     }
     qsort(old->blocks, old->block_count, sizeof old->blocks[0], by_seq);
 }

@@ -13,6 +13,7 @@
 struct hpr_memory_old_block {
     uint32_t records;
     uint32_t bytes;
+    uint32_t record_bytes; /* as in struct hpr_frame_header */
     uint64_t first_seq;
     uint64_t dropped_total;
     uint64_t opened_ms;

@@ -57,31 +57,41 @@ static void put_packed(hopper_receiver *rcv, struct hopper_record *rec, const vo
 static void put_from_frame(hopper_receiver *rcv, struct hopper_record *rec)
 {
     const unsigned char *data;
-    size_t bytes, taken = hpr_record_get(rcv->frame, rcv->frame_bytes, &data, &bytes);
+    size_t bytes;
 
-    if (taken == 0) { /* the checksum is right, so somebody wrote it like that */
+    if (!hpr_records_take(&rcv->frame, &data, &bytes)) { /* the checksum is right, so somebody wrote it like that */
         put_late_gap(rcv, rec, rcv->frame_records, HOPPER_GAP_CORRUPT);
         rcv->frame_records = 0;
         return;
     }
-    rcv->frame += taken;
-    rcv->frame_bytes -= taken;
     rcv->frame_records--;
     put_packed(rcv, rec, data, bytes);
 }
 
-/* As many short records as stand in the frame at hand one after the other, up to MAX: what a record from disk costs.
- * All are of an earlier run, or none is. */
-static size_t put_frame_run(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
+/* The next N records, which stand bare in the frame at hand: it has as many, or its header would not have been good. */
+static size_t put_bare(const hopper_receiver *rcv, struct hpr_records *frame, struct hopper_record *recs, size_t n,
+                       uint32_t record_flags)
 {
-    const uint32_t record_flags = flags(rcv);
-    const unsigned char *at     = rcv->frame;
-    size_t left = rcv->frame_bytes, n = 0;
+    const size_t bytes      = frame->record_bytes;
+    const unsigned char *at = frame->at;
+    const uint64_t seq      = rcv->next_seq;
 
-    if (rcv->channel->options.item_type) return 0; /* items are unpacked one by one */
-    max = hpr_min_size(max, rcv->frame_records);
-    if (record_flags) max = (size_t)hpr_min_u64(max, rcv->recovered_end - rcv->next_seq);
-    for (; n < max; n++) {
+    assert(n * bytes <= frame->left);
+    for (size_t i = 0; i < n; i++, at += bytes)
+        recs[i] = (struct hopper_record){ .data = at, .len = bytes, .seq = seq + i, .flags = record_flags };
+    frame->at = at;
+    frame->left -= n * bytes;
+    return n;
+}
+
+/* Up to MAX records with short headers; fewer where one has another. */
+static size_t put_short(const hopper_receiver *rcv, struct hpr_records *frame, struct hopper_record *recs, size_t max,
+                        uint32_t record_flags)
+{
+    const unsigned char *at = frame->at;
+    size_t left             = frame->left, n;
+
+    for (n = 0; n < max; n++) {
         const unsigned char *data = NULL;
         size_t bytes = 0, taken = hpr_record_get_short(at, left, &data, &bytes);
 
@@ -90,8 +100,23 @@ static size_t put_frame_run(hopper_receiver *rcv, struct hopper_record *recs, si
         at += taken;
         left -= taken;
     }
-    rcv->frame       = at;
-    rcv->frame_bytes = left;
+    frame->at   = at;
+    frame->left = left;
+    return n;
+}
+
+/* As many records as stand in the frame at hand one after the other, bare or with short headers, up to MAX: what a record
+ * from disk costs. All are of an earlier run, or none is. */
+static size_t put_frame_run(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
+{
+    const uint32_t record_flags = flags(rcv);
+    size_t n;
+
+    if (rcv->channel->options.item_type) return 0; /* items are unpacked one by one */
+    max = hpr_min_size(max, rcv->frame_records);
+    if (record_flags) max = (size_t)hpr_min_u64(max, rcv->recovered_end - rcv->next_seq);
+    n = rcv->frame.record_bytes ? put_bare(rcv, &rcv->frame, recs, max, record_flags)
+                                : put_short(rcv, &rcv->frame, recs, max, record_flags);
     rcv->frame_records -= (uint32_t)n;
     rcv->next_seq += n;
     rcv->handed_out += n;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One record <-> msgpack bytes. Pure. A record of bytes, and the packed form of an item, is one msgpack `bin` object,
- * so that the end of each is known without looking inside. */
+ * so that the end of each is known without looking inside. Where all of a block are equally long that is known without
+ * it, and they may stand bare, one after the other: struct hpr_records. */
 #ifndef HPR_RECORD_H
 #define HPR_RECORD_H
 
@@ -75,6 +76,31 @@ static inline size_t hpr_record_get_short(const unsigned char *in, size_t len, c
     *datap  = in + header;
     *bytesp = bytes;
     return header + bytes;
+}
+
+/* Records one after the other, as they stand in a block or a frame's payload. */
+struct hpr_records {
+    const unsigned char *at; /* the next one */
+    size_t left;
+    uint32_t record_bytes; /* of each, none has a header; 0: each has its own */
+};
+
+/* Take the next record: its bytes are at *DATAP, *BYTESP of them. False: there is no whole one, and nothing changes. */
+static inline bool hpr_records_take(struct hpr_records *r, const unsigned char **datap, size_t *bytesp)
+{
+    size_t taken = r->record_bytes;
+
+    if (taken == 0) {
+        taken = hpr_record_get(r->at, r->left, datap, bytesp);
+        if (taken == 0) return false;
+    } else {
+        if (taken > r->left) return false;
+        *datap  = r->at;
+        *bytesp = taken;
+    }
+    r->at += taken;
+    r->left -= taken;
+    return true;
 }
 
 #endif

@@ -346,7 +346,9 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
     if (h->first_seq + h->records <= end->due_seq) rp->offset = next;
     else rp->has_next = false; /* the rest of it may be due later */
     if (rp->ahead && rp->has_next) ask_for_next(rp, limit);
-    *frame     = (struct hpr_replay_frame){ raw, h->raw_bytes, h->first_seq, h->records, h->dropped_total, rp->reason };
+    *frame = (struct hpr_replay_frame){
+        { raw, h->raw_bytes, h->record_bytes }, h->first_seq, h->records, h->dropped_total, rp->reason
+    };
     rp->reason = HOPPER_GAP_NONE;
     return STEP_FRAME;
 }

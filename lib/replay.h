@@ -7,6 +7,7 @@
 
 #include "ahead.h"
 #include "dir.h"
+#include "record.h"
 
 struct hpr_replay {
     const struct hpr_dir *dir;  /* [const after open]; its constant fields only */
@@ -47,8 +48,7 @@ struct hpr_replay_end {
 };
 
 struct hpr_replay_frame {
-    const unsigned char *data; /* raw payload, valid until the next call */
-    size_t bytes;
+    struct hpr_records payload; /* valid until the next call */
     uint64_t first_seq;
     uint32_t records;
     uint64_t dropped_total;

@@ -99,8 +99,9 @@ static hopper_status copy_blocks(struct hpr_channel *ch, const struct hpr_found 
         block = hpr_spill_restore_block(&ch->spill, from->first_seq, from->records, from->bytes,
                                         from->first_seq < found->end_seq);
         if ((res = hpr_memory_old_read_block(&found->old, i, block->raw)) < 0) return memory_error(ch, res, err);
-        hpr_producers_note_raw(ch->producers, block->raw, from->bytes);
-        block->has_numbers   = ch->producers->count > 0;
+        if (from->record_bytes == 0) hpr_producers_note_raw(ch->producers, block->raw, from->bytes);
+        block->record_bytes  = from->record_bytes;
+        block->has_numbers   = from->record_bytes == 0 && ch->producers->count > 0;
         block->dropped_total = from->dropped_total;
         block->opened_ms     = from->opened_ms;
         hpr_spill_describe_kept(block);

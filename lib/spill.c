@@ -83,10 +83,29 @@ bool hpr_spill_is_small(const struct hpr_spill *sp, const struct hpr_source *sou
     return hpr_source_packed_bytes(source) <= sp->block_bytes;
 }
 
+/* Records of one length need no headers, which are a fifth of what 8 bytes take, and make a third of the work where
+ * they are deflated and inflated. Whether all of a block will be as long nobody knows when it is opened: it is believed
+ * of what comes behind a block in which all were. A record that is not as long then ends the block early, and the next
+ * one is with headers again; so of two blocks at most one is short. */
+#define BARE_BYTES_MAX   64 /* of a record: headers of longer ones cost next to nothing */
+#define BARE_RECORDS_MIN 32 /* fewer tell nothing */
+
+/* The length of all records in BLOCK, by what is seen at a glance: the first one, and the sum. 0: they differ, or are
+ * few, empty, long or numbered. */
+static uint32_t bare_bytes(const struct hpr_block *block)
+{
+    const uint32_t len = block->raw[1]; /* of a bin 8 */
+
+    if (block->records < BARE_RECORDS_MIN || block->record_bytes) return block->record_bytes;
+    if (block->raw[0] != HPR_RECORD_BIN_8 || len > BARE_BYTES_MAX) return 0;
+    return block->raw_bytes == block->records * hpr_record_packed_bytes(len) ? len : 0;
+}
+
 void hpr_spill_seal_locked(struct hpr_spill *sp)
 {
     HPR_ASSERT_HELD(sp->back);
     if (!sp->open) return;
+    sp->bare_bytes  = bare_bytes(sp->open);
     sp->open->state = HPR_BLOCK_SEALED;
     queue_block(sp, sp->open);
     sp->open = NULL;
@@ -100,6 +119,7 @@ void hpr_spill_describe_kept(const struct hpr_block *block)
     block->kept->first_seq     = block->first_seq;
     block->kept->dropped_total = block->dropped_total;
     block->kept->opened_ms     = block->opened_ms;
+    block->kept->record_bytes  = block->record_bytes;
     hpr_memory_fill_block(block->kept, block->records, block->raw_bytes);
 }
 
@@ -137,7 +157,7 @@ struct hpr_block *hpr_spill_take_early_locked(struct hpr_spill *sp)
     return block;
 }
 
-static enum hpr_result open_block(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total)
+static enum hpr_result open_block(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total, uint32_t record_bytes)
 {
     struct hpr_block *block = sp->free_blocks;
     uint64_t promise        = hpr_dir_frame_promise(sp->dir, sp->block_bytes);
@@ -154,11 +174,18 @@ static enum hpr_result open_block(struct hpr_spill *sp, uint64_t seq, uint64_t d
     block->opened_ms     = sp->dir->clock->realtime_ms(sp->dir->clock->ctx);
     block->records       = 0;
     block->raw_bytes     = 0;
+    block->record_bytes  = record_bytes;
     block->has_numbers   = false;
     sp->open             = block;
     hpr_spill_describe_kept(block);
     wake_packer(sp);
     return HPR_DONE;
+}
+
+/* Whether SOURCE may stand in a block whose records are bare and of RECORD_BYTES; 0: have headers. */
+static bool suits(const struct hpr_source *source, uint32_t record_bytes)
+{
+    return record_bytes == 0 || (source->len == record_bytes && !source->producer);
 }
 
 /* One record at the end of BLOCK, which has room for it. */
@@ -167,7 +194,7 @@ static void append(struct hpr_block *block, const struct hpr_source *source)
     unsigned char *at = block->raw + block->raw_bytes;
     size_t len        = (size_t)source->len;
 
-    block->raw_bytes += len + hpr_source_put_header(source, at);
+    block->raw_bytes += len + (block->record_bytes ? 0 : hpr_source_put_header(source, at));
     if (len > 0) memcpy(block->raw + block->raw_bytes - len, source->data, len);
     block->has_numbers |= source->producer != 0;
     block->records++;
@@ -183,10 +210,12 @@ enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint
     HPR_ASSERT_HELD(sp->back);
     assert(bytes <= sp->block_bytes);
     /* a block's sequence numbers have no holes: behind other placements or dropped records comes a new one */
-    if (block && (block->raw_bytes + bytes > sp->block_bytes || block->first_seq + block->records != seq))
+    if (block && (block->raw_bytes + bytes > sp->block_bytes || block->first_seq + block->records != seq ||
+                  !suits(source, block->record_bytes)))
         hpr_spill_seal_locked(sp);
     if (!sp->open) {
-        enum hpr_result res = open_block(sp, seq, dropped_total);
+        const uint32_t record_bytes = suits(source, sp->bare_bytes) ? sp->bare_bytes : 0;
+        enum hpr_result res         = open_block(sp, seq, dropped_total, record_bytes);
 
         if (res != HPR_DONE) return res;
     }
@@ -214,8 +243,10 @@ static void pack_block(struct hpr_lane *lane, const struct hpr_block *block)
     struct hpr_frame_header *h = &lane->header;
     size_t stored              = deflate_block(lane, block);
 
+    assert(block->record_bytes == 0 || block->raw_bytes == (uint64_t)block->records * block->record_bytes);
     *h = (struct hpr_frame_header){
         .codec         = stored ? HPR_CODEC_DEFLATE : HPR_CODEC_STORED,
+        .record_bytes  = block->record_bytes,
         .records       = block->records,
         .raw_bytes     = (uint32_t)block->raw_bytes,
         .stored_bytes  = (uint32_t)(stored ? stored : block->raw_bytes),

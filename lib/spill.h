@@ -42,6 +42,7 @@ struct hpr_block {
     uint64_t opened_ms;
     uint64_t promise;              /* [back] bytes of disk promised for it */
     uint32_t records;              /* [back while open, then const] */
+    uint32_t record_bytes;         /* [back while open, then const] as in struct hpr_frame_header */
     size_t raw_bytes;              /* [back while open, then const] */
     unsigned char *frame;          /* room for a frame header, then `raw` */
     unsigned char *raw;            /* block_bytes */
@@ -88,6 +89,9 @@ struct hpr_spill {
     uint64_t claimed_seq;       /* [back] first sequence number on disk that the receiver has not claimed */
     uint64_t drop_floor_seq;    /* [back] all on disk below it was dropped by policy */
 
+    uint32_t bare_bytes; /* [back] the length of all records in the block that was sealed last, as far as is known; 0:
+                            they differ */
+
     uint64_t gains;   /* [back] times that a block became free or a write succeeded: what waiting senders look for */
     int failed_errno; /* [back] of the write that holds up the overflow, 0: none does */
     uint64_t write_errors;  /* [back] */
@@ -104,6 +108,11 @@ enum hpr_result {
     HPR_FAILED /* the error says why; nothing was accepted */
 };
 
+static inline struct hpr_records hpr_block_records(const struct hpr_block *block)
+{
+    return (struct hpr_records){ block->raw, block->raw_bytes, block->record_bytes };
+}
+
 /* Records in files that nobody has claimed. */
 static inline uint64_t hpr_spill_records_on_disk(const struct hpr_spill *sp)
 {
@@ -118,27 +127,53 @@ void hpr_spill_claim_locked(struct hpr_spill *sp, uint64_t records);
 enum hpr_result hpr_spill_append_locked(struct hpr_spill *sp, uint64_t seq, uint64_t dropped_total,
                                         const struct hpr_source *source);
 
-/* The same for LEN bytes at DATA, in a channel whose memory does not survive, when it is plain that they fit: the open
- * block has the number before SEQ, and room. False: they were not put. */
-static inline bool hpr_spill_append_plain_locked(struct hpr_spill *sp, uint64_t seq, const void *data, size_t len)
-{
-    struct hpr_block *block = sp->open;
+/* Where the open block goes on, while records are put there that plainly fit: kept apart, as for all that the compiler
+ * knows what is stored may change the block. In a channel whose memory does not survive. */
+struct hpr_block_end {
+    unsigned char *at;
+    size_t room;
+    uint32_t record_bytes;
+};
 
-    if (HPR_UNLIKELY(!block || len > sp->block_bytes || block->first_seq + block->records != seq ||
-                     hpr_record_packed_bytes(len) > sp->block_bytes - block->raw_bytes))
-        return false;
-    block->raw_bytes += hpr_record_put_header(block->raw + block->raw_bytes, (uint32_t)len);
-    hpr_copy_record(block->raw + block->raw_bytes, data, len);
-    block->raw_bytes += len;
-    block->records++;
+/* False: the open block is not for SEQ, or there is none. */
+static inline bool hpr_spill_begin_plain_locked(const struct hpr_spill *sp, uint64_t seq, struct hpr_block_end *end)
+{
+    const struct hpr_block *block = sp->open;
+
+    if (!block || block->first_seq + block->records != seq) return false;
+    *end = (struct hpr_block_end){ block->raw + block->raw_bytes, sp->block_bytes - block->raw_bytes,
+                                   block->record_bytes };
     return true;
+}
+
+/* LEN bytes at DATA. False: they do not plainly fit, and were not put. */
+static inline bool hpr_spill_put_plain(struct hpr_block_end *end, const void *data, size_t len)
+{
+    size_t header = 0;
+
+    if (end->record_bytes == 0) {
+        if (HPR_UNLIKELY(len > end->room || hpr_record_packed_bytes(len) > end->room)) return false;
+        header = hpr_record_put_header(end->at, (uint32_t)len);
+    } else if (HPR_UNLIKELY(len != end->record_bytes || len > end->room)) return false;
+    hpr_copy_record(end->at + header, data, len);
+    end->at += header + len;
+    end->room -= header + len;
+    return true;
+}
+
+/* So many RECORDS were put. */
+static inline void hpr_spill_end_plain_locked(const struct hpr_spill *sp, const struct hpr_block_end *end,
+                                              size_t records)
+{
+    sp->open->raw_bytes = (size_t)(end->at - sp->open->raw);
+    sp->open->records += (uint32_t)records;
 }
 
 /* Whether a record can go into a block. */
 bool hpr_spill_is_small(const struct hpr_spill *sp, const struct hpr_source *source);
 
 /* At open: put a block in the queue that an earlier run had filled, IS_EARLY: among those that files will never have;
- * there is a free one. Its raw bytes are the caller's to fill in, also what it promises. */
+ * there is a free one. What records it has is the caller's to fill in, with `raw`. */
 struct hpr_block *hpr_spill_restore_block(struct hpr_spill *sp, uint64_t first_seq, uint32_t records, size_t raw_bytes,
                                           bool is_early);
 

@@ -75,6 +75,7 @@ TESTS += $(unit_tests)
 
 # See the public header and link the shared library, as a program of somebody else's does.
 api_tests = \
+	%D%/api/test_bare \
 	%D%/api/test_gaps \
 	%D%/api/test_hostile \
 	%D%/api/test_items \
@@ -143,6 +144,9 @@ surviving = %D%/api/survive.c %D%/api/survive.h
 %C%_api_test_survive_hostile_SOURCES = %D%/api/test_survive_hostile.c $(surviving)
 %C%_api_test_survive_hostile_CPPFLAGS = $(API_CPPFLAGS) $(MSGPACK_CFLAGS)
 %C%_api_test_survive_hostile_LDADD = $(API_LIBS) $(MSGPACK_LIBS)
+%C%_api_test_bare_SOURCES = %D%/api/test_bare.c $(surviving)
+%C%_api_test_bare_CPPFLAGS = $(API_CPPFLAGS) $(MSGPACK_CFLAGS)
+%C%_api_test_bare_LDADD = $(API_LIBS) $(MSGPACK_LIBS)
 %C%_api_test_zeros_SOURCES = %D%/api/test_zeros.c $(surviving)
 %C%_api_test_zeros_CPPFLAGS = $(API_CPPFLAGS)
 %C%_api_test_zeros_LDADD = $(API_LIBS)

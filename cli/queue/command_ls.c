@@ -107,7 +107,7 @@ static void put_frame_json(struct listing *ls, const struct scan_event *ev, cons
     json_number(j, "bytes", ev->bytes);
     json_string(j, "what", what);
     if (ev->kind == SCAN_FRAME) {
-        json_number(j, "codec", ev->frame.codec);
+        json_number(j, "codec", hpr_frame_codec(&ev->frame));
         json_number(j, "raw_bytes", ev->frame.raw_bytes);
         json_number(j, "records", ev->frame.records);
         json_number(j, "first_sequence", ev->frame.first_seq);

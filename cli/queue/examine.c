@@ -330,7 +330,7 @@ static bool is_block_good(const struct place *place, struct payload *payload, co
     struct payload_record rec;
     uint32_t records = 0;
 
-    payload_use(payload, place->io, place->memory.fd, block->offset, block->bytes);
+    payload_use(payload, place->io, place->memory.fd, block->offset, block->bytes, block->record_bytes);
     while (records < block->records && payload_record(payload, &rec)) records++;
     return records == block->records;
 }

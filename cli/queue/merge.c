@@ -182,9 +182,9 @@ static uint32_t use_block(struct merge *m, const struct hpr_memory_old_block *bl
     struct payload_record rec;
     uint32_t good = 0;
 
-    payload_use(m->memory_payload, place->io, place->memory.fd, block->offset, block->bytes);
+    payload_use(m->memory_payload, place->io, place->memory.fd, block->offset, block->bytes, block->record_bytes);
     while (good < block->records && payload_record(m->memory_payload, &rec)) good++;
-    payload_use(m->memory_payload, place->io, place->memory.fd, block->offset, block->bytes);
+    payload_use(m->memory_payload, place->io, place->memory.fd, block->offset, block->bytes, block->record_bytes);
     return good;
 }
 

@@ -155,12 +155,15 @@ static bool take(struct payload *p, unsigned char *out, uint64_t len)
     return true;
 }
 
-void payload_use(struct payload *p, const struct hopper_io *io, int fd, uint64_t at, uint32_t len)
+void payload_use(struct payload *p, const struct hopper_io *io, int fd, uint64_t at, uint32_t len,
+                 uint32_t record_bytes)
 {
-    p->io              = io;
-    p->fd              = fd;
-    p->at              = at;
-    p->header          = (struct hpr_frame_header){ .codec = HPR_CODEC_STORED, .raw_bytes = len, .stored_bytes = len };
+    p->io     = io;
+    p->fd     = fd;
+    p->at     = at;
+    p->header = (struct hpr_frame_header){
+        .codec = HPR_CODEC_STORED, .record_bytes = record_bytes, .raw_bytes = len, .stored_bytes = len
+    };
     p->is_window_whole = false;
     p->is_unchecked    = true;
     begin(p);
@@ -172,7 +175,7 @@ bool payload_use_single(struct payload *p, const struct hopper_io *io, int fd, u
     unsigned char who[NUMBERED_BYTES] = { 0 };
 
     memset(rec, 0, sizeof *rec);
-    payload_use(p, io, fd, at, len);
+    payload_use(p, io, fd, at, len, 0);
     if (is_numbered && !take(p, who, sizeof who)) return false;
     *rec           = (struct payload_record){ len - (is_numbered ? NUMBERED_BYTES : 0), is_numbered, hpr_get_u64(who),
                                               hpr_get_u64(who + 8) };
@@ -181,14 +184,12 @@ bool payload_use_single(struct payload *p, const struct hopper_io *io, int fd, u
 }
 
 /* A msgpack bin, or an ext of type 1 with producer and number in front. */
-bool payload_record(struct payload *p, struct payload_record *rec)
+static bool take_head(struct payload *p, struct payload_record *rec)
 {
     unsigned char head[1 + NUMBERED_BYTES];
     unsigned width;
 
-    memset(rec, 0, sizeof *rec);
-    if (!take(p, NULL, p->record_left) || !take(p, head, 1)) return false;
-    p->record_left = 0;
+    if (!take(p, head, 1)) return false;
     if (head[0] < 0xc4 || head[0] > 0xc9) return false;
     rec->is_numbered = head[0] >= 0xc7;
     width            = 1U << (head[0] - (rec->is_numbered ? 0xc7 : 0xc4));
@@ -200,6 +201,15 @@ bool payload_record(struct payload *p, struct payload_record *rec)
         rec->number   = hpr_get_u64(head + 9);
         rec->bytes -= NUMBERED_BYTES;
     }
+    return true;
+}
+
+bool payload_record(struct payload *p, struct payload_record *rec)
+{
+    *rec = (struct payload_record){ .bytes = p->header.record_bytes };
+    if (!take(p, NULL, p->record_left)) return false;
+    p->record_left = 0;
+    if (p->header.record_bytes == 0 && !take_head(p, rec)) return false;
     p->record_left = rec->bytes;
     return rec->bytes <= p->raw_left + (p->window_used - p->window_at);
 }

@@ -54,8 +54,8 @@ static bool is_unknown_codec(const unsigned char *in, size_t got, const struct h
         .opened_ms     = hpr_get_u64(in + 36),
         .payload_crc   = hpr_get_u32(in + 44),
     };
-    return h->codec > HPR_CODEC_DEFLATE && h->records > 0 && h->first_seq > 0 &&
-           h->first_seq <= UINT64_MAX - h->records && h->dropped_total < h->first_seq && h->raw_bytes / 2 >= h->records;
+    return h->codec > (HPR_CODEC_DEFLATE | HPR_CODEC_BARE) && h->records > 0 && h->first_seq > 0 &&
+           h->first_seq <= UINT64_MAX - h->records && h->dropped_total < h->first_seq;
 }
 
 /* What the GOT bytes from AT on begin with: a frame, a footer or neither. EV->fault is FAULT_CODEC where it is that. */

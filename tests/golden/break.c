@@ -319,6 +319,16 @@ static void forge_counts(struct golden_set *set)
     expect_instead(c, first, NULL, "");
 }
 
+static void forge_bare(struct golden_set *set)
+{
+    struct golden_case *c = copy(set, "valid-bare-stored", "broken-bare-rest",
+        "a right checksum over a number of bare records that do not divide their bytes: makes no sense, passed over", true);
+
+    golden_put(frame_at(c, 1) + 12, 4, c->frames[1].records + 1);
+    sign_frame(c, 1);
+    expect(c, 1, "header", "");
+}
+
 static void forge_codec(struct golden_set *set)
 {
     struct golden_case *c = copy(set, "valid-bytes-stored", "broken-codec-unknown",
@@ -392,6 +402,7 @@ void golden_break(struct golden_set *set)
     break_rotation(set);
     forge_lengths(set);
     forge_counts(set);
+    forge_bare(set);
     forge_codec(set);
     forge_deflated(set, "broken-deflate-bomb",
         "a deflated payload that goes on beyond its raw length for a megabyte: stopped", 1 << 20, 3000);

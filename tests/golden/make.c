@@ -510,6 +510,27 @@ static void make_dropped_newest(struct golden_set *set)
     finish(&rig);
 }
 
+/* Records of one length, with headers and then, where all of the block before were as long, without; one of another
+ * length ends that. */
+static void make_bare(struct golden_set *set, uint32_t compression, const char *name, const char *proves)
+{
+    struct rig rig = rig_for(golden_add(set, name, proves, compression == HOPPER_COMPRESSION_NONE));
+    unsigned char value[8];
+
+    rig.options.compression = compression;
+    open_full(&rig);
+    for (int i = 0; i < 88; i++) {
+        golden_put(value, 8, 1000 + (uint64_t)i);
+        store(&rig, value, sizeof value);
+        if (i == 63)
+            end_frame(&rig);
+    }
+    store(&rig, "of another length", 17);
+    store(&rig, value, sizeof value);
+    finish(&rig);
+    golden_check(rig.c->frame_count == 3 && rig.c->frames[1].records == 24, "three frames");
+}
+
 struct golden_set *golden_make(void)
 {
     struct golden_set *set = calloc(1, sizeof *set);
@@ -521,6 +542,9 @@ struct golden_set *golden_make(void)
     make_rotated(set);
     make_big_record(set);
     make_dropped_newest(set);
+    make_bare(set, HOPPER_COMPRESSION_NONE, "valid-bare-stored",
+              "records of one length: with headers, then bare, then again with headers as one is longer");
+    make_bare(set, 6, "valid-bare-deflate", "the same where deflating helps");
     golden_engines(set);
     golden_break(set);
     return set;

@@ -84,9 +84,11 @@ static bool is_frame(const struct reader *r, uint64_t offset, struct frame *f)
                         .raw = word_at(p + 16), .crc = word_at(p + 44)};
     if (length < 48 || f->records == 0 || f->first == 0 || f->first > UINT64_MAX - f->records)
         return false;
-    if (f->dropped >= f->first || f->records > f->raw / 2)
+    if (f->dropped >= f->first || (f->codec < 2 && f->records > f->raw / 2))
         return false;
-    return f->codec == 0 ? f->stored == f->raw : f->codec == 1 ? f->stored < f->raw : true;
+    if ((f->codec & ~1U) == 2 && (f->raw == 0 || f->raw % f->records != 0))
+        return false;
+    return f->codec > 3 || (f->codec & 1 ? f->stored < f->raw : f->stored == f->raw);
 }
 
 /* "Footer" */
@@ -156,7 +158,7 @@ static void deliver(struct reader *r, const struct frame *f, const unsigned char
     r->has_dropped = true;
     r->dropped = f->dropped;
     for (uint32_t i = 0; i < f->records; i++) {
-        size_t header, taken = get_bin(raw, left, &header);
+        size_t header = 0, taken = f->codec & 2 ? f->raw / f->records : get_bin(raw, left, &header);
 
         if (taken == 0) {
             tell_damage(r, f->offset, "records");
@@ -195,13 +197,13 @@ static void read_payload(struct reader *r, const struct frame *f)
     const unsigned char *stored = r->data + f->offset + FRAME_HEADER;
     unsigned char *raw;
 
-    if (f->codec > 1) {
+    if (f->codec > 3) {
         tell_damage(r, f->offset, "codec");
     } else if (f->raw > RAW_MAX) {
         tell_damage(r, f->offset, "raw-length");
     } else if (crc_of(0, stored, f->stored) != f->crc) {
         tell_damage(r, f->offset, "payload");
-    } else if (f->codec == 0) {
+    } else if ((f->codec & 1) == 0) {
         deliver(r, f, stored);
     } else {
         if (!(raw = malloc(f->raw)))

@@ -38,6 +38,8 @@ static struct {
     uint64_t handed_out, acknowledged; /* records, not gaps */
     uint64_t lost;
     uint64_t steps;
+    uint64_t spell_left; /* of records of spell_len */
+    size_t spell_len;
     bool is_failing; /* a fault plan is armed */
     bool has_failed; /* one was: what could not be cut off a file then takes up disk until the file goes */
     unsigned char *buf;
@@ -132,8 +134,24 @@ static uint64_t record_max(void)
     return stats.record_bytes_max;
 }
 
+/* At times many records of one short length, which stand bare in blocks, with another one now and then. */
+static bool is_in_spell(size_t *lenp)
+{
+    if (w.spell_left == 0 && rng_below(&w.rng, 60) == 0) {
+        w.spell_left = rng_between(&w.rng, 100, 3000);
+        w.spell_len  = (size_t)rng_between(&w.rng, 1, 70);
+    }
+    if (w.spell_left == 0) return false;
+    w.spell_left--;
+    *lenp = w.spell_len;
+    return rng_below(&w.rng, 300) > 0;
+}
+
 static size_t some_length(void)
 {
+    size_t len;
+
+    if (is_in_spell(&len) && len <= record_max()) return len;
     switch (rng_below(&w.rng, 12)) {
     case 0: return 0;
     case 1: return (size_t)rng_below(&w.rng, 4);
@@ -196,7 +214,7 @@ static void step_send_batch(void)
 
     for (size_t i = 0; i < count; i++) {
         vec[i].iov_base = w.buf + at;
-        vec[i].iov_len  = (size_t)rng_below(&w.rng, most);
+        if (!is_in_spell(&vec[i].iov_len)) vec[i].iov_len = (size_t)rng_below(&w.rng, most);
         fill(w.buf + at, w.model.next + i, vec[i].iov_len);
         at += vec[i].iov_len;
         offsets[i + 1] = at;

@@ -63,8 +63,27 @@ static uint64_t record_max(void)
     return stats.record_bytes_max;
 }
 
+/* At times many records of one short length, which stand bare in blocks, with another one now and then. */
+static bool is_in_spell(size_t *lenp)
+{
+    static uint64_t left;
+    static size_t len;
+
+    if (left == 0 && rng_below(&rng, 60) == 0) {
+        left = rng_between(&rng, 100, 3000);
+        len  = (size_t)rng_between(&rng, 1, 70);
+    }
+    if (left == 0) return false;
+    left--;
+    *lenp = len;
+    return rng_below(&rng, 300) > 0;
+}
+
 static size_t some_length(void)
 {
+    size_t len;
+
+    if (is_in_spell(&len)) return len;
     switch (rng_below(&rng, 12)) {
     case 0: return 0;
     case 1: return (size_t)rng_below(&rng, 4);
@@ -103,7 +122,8 @@ static void step_batch(void)
     hopper_status st;
 
     if (s.options.when_full == HOPPER_FULL_DROP_NEWEST) return; /* which one was dropped could not be told */
-    for (size_t i = 0; i < count; i++) lens[i] = (size_t)rng_below(&rng, 1900);
+    for (size_t i = 0; i < count; i++)
+        if (!is_in_spell(&lens[i])) lens[i] = (size_t)rng_below(&rng, 1900);
     st = surv_send_batch(&s, lens, count, &accepted);
     if (st != HOPPER_OK) judge_send(st, lens[accepted]);
 }

@@ -29,7 +29,7 @@ allowed() # MODULE: what it may include besides itself and what is for all
     file_scan) echo 'codec dir' ;;
     deque) echo 'ring' ;;
     spill) echo 'dir memory record stream' ;;
-    replay) echo 'ahead codec dir payload' ;;
+    replay) echo 'ahead codec dir payload record' ;;
     ahead) echo 'payload' ;;
     payload) echo 'codec frame io' ;;
     stream) echo 'codec dir record' ;;

@@ -177,6 +177,25 @@ START_TEST(frame_header_comes_back_as_it_was_put)
 }
 END_TEST
 
+START_TEST(header_of_bare_records_says_so_in_its_codec_and_their_length_follows)
+{
+    for (uint32_t codec = HPR_CODEC_STORED; codec <= HPR_CODEC_DEFLATE; codec++) {
+        struct hpr_frame_header h = {.codec = codec, .record_bytes = 8, .records = 50, .raw_bytes = 400,
+                                     .stored_bytes = codec ? 99 : 400, .first_seq = 1}, got;
+        unsigned char out[HPR_FRAME_HEADER_BYTES];
+        struct hpr_footer f;
+
+        hpr_frame_put_header(out, &h, &place);
+        ck_assert_uint_eq(hpr_get_u32(out + 8), 2 + codec);
+        ck_assert_int_eq(hpr_frame_get(out, sizeof out, &place, &got, &f), HPR_VERDICT_FRAME);
+        ck_assert_uint_eq(got.codec, codec);
+        ck_assert_uint_eq(got.record_bytes, 8);
+        ck_assert_uint_eq(got.records, 50);
+        ck_assert_uint_eq(got.raw_bytes, 400);
+    }
+}
+END_TEST
+
 START_TEST(frame_header_with_any_bit_changed_or_any_byte_missing_is_bad)
 {
     struct hpr_frame_header h = some_header();
@@ -236,6 +255,10 @@ struct sense {
     {.codec = codec_, .records = records_, .raw_bytes = raw_, .stored_bytes = stored_, .first_seq = seq_, \
      .dropped_total = dropped_}
 
+#define BARE(codec_, record_, records_, raw_, stored_) \
+    {.codec = codec_, .record_bytes = record_, .records = records_, .raw_bytes = raw_, .stored_bytes = stored_, \
+     .first_seq = 1}
+
 static const struct sense senses[] = {
     {"the smallest frame", HEADER(0, 1, 2, 2, 1, 0), HPR_VERDICT_FRAME},
     {"no records", HEADER(0, 0, 2, 2, 1, 0), HPR_VERDICT_BAD},
@@ -254,7 +277,15 @@ static const struct sense senses[] = {
     {"deflated to one byte less", HEADER(1, 1, 100, 99, 1, 0), HPR_VERDICT_FRAME},
     {"deflated to the same", HEADER(1, 1, 100, 100, 1, 0), HPR_VERDICT_BAD},
     {"deflated to nothing", HEADER(1, 1, 100, 0, 1, 0), HPR_VERDICT_FRAME}, /* the inflater finds out */
-    {"an unknown codec", HEADER(2, 1, 100, 99, 1, 0), HPR_VERDICT_BAD},
+    {"an unknown codec", HEADER(4, 1, 100, 99, 1, 0), HPR_VERDICT_BAD},
+    {"an unknown codec with bare records", BARE(4, 20, 5, 100, 99), HPR_VERDICT_BAD},
+    {"the smallest frame of bare records", BARE(0, 1, 1, 1, 1), HPR_VERDICT_FRAME},
+    {"as many bare records as bytes", BARE(0, 1, 100, 100, 100), HPR_VERDICT_FRAME},
+    {"more bare records than bytes", HEADER(HPR_CODEC_BARE, 101, 100, 100, 1, 0), HPR_VERDICT_BAD},
+    {"no bare records", HEADER(HPR_CODEC_BARE, 0, 100, 100, 1, 0), HPR_VERDICT_BAD},
+    {"bare records that leave a rest", BARE(0, 33, 3, 100, 100), HPR_VERDICT_BAD},
+    {"deflated bare records", BARE(1, 20, 5, 100, 99), HPR_VERDICT_FRAME},
+    {"bare records deflated to the same", BARE(1, 20, 5, 100, 100), HPR_VERDICT_BAD},
     {"a length that leaves no room for the header", HEADER(1, 1, UINT32_MAX, UINT32_MAX, 1, 0), HPR_VERDICT_BAD},
     {"the longest stored frame", HEADER(0, 1, UINT32_MAX - 48, UINT32_MAX - 48, 1, 0), HPR_VERDICT_FRAME},
 };
@@ -328,6 +359,7 @@ int main(void)
     tcase_add_test(tc, only_what_begins_as_the_magic_does_may_be_the_beginning_of_a_file);
     tcase_add_test(tc, frame_header_has_each_field_where_the_format_says);
     tcase_add_test(tc, frame_header_comes_back_as_it_was_put);
+    tcase_add_test(tc, header_of_bare_records_says_so_in_its_codec_and_their_length_follows);
     tcase_add_test(tc, frame_header_with_any_bit_changed_or_any_byte_missing_is_bad);
     tcase_add_test(tc, header_or_footer_at_another_place_is_bad);
     tcase_add_test(tc, header_that_makes_no_sense_is_bad_though_its_checksum_is_right);

@@ -198,15 +198,13 @@ static struct hpr_replay_end end_of(const struct golden_case *c, uint64_t end_se
 /* Hand out the records of one frame, as the receiver does. */
 static uint64_t tell_records(const struct hpr_replay_frame *frame, FILE *out)
 {
-    const unsigned char *at = frame->data, *data;
-    size_t left = frame->bytes, bytes, taken;
+    struct hpr_records payload = frame->payload;
+    const unsigned char *data;
+    size_t bytes;
     uint32_t i;
 
-    for (i = 0; i < frame->records && (taken = hpr_record_get(at, left, &data, &bytes)) > 0; i++) {
+    for (i = 0; i < frame->records && hpr_records_take(&payload, &data, &bytes); i++)
         fprintf(out, "record %" PRIu64 " %zu %08" PRIx32 "\n", frame->first_seq + i, bytes, hpr_crc32(0, data, bytes));
-        at += taken;
-        left -= taken;
-    }
     if (i < frame->records)
         fprintf(out, "gap %" PRIu64 " %" PRIu32 " dropped 0\n", frame->first_seq + i, frame->records - i);
     return frame->first_seq + frame->records;
