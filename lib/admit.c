@@ -429,29 +429,59 @@ static size_t send_plains_locked(struct hpr_channel *ch, const struct hpr_batch 
     return n;
 }
 
-/* The same where the channel has overflowed: into the open block. */
+/* As many records of BATCH from FIRST on, one after the other, as fit into the block that goes on at END, with headers;
+ * *BYTESP: theirs. */
+static size_t overflow_headed(struct hpr_block_end *end, const struct hpr_batch *batch, size_t first, uint64_t largest,
+                              uint64_t *bytesp)
+{
+    const size_t count = batch->count - first;
+    uint64_t bytes     = 0;
+    size_t n;
+
+    for (n = 0; n < count; n++) {
+        const struct iovec record = hpr_batch_record(batch, first + n);
+
+        if (!record.iov_base || record.iov_len > largest || !hpr_spill_put_plain(end, record.iov_base, record.iov_len))
+            break;
+        bytes += record.iov_len;
+    }
+    *bytesp = bytes;
+    return n;
+}
+
+/* The same where the block's records are bare: as many as are of their length. */
+static size_t overflow_bare(struct hpr_block_end *end, const struct hpr_batch *batch, size_t first, uint64_t *bytesp)
+{
+    const size_t len = end->record_bytes, most = hpr_min_size(batch->count - first, end->room / len);
+    unsigned char *at = end->at;
+    size_t n;
+
+    for (n = 0; n < most; n++, at += len) {
+        const struct iovec record = hpr_batch_record(batch, first + n);
+
+        if (!record.iov_base || record.iov_len != len) break;
+        hpr_copy_record(at, record.iov_base, len);
+    }
+    end->at = at;
+    *bytesp = n * len;
+    return n;
+}
+
+/* As send_plains_locked(), where the channel has overflowed: into the open block. */
 static size_t overflow_plains_locked(struct hpr_channel *ch, const struct hpr_batch *batch, size_t first)
 {
-    struct hpr_spill *sp       = &ch->spill;
-    const size_t count         = batch->count - first;
-    const uint64_t largest     = ch->plan.record_bytes_max;
-    struct hpr_block_end block = { 0 };
-    uint64_t bytes             = 0;
+    struct hpr_spill *sp     = &ch->spill;
+    struct hpr_block_end end = { 0 };
+    uint64_t bytes;
     size_t n;
 
     if (ch->overflow == 0 || ch->tail_gap > 0 || ch->is_refusing || sp->is_exclusive || sp->failed_errno != 0 ||
         ch->memory.header || hpr_deque_is_half_free_locked(&ch->deque) ||
-        !hpr_spill_begin_plain_locked(sp, ch->next_seq, &block))
+        !hpr_spill_begin_plain_locked(sp, ch->next_seq, &end))
         return 0;
-    for (n = 0; n < count; n++) {
-        const struct iovec record = hpr_batch_record(batch, first + n);
-
-        if (!record.iov_base || record.iov_len > largest ||
-            !hpr_spill_put_plain(&block, record.iov_base, record.iov_len))
-            break;
-        bytes += record.iov_len;
-    }
-    hpr_spill_end_plain_locked(sp, &block, n);
+    n = end.record_bytes ? overflow_bare(&end, batch, first, &bytes)
+                         : overflow_headed(&end, batch, first, ch->plan.record_bytes_max, &bytes);
+    hpr_spill_end_plain_locked(sp, &end, n);
     ch->overflow += n;
     ch->overflowed += n;
     count_plain_locked(ch, n, bytes);

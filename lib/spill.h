@@ -146,15 +146,13 @@ static inline bool hpr_spill_begin_plain_locked(const struct hpr_spill *sp, uint
     return true;
 }
 
-/* LEN bytes at DATA. False: they do not plainly fit, and were not put. */
+/* LEN bytes at DATA, with a header: the block's records are not bare. False: they do not fit, and were not put. */
 static inline bool hpr_spill_put_plain(struct hpr_block_end *end, const void *data, size_t len)
 {
-    size_t header = 0;
+    size_t header;
 
-    if (end->record_bytes == 0) {
-        if (HPR_UNLIKELY(len > end->room || hpr_record_packed_bytes(len) > end->room)) return false;
-        header = hpr_record_put_header(end->at, (uint32_t)len);
-    } else if (HPR_UNLIKELY(len != end->record_bytes || len > end->room)) return false;
+    if (HPR_UNLIKELY(len > end->room || hpr_record_packed_bytes(len) > end->room)) return false;
+    header = hpr_record_put_header(end->at, (uint32_t)len);
     hpr_copy_record(end->at + header, data, len);
     end->at += header + len;
     end->room -= header + len;

@@ -222,7 +222,43 @@ START_TEST(a_record_of_another_length_ends_a_bare_frame_and_is_no_worse_for_it)
 }
 END_TEST
 
-/* Half of what a sender may have in memory is one block that nobody else may use for what is not as long. */
+#define TOGETHER 40
+
+/* TOGETHER messages of 24 bytes at once, but for the one at ODD, if there is such a one. */
+static void send_together(size_t odd, bool is_joined)
+{
+    static unsigned char bytes[TOGETHER * 100];
+    size_t offsets[TOGETHER + 1] = { 0 }, accepted;
+    struct iovec vec[TOGETHER];
+    hopper_status st;
+
+    for (size_t i = 0; i < TOGETHER; i++) {
+        const size_t len = i == odd ? 60 : 24;
+
+        offsets[i + 1] = offsets[i] + len;
+        vec[i]         = (struct iovec){ bytes + offsets[i], len };
+        checker_fill(bytes + offsets[i], len, 0, c.sent + i);
+    }
+    st = is_joined ? hopper_send_joined(c.snd, bytes, offsets, TOGETHER, HOPPER_NOW, &accepted)
+                   : hopper_send_batch(c.snd, vec, TOGETHER, HOPPER_NOW, &accepted);
+    ck_assert_int_eq(st, HOPPER_OK);
+    ck_assert_uint_eq(accepted, TOGETHER);
+    c.sent += TOGETHER;
+}
+
+START_TEST(batches_are_bare_as_far_as_their_records_are_as_long)
+{
+    set_up();
+    chan_open(&c);
+    open_full();
+    for (size_t i = 0; i < 60; i++) send_together(i % 13 == 12 ? i % TOGETHER : TOGETHER, (bool)_i);
+    look_behind_first();
+    ck_assert_uint_gt(count_bare(), 5);
+    finish_in_batches(50);
+}
+END_TEST
+
+/* Long runs of one length, each ended by another one: of two frames at most one is short. */
 START_TEST(mixed_lengths_cost_no_more_frames_than_before)
 {
     uint64_t rng = 1;
@@ -230,7 +266,7 @@ START_TEST(mixed_lengths_cost_no_more_frames_than_before)
     set_up();
     chan_open(&c);
     open_full();
-    for (int i = 0; i < 4000; i++) { /* long runs of one length, each ended by another */
+    for (int i = 0; i < 4000; i++) {
         rng = rng * 6364136223846793005U + 1442695040888963407U;
         send_some(1, (rng >> 33) % 500 == 0 ? 60 : 24);
     }
@@ -530,6 +566,7 @@ int main(void)
     tcase_add_test(tc, few_records_tell_nothing_of_those_behind_them);
     tcase_add_test(tc, as_many_bytes_of_other_lengths_are_not_records_of_one);
     tcase_add_loop_test(tc, a_record_of_another_length_ends_a_bare_frame_and_is_no_worse_for_it, 0, 2);
+    tcase_add_loop_test(tc, batches_are_bare_as_far_as_their_records_are_as_long, 0, 2);
     tcase_add_test(tc, mixed_lengths_cost_no_more_frames_than_before);
     tcase_add_test(tc, bare_blocks_that_never_reach_a_file_come_out_the_same);
     tcase_add_test(tc, items_that_pack_to_one_length_are_bare_as_well);
