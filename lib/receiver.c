@@ -68,15 +68,14 @@ static void put_from_frame(hopper_receiver *rcv, struct hopper_record *rec)
     put_packed(rcv, rec, data, bytes);
 }
 
-/* The next N records, which stand bare in the frame at hand: it has as many, or its header would not have been good. */
-static size_t put_bare(const hopper_receiver *rcv, struct hpr_records *frame, struct hopper_record *recs, size_t n,
+/* Up to MAX records that stand bare in the frame at hand. */
+static size_t put_bare(const hopper_receiver *rcv, struct hpr_records *frame, struct hopper_record *recs, size_t max,
                        uint32_t record_flags)
 {
-    const size_t bytes      = frame->record_bytes;
+    const size_t bytes = frame->record_bytes, n = hpr_min_size(max, frame->left / bytes);
     const unsigned char *at = frame->at;
     const uint64_t seq      = rcv->next_seq;
 
-    assert(n * bytes <= frame->left);
     for (size_t i = 0; i < n; i++, at += bytes)
         recs[i] = (struct hopper_record){ .data = at, .len = bytes, .seq = seq + i, .flags = record_flags };
     frame->at = at;
@@ -105,8 +104,8 @@ static size_t put_short(const hopper_receiver *rcv, struct hpr_records *frame, s
     return n;
 }
 
-/* As many records as stand in the frame at hand one after the other, bare or with short headers, up to MAX: what a record
- * from disk costs. All are of an earlier run, or none is. */
+/* As many records as stand in the frame at hand one after the other, bare or with short headers, up to MAX: what a
+ * record from disk costs. All are of an earlier run, or none is. */
 static size_t put_frame_run(hopper_receiver *rcv, struct hopper_record *recs, size_t max)
 {
     const uint32_t record_flags = flags(rcv);

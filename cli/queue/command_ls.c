@@ -123,6 +123,12 @@ static void put_frame_json(struct listing *ls, const struct scan_event *ev, cons
     json_end_line(j);
 }
 
+static const char *codec_words(const struct hpr_frame_header *h)
+{
+    if (h->codec == HPR_CODEC_DEFLATE) return h->record_bytes ? "deflated, bare" : "deflated";
+    return h->record_bytes ? "stored, bare" : "stored";
+}
+
 static void put_frame(struct listing *ls, const struct scan_event *ev, const char *what)
 {
     const struct hpr_frame_header *h = &ev->frame;
@@ -134,10 +140,7 @@ static void put_frame(struct listing *ls, const struct scan_event *ev, const cha
     } else if (ev->kind == SCAN_FRAME) {
         (void)printf("%020" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10" PRIu32 " %8" PRIu32 " %20" PRIu64 " %-20s %s\n",
                      ev->number, ev->offset, ev->bytes, h->raw_bytes, h->records, h->first_seq,
-                     say_time(time, h->opened_ms),
-                     ev->fault != FAULT_NONE         ? fault_word(ev->fault)
-                     : h->codec == HPR_CODEC_DEFLATE ? "deflated"
-                                                     : "stored");
+                     say_time(time, h->opened_ms), ev->fault != FAULT_NONE ? fault_word(ev->fault) : codec_words(h));
     } else {
         (void)printf("%020" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10s %8s %20s %-20s %s%s%s\n", ev->number, ev->offset,
                      ev->bytes, "-", "-", "-", "-", what, ev->fault != FAULT_NONE ? ": " : "",

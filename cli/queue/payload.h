@@ -65,9 +65,9 @@ enum fault payload_check(struct payload *p, const struct hopper_io *io, int fd, 
 /* Back to the first record of what payload_check() has read. */
 void payload_rewind(struct payload *p);
 
-/* The same for LEN bytes at AT of FD that are in no frame: no header, no checksum. The first: records as in a raw payload,
- * RECORD_BYTES as in its frame's header. The other: one record as it stands in the ring of MEMORY, with no header of its own; false: too
- * short. */
+/* The same for LEN bytes at AT of FD that are in no frame: no header, no checksum. The first: records as in a raw
+ * payload, RECORD_BYTES as in its frame's header. The other: one record as it stands in the ring of MEMORY, with no
+ * header of its own; false: too short. */
 void payload_use(struct payload *p, const struct hopper_io *io, int fd, uint64_t at, uint32_t len,
                  uint32_t record_bytes);
 bool payload_use_single(struct payload *p, const struct hopper_io *io, int fd, uint64_t at, uint32_t len,
