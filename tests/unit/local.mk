@@ -9,7 +9,7 @@ tests_golden_generate_SOURCES = tests/golden/generate.c $(golden_sources)
 tests_golden_generate_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/support $(GOLDEN_CFLAGS)
 tests_golden_generate_LDADD = tests/support/libtestplatform.la $(HOPPER_CORE) $(LIBDEFLATE_LIBS)
 # One by one: programs are built beside them.
-EXTRA_DIST += tests/golden/README.md tests/golden/broken-codec-unknown tests/golden/broken-copied-file \
+EXTRA_DIST += tests/golden/README.md tests/golden/broken-bare-rest tests/golden/broken-codec-unknown tests/golden/broken-copied-file \
 	tests/golden/broken-cut-header tests/golden/broken-cut-inside tests/golden/broken-cut-tail \
 	tests/golden/broken-deflate-bomb tests/golden/broken-deflate-short tests/golden/broken-file-header \
 	tests/golden/broken-file-missing tests/golden/broken-first-seq-ahead tests/golden/broken-footer-byte \
@@ -18,7 +18,8 @@ EXTRA_DIST += tests/golden/README.md tests/golden/broken-codec-unknown tests/gol
 	tests/golden/broken-raw-length tests/golden/broken-record-count tests/golden/broken-record-short \
 	tests/golden/broken-repeated-frame tests/golden/broken-stored-length tests/golden/broken-zero-tail \
 	tests/golden/broken-zeros-behind \
-	tests/golden/future-version tests/golden/valid-big-record tests/golden/valid-bytes-deflate \
+	tests/golden/future-version tests/golden/valid-bare-deflate tests/golden/valid-bare-stored \
+	tests/golden/valid-big-record tests/golden/valid-bytes-deflate \
 	tests/golden/valid-bytes-stored tests/golden/valid-deflate-isal tests/golden/valid-deflate-libdeflate \
 	tests/golden/valid-deflate-odd tests/golden/valid-deflate-zlib tests/golden/valid-dropped-newest \
 	tests/golden/valid-items tests/golden/valid-rotated
