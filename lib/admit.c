@@ -463,6 +463,7 @@ static size_t overflow_bare(struct hpr_block_end *end, const struct hpr_batch *b
         hpr_copy_record(at, record.iov_base, len);
     }
     end->at = at;
+    end->room -= n * len;
     *bytesp = n * len;
     return n;
 }
