@@ -115,6 +115,46 @@ static void prepare_file_done(struct life *life)
     while (life->ledger->received < life->ledger->count - 2 && !life->fault[0]) life_receive_batch(life, 10);
 }
 
+/* Behind a block of short records of one length, so that the next one but one opens a block in which they stand bare:
+ * the first block begins with the record for which the ring had no room, the second one has one place left. */
+static void prepare_bare(struct life *life)
+{
+    const unsigned block = 8192, header = 2, large = 3000 + 3, len = 64 + header;
+
+    prepare_full_ring(life);
+    life_send(life, (block - large) / len + block / len - 1, 64);
+}
+
+/* docs/format.md, MEMORY: a block that is in use and says how long its records are. */
+static bool has_bare_block(const struct life *life)
+{
+    unsigned char bytes[4096] = { 0 };
+    bool has_one              = false;
+    char path[400];
+    int fd;
+
+    (void)snprintf(path, sizeof path, "%s/" LIFE_NAME "/MEMORY", life->dir);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || pread(fd, bytes, sizeof bytes, 0) < 0) return false;
+    (void)close(fd);
+    for (size_t at = 1024; at < 3072; at += 64) {
+        uint64_t fill;
+        uint32_t record_bytes;
+
+        memcpy(&fill, bytes + at, sizeof fill);
+        memcpy(&record_bytes, bytes + at + 32, sizeof record_bytes);
+        has_one |= fill > 0 && record_bytes > 0;
+    }
+    return has_one;
+}
+
+static void act_send_bare(struct life *life)
+{
+    life_send(life, 4, 64);
+    if (!has_bare_block(life)) (void)snprintf(life->fault, sizeof life->fault, "no block has bare records");
+    life_send(life, 1, 70);
+}
+
 static void act_send(struct life *life)
 {
     life_send(life, 1, 100);
@@ -160,6 +200,7 @@ static const struct section sections[] = {
     { "acknowledge until", HOPPER_SURVIVE_CRASH, prepare_received, act_acknowledge_until },
     { "first overflow", HOPPER_SURVIVE_CRASH, prepare_full_ring, act_send_large },
     { "overflow", HOPPER_SURVIVE_CRASH, prepare_on_disk, act_send_large },
+    { "overflow without headers", HOPPER_SURVIVE_CRASH, prepare_bare, act_send_bare },
     { "flush", HOPPER_SURVIVE_CRASH, prepare_on_disk, act_flush },
     { "receive from a file", HOPPER_SURVIVE_CRASH, prepare_on_disk, act_receive },
     { "acknowledge a file", HOPPER_SURVIVE_CRASH, prepare_file_done, act_receive },
