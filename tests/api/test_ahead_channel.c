@@ -106,7 +106,7 @@ START_TEST(the_thread_is_there_while_the_channel_is)
     while (!chan_thread_status("hopper-ahead", "SigBlk:", blocked)) sched_yield(); /* it names itself */
     ck_assert((strtoull(blocked, NULL, 16) & 1U << (SIGTERM - 1)) != 0); /* as all others: they start the same way */
     chan_finish(&c);
-    ck_assert(!chan_thread_status("hopper-ahead", "SigBlk:", blocked));
+    while (chan_thread_status("hopper-ahead", "SigBlk:", blocked)) sched_yield(); /* /proc has it a moment longer than join */
 }
 END_TEST
 
