@@ -86,7 +86,7 @@ bool hpr_spill_is_small(const struct hpr_spill *sp, const struct hpr_source *sou
 /* Records of one length need no headers, which are a fifth of what 8 bytes take, and a sixth of the work where these are
  * deflated and inflated. Whether all of a block will be as long nobody knows when it is opened: it is believed of what
  * comes behind a block in which all seem to have been. A record that is not as long then ends the block early, and the
- * next one is with headers again; so of two blocks at most one is short, and nothing worse comes of a wrong guess. */
+ * next one is with headers again; so of two blocks at most one is short, and nothing but that comes of a wrong guess. */
 #define BARE_BYTES_MAX   64 /* of a record: headers of longer ones cost next to nothing */
 #define BARE_RECORDS_MIN 32 /* fewer tell nothing */
 

@@ -9,7 +9,8 @@ tests_golden_generate_SOURCES = tests/golden/generate.c $(golden_sources)
 tests_golden_generate_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/tests/support $(GOLDEN_CFLAGS)
 tests_golden_generate_LDADD = tests/support/libtestplatform.la $(HOPPER_CORE) $(LIBDEFLATE_LIBS)
 # One by one: programs are built beside them.
-EXTRA_DIST += tests/golden/README.md tests/golden/broken-bare-rest tests/golden/broken-codec-unknown tests/golden/broken-copied-file \
+EXTRA_DIST += tests/golden/README.md tests/golden/broken-bare-rest \
+	tests/golden/broken-codec-unknown tests/golden/broken-copied-file \
 	tests/golden/broken-cut-header tests/golden/broken-cut-inside tests/golden/broken-cut-tail \
 	tests/golden/broken-deflate-bomb tests/golden/broken-deflate-short tests/golden/broken-file-header \
 	tests/golden/broken-file-missing tests/golden/broken-first-seq-ahead tests/golden/broken-footer-byte \
