@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* See ahead.h. The receiver asks for one frame; the thread loads it, finds the header behind it, and goes on with that
- * one as long as there is a free slot and the file's limit allows. Slots are used in turn, so they come to the receiver
- * in the order of the file. What a queue file holds before its limit does not change, so that what was loaded is right
- * whenever the receiver comes to it; and if it goes another way (frames that it passes over, another file), it asks
- * anew, and what was loaded is dropped.
+/* See ahead.h. Frames of a file stand one behind the other, and where one begins is known when the header of the one
+ * before has been read. So there is one that is `next`: receiver and thread take turns in taking it, as each comes to it,
+ * read it, say what is next now (its header is read with the payload), and then inflate, both at the same time. The
+ * thread goes on as long as it has a free slot; the receiver takes one where it has to wait for the thread's, and where
+ * nobody has what it needs. What a queue file holds before its limit does not change, so that what was loaded is right
+ * whenever the receiver comes to it; and if that goes another way (frames that it passes over, another file), all that
+ * is ahead is dropped, and it begins anew.
  *
  * The receiver waits for the thread only while that loads the very frame that it needs; what has not been begun by then,
- * as where all CPUs are busy, it loads itself. The thread holds no lock while it reads and inflates. */
+ * as where all CPUs are busy, it loads itself. Nobody holds a lock while reading and inflating. What is stored is next
+ * for nobody: the receiver has it sooner by copying it itself than from another CPU's cache. */
 #include "ahead.h"
 
 #include <sched.h>
@@ -14,16 +17,9 @@
 
 #include "error.h"
 
-static bool is_at(const struct hpr_ahead_place *place, uint64_t number, uint64_t offset)
+static bool is_at(const struct hpr_ahead_place *place, const struct hpr_ahead_place *wanted)
 {
-    return place->number == number && place->offset == offset;
-}
-
-/* What is at hand for the receiver next, or will be; NULL: nothing. */
-static const struct hpr_ahead_place *expected_locked(const struct hpr_ahead *a)
-{
-    if (a->ready > 0) return &a->slots[a->first].place;
-    return a->is_wanted ? &a->next : NULL;
+    return place->number == wanted->number && place->offset == wanted->offset;
 }
 
 /* Look whether *COUNT goes on from what it is now, the lock dropped; false: not for a while. */
@@ -43,12 +39,13 @@ static bool poll_locked(struct hpr_ahead *a, const _Atomic unsigned *count)
 
 static bool has_work_locked(const struct hpr_ahead *a)
 {
-    return a->is_chore_due || (a->is_wanted && a->ready + a->is_held < HPR_AHEAD_SLOTS);
+    return a->is_chore_due || (a->has_next && a->ready + a->is_held < HPR_AHEAD_SLOTS);
 }
 
-static bool is_worth_it(const struct hpr_ahead *a, const struct hpr_frame_header *header)
+/* The slot that the thread fills, or will fill. */
+static struct hpr_ahead_slot *slot_to_fill_locked(struct hpr_ahead *a)
 {
-    return header->codec != HPR_CODEC_STORED && hpr_payload_fits(&a->slots[0].buffer, header); /* all are as large */
+    return &a->slots[(a->first + a->ready) % HPR_AHEAD_SLOTS];
 }
 
 /* What the thread has to do has changed. */
@@ -58,45 +55,70 @@ static void tell_thread_locked(struct hpr_ahead *a)
     if (a->is_asleep && has_work_locked(a)) hpr_cond_broadcast(&a->wake);
 }
 
-/* The frame behind the one at `next`, whose header is NEXT or NULL. */
-static void go_on_locked(struct hpr_ahead *a, const unsigned char *next)
+static void tell_receiver_locked(struct hpr_ahead *a)
 {
-    const uint64_t offset              = a->next.offset + a->next.header.stored_bytes;
-    const struct hpr_frame_place place = { a->channel_id, a->next.number, offset };
-    struct hpr_footer footer;
-
-    a->next.offset = offset + HPR_FRAME_HEADER_BYTES;
-    a->is_wanted   = next &&
-                   hpr_frame_get(next, HPR_FRAME_HEADER_BYTES, &place, &a->next.header, &footer) == HPR_VERDICT_FRAME &&
-                   is_worth_it(a, &a->next.header);
+    atomic_fetch_add_explicit(&a->loaded, 1, memory_order_relaxed);
+    if (a->is_waited_for) hpr_cond_broadcast(&a->done);
 }
 
+static bool is_worth_it(const struct hpr_ahead *a, const struct hpr_frame_header *header)
+{
+    return header->codec != HPR_CODEC_STORED && hpr_payload_fits(&a->slots[0].buffer, header); /* none is smaller */
+}
+
+/* What stands behind the frame in SLOT is next. */
+static void go_on_locked(struct hpr_ahead *a, const struct hpr_ahead_slot *slot)
+{
+    const uint64_t offset              = slot->place.offset + slot->place.header.stored_bytes;
+    const struct hpr_frame_place place = { a->channel_id, slot->place.number, offset };
+    struct hpr_ahead_place next        = { slot->place.number, offset + HPR_FRAME_HEADER_BYTES, { 0 } };
+    struct hpr_footer footer;
+
+    if (a->is_forgetting ||
+        hpr_frame_get(slot->next, HPR_FRAME_HEADER_BYTES, &place, &next.header, &footer) != HPR_VERDICT_FRAME ||
+        !is_worth_it(a, &next.header))
+        return;
+    a->next     = next;
+    a->has_next = true;
+    if (slot == &a->own) tell_thread_locked(a);
+    else tell_receiver_locked(a);
+}
+
+/* Load into SLOT what is next, with the lock dropped meanwhile. */
+static enum hpr_load load_next_locked(struct hpr_ahead *a, struct hpr_ahead_slot *slot, struct hpr_inflater *inflater,
+                                      uint64_t *read_errors, int *resp)
+{
+    struct hpr_payload_file file = a->file;
+    enum hpr_load load;
+
+    file.read_errors = read_errors;
+    slot->place      = a->next;
+    a->has_next      = false;
+    hpr_mutex_unlock(&a->mutex);
+    load = hpr_payload_fetch(&file, &slot->buffer, &slot->place.header, slot->place.offset, &slot->next, resp);
+    if (load == HPR_LOAD_OK && slot->next) {
+        hpr_mutex_lock(&a->mutex);
+        go_on_locked(a, slot);
+        hpr_mutex_unlock(&a->mutex);
+    }
+    if (load == HPR_LOAD_OK) load = hpr_payload_unpack(inflater, &slot->buffer, &slot->place.header);
+    hpr_mutex_lock(&a->mutex);
+    return load;
+}
+
+/* What goes wrong is not looked at: the receiver comes upon it itself. */
 static void load_one_locked(struct hpr_ahead *a)
 {
-    const unsigned slot        = (a->first + a->ready) % HPR_AHEAD_SLOTS;
-    const unsigned char *next  = NULL;
-    unsigned char *header      = a->slots[slot].next;
-    struct hpr_payload_file *f = &a->file;
+    uint64_t read_errors = 0;
     enum hpr_load load;
     int ignored;
 
     a->is_at_work = true;
-    hpr_mutex_unlock(&a->mutex);
-    load = hpr_payload_load(f, &a->inflater, &a->slots[slot].buffer, &a->next.header, a->next.offset, &next, &ignored);
-    if (load == HPR_LOAD_OK && next) memcpy(header, next, HPR_FRAME_HEADER_BYTES);
-    hpr_mutex_lock(&a->mutex);
+    load          = load_next_locked(a, slot_to_fill_locked(a), &a->inflater, &read_errors, &ignored);
     a->is_at_work = false;
     a->has_loaded = true;
-    atomic_fetch_add_explicit(&a->loaded, 1, memory_order_relaxed);
-    if (a->is_wanted && load == HPR_LOAD_OK) { /* else forgotten meanwhile, or the receiver will see why not */
-        a->slots[slot].place    = a->next;
-        a->slots[slot].has_next = next != NULL;
-        a->ready++;
-        go_on_locked(a, next ? header : NULL);
-    } else {
-        a->is_wanted = false;
-    }
-    if (a->is_waited_for) hpr_cond_broadcast(&a->done);
+    if (load == HPR_LOAD_OK) a->ready++;
+    tell_receiver_locked(a);
 }
 
 static void do_chore_locked(struct hpr_ahead *a)
@@ -137,49 +159,64 @@ static void wait_locked(struct hpr_ahead *a)
 
 static void forget_locked(struct hpr_ahead *a)
 {
-    a->is_wanted = false;
+    a->is_forgetting = true;
+    a->has_next      = false;
     while (a->is_at_work) wait_locked(a);
-    a->ready = 0;
+    a->is_forgetting = false;
+    a->ready         = 0;
+    a->own_is_ready  = false;
 }
 
-void hpr_ahead_ask(struct hpr_ahead *a, const struct hpr_ahead_place *place, int fd, uint64_t limit)
+/* What is loaded of PLACE, from now on in the receiver's hands; NULL: nothing. */
+static const struct hpr_ahead_slot *take_locked(struct hpr_ahead *a, const struct hpr_ahead_place *place)
 {
-    const struct hpr_ahead_place *expected;
+    const struct hpr_ahead_slot *slot = &a->slots[a->first];
 
-    if (!is_worth_it(a, &place->header)) return;
-    hpr_mutex_lock(&a->mutex);
-    expected = expected_locked(a);
-    if (!expected || !is_at(expected, place->number, place->offset)) {
-        forget_locked(a);
-        a->next      = *place;
-        a->file      = (struct hpr_payload_file){ a->io, fd, limit, &a->read_errors };
-        a->is_wanted = true;
-        tell_thread_locked(a);
+    if (a->own_is_ready && is_at(&a->own.place, place)) {
+        a->own_is_ready = false;
+        return &a->own;
     }
-    hpr_mutex_unlock(&a->mutex);
+    if (a->ready == 0 || !is_at(&slot->place, place)) return NULL;
+    a->is_held = true;
+    a->first   = (a->first + 1) % HPR_AHEAD_SLOTS;
+    a->ready--;
+    return slot;
 }
 
-bool hpr_ahead_take(struct hpr_ahead *a, uint64_t number, uint64_t offset, const unsigned char **rawp,
-                    const unsigned char **nextp)
+/* While the thread loads what the receiver needs. */
+static void help_or_wait_locked(struct hpr_ahead *a)
 {
-    const struct hpr_ahead_place *expected;
-    bool is_here, has_it;
+    uint64_t read_errors = 0;
+    int ignored;
 
+    if (!a->has_next || a->own_is_ready) wait_locked(a);
+    else a->own_is_ready = load_next_locked(a, &a->own, a->own_inflater, &read_errors, &ignored) == HPR_LOAD_OK;
+}
+
+enum hpr_load hpr_ahead_load(struct hpr_ahead *a, const struct hpr_ahead_place *place,
+                             const struct hpr_payload_file *file, const unsigned char **rawp,
+                             const unsigned char **nextp, int *resp)
+{
+    const struct hpr_ahead_slot *slot;
+    enum hpr_load load = HPR_LOAD_OK;
+
+    assert(hpr_payload_fits(&a->own.buffer, &place->header));
+    *resp = 0;
     hpr_mutex_lock(&a->mutex);
-    while (a->ready == 0 && a->is_at_work && is_at(&a->next, number, offset)) wait_locked(a);
-    expected = expected_locked(a);
-    is_here  = expected && is_at(expected, number, offset);
-    has_it   = is_here && a->ready > 0;
-    if (is_here && !has_it) a->is_wanted = false; /* it has not begun: it is not waited for */
-    if (has_it) {
-        *rawp      = a->slots[a->first].buffer.raw;
-        *nextp     = a->slots[a->first].has_next ? a->slots[a->first].next : NULL;
-        a->is_held = true;
-        a->first   = (a->first + 1) % HPR_AHEAD_SLOTS;
-        a->ready--;
+    while (!(slot = take_locked(a, place)) && a->is_at_work && is_at(&slot_to_fill_locked(a)->place, place))
+        help_or_wait_locked(a);
+    if (!slot) {
+        if (!a->has_next || !is_at(&a->next, place)) forget_locked(a);
+        a->next         = *place;
+        a->file         = *file;
+        a->own_is_ready = false;
+        slot            = &a->own;
+        load            = load_next_locked(a, &a->own, a->own_inflater, file->read_errors, resp);
     }
     hpr_mutex_unlock(&a->mutex);
-    return has_it;
+    *rawp  = slot->buffer.raw;
+    *nextp = slot->next;
+    return load;
 }
 
 void hpr_ahead_give_back(struct hpr_ahead *a)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The thread of options.decompress_threads: it reads and inflates the next frames while the receiver works on one, and
- * does what else would keep the receiver waiting (its chore). One for a channel. Of the frames, nothing but speed
- * depends on it: what it has not, or could not get, the receiver loads itself, and only what the receiver finds
- * counts. */
+/* The thread of options.decompress_threads: it reads and inflates frames that the receiver will come to, while that
+ * inflates another one or its caller works; and it does what else would keep the receiver waiting (its chore). One for a
+ * channel. Of the frames, nothing but speed depends on it: what it has not, or could not get, the receiver loads itself,
+ * and only what the receiver finds counts. */
 #ifndef HPR_AHEAD_H
 #define HPR_AHEAD_H
 
@@ -17,7 +17,7 @@
 #endif
 #define HPR_AHEAD_PAUSES 40
 
-#define HPR_AHEAD_SLOTS 2 /* one in the receiver's hands, one being filled */
+#define HPR_AHEAD_SLOTS 2 /* of the thread: one in the receiver's hands, one being filled */
 
 /* Frame HEADER whose payload is at OFFSET of file NUMBER. */
 struct hpr_ahead_place {
@@ -26,46 +26,53 @@ struct hpr_ahead_place {
     struct hpr_frame_header header;
 };
 
+/* A frame that is loaded or being loaded. */
+struct hpr_ahead_slot {
+    struct hpr_payload_buffer buffer;
+    struct hpr_ahead_place place;
+    const unsigned char *next; /* the header behind it, in the buffer; NULL: not known */
+};
+
 struct hpr_ahead {
     const struct hopper_io *io;   /* [const after open] */
     const uint8_t *channel_id;    /* [const after open] */
     struct hpr_thread thread;     /* [const after open] */
     struct hpr_inflater inflater; /* [the thread] */
-    uint64_t read_errors;         /* [the thread] of no use: the receiver comes upon them itself */
     void (*chore)(void *ctx);     /* [const after open] */
     void *chore_ctx;              /* [const after open] */
     struct hpr_mutex mutex;
     struct hpr_cond wake; /* the thread waits for something to do */
     struct hpr_cond done; /* the receiver waits for the thread */
 
-    struct {
-        struct hpr_payload_buffer buffer;           /* [its holder, see first, ready, is_held] */
-        struct hpr_ahead_place place;               /* [mutex] */
-        unsigned char next[HPR_FRAME_HEADER_BYTES]; /* [its holder] the header behind it */
-        bool has_next;                              /* [mutex] */
-    } slots[HPR_AHEAD_SLOTS];
+    struct hpr_ahead_slot slots[HPR_AHEAD_SLOTS]; /* [their holder, see first, ready, is_held] */
     unsigned first; /* [mutex] of the slots, the oldest that is ready; the one before it is the receiver's if is_held */
     unsigned ready; /* [mutex] so many from there on, then what the thread fills */
     bool is_held;   /* [mutex] */
 
-    /* What each side looks at for a while before it sleeps. */
-    alignas(HPR_CACHE_LINE) _Atomic unsigned loaded; /* [atomic; written under mutex] frames, by the thread */
-    alignas(HPR_CACHE_LINE) _Atomic unsigned asked;  /* [atomic; written under mutex] asked for or given back, by the
-                                                        receiver */
+    struct hpr_ahead_slot own;         /* [the receiver] what it loads itself */
+    bool own_is_ready;                 /* [the receiver] ahead of its turn: it has to come to it yet */
+    struct hpr_inflater *own_inflater; /* [const after open] */
 
-    bool is_wanted;               /* [mutex] `next` is to be loaded, or is being loaded */
-    bool is_at_work;              /* [mutex] with the lock dropped */
+    /* What each side looks at for a while before it sleeps. */
+    alignas(HPR_CACHE_LINE) _Atomic unsigned loaded; /* [atomic; written under mutex] by the thread: a frame, or the
+                                                        header of the next */
+    alignas(HPR_CACHE_LINE) _Atomic unsigned asked;  /* [atomic; written under mutex] by the receiver: there is more to
+                                                        load, or a slot given back */
+
+    bool has_next;                /* [mutex] `next` is there, and whoever comes first loads it */
+    struct hpr_ahead_place next;  /* [mutex] what stands behind all that is loaded or being loaded */
+    struct hpr_payload_file file; /* [mutex] of `next` */
+    bool is_at_work;              /* [mutex] the thread, loading with the lock dropped */
     bool has_loaded;              /* [the thread] since it last slept */
     bool is_asleep;               /* [mutex] the thread */
     bool is_waited_for;           /* [mutex] by the receiver */
+    bool is_forgetting;           /* [mutex] the receiver waits for the thread to leave the file alone */
     bool is_stopping;             /* [mutex] */
     bool is_chore_due;            /* [mutex] */
-    struct hpr_ahead_place next;  /* [mutex] */
-    struct hpr_payload_file file; /* [mutex; const while is_at_work] of `next` */
 };
 
-/* Start the thread, with the slots' buffers, the inflater, io and the chore set by the caller. HOPPER_ENOMEM: it could
- * not be had. */
+/* Start the thread, with the buffers of all slots, the inflaters, io and the chore set by the caller. HOPPER_ENOMEM: it
+ * could not be had. */
 hopper_status hpr_ahead_open(struct hpr_ahead *a, struct hopper_error *err);
 
 /* End it, when it has done its chore if that is due. Nothing where there is none. */
@@ -76,19 +83,15 @@ void hpr_ahead_do_chore(struct hpr_ahead *a);
 
 /* The rest by the receiver's thread. */
 
-/* PLACE comes after the frame that was loaded last: go on from there, unless that is what the thread does already. Its
- * payload is in the file of FD, whose frames end at LIMIT at the earliest. Nothing for a frame that is stored: the
- * receiver has it sooner by copying it itself than from another CPU's cache. */
-void hpr_ahead_ask(struct hpr_ahead *a, const struct hpr_ahead_place *place, int fd, uint64_t limit);
-
-/* The frame at OFFSET of file NUMBER, when it was asked for and could be loaded; waits for it when it is being loaded.
- * False: the caller has to load it, the thread will not. *RAWP: its raw bytes, *NEXTP: the header behind it or NULL;
- * both are there until hpr_ahead_give_back(). */
-bool hpr_ahead_take(struct hpr_ahead *a, uint64_t number, uint64_t offset, const unsigned char **rawp,
-                    const unsigned char **nextp);
+/* The frame at PLACE of FILE, which fits into the receiver's own slot: loaded already, or loaded here, as by
+ * hpr_payload_load(). While the thread is at it the receiver loads the frame behind it. *RAWP, its raw bytes, and
+ * *NEXTP, the header behind it or NULL, are there until hpr_ahead_give_back(). */
+HPR_MUST_CHECK enum hpr_load hpr_ahead_load(struct hpr_ahead *a, const struct hpr_ahead_place *place,
+                                            const struct hpr_payload_file *file, const unsigned char **rawp,
+                                            const unsigned char **nextp, int *resp);
 void hpr_ahead_give_back(struct hpr_ahead *a);
 
-/* Forget what was asked for, and use its descriptor no more. What was taken stays. */
+/* Forget what is ahead, and use no descriptor any more, nor the own slot. What the receiver holds stays. */
 void hpr_ahead_forget(struct hpr_ahead *a);
 
 #endif

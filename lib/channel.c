@@ -105,7 +105,9 @@ static hopper_status make_ahead(struct hpr_channel *ch, struct hpr_replay *rp)
         buffer->bytes = hpr_options_read_bytes(ch->plan.block_bytes);
         if (!(buffer->raw = hpr_arena_take(&ch->arena, buffer->bytes))) return HOPPER_ENOMEM;
     }
-    rp->ahead = a;
+    a->own.buffer   = (struct hpr_payload_buffer){ rp->raw, rp->raw_bytes };
+    a->own_inflater = &rp->inflater;
+    rp->ahead       = a;
     return make_inflater(ch, &a->inflater);
 }
 

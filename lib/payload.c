@@ -47,19 +47,38 @@ static enum hpr_load read_whole(const struct hpr_payload_file *file, unsigned ch
     return HPR_LOAD_OK;
 }
 
+/* Where deflated bytes and the header behind them are put. */
+static unsigned char *stored_end(const struct hpr_payload_buffer *buffer, const struct hpr_frame_header *h)
+{
+    return buffer->raw + buffer->bytes - h->stored_bytes - HPR_FRAME_HEADER_BYTES;
+}
+
+enum hpr_load hpr_payload_fetch(const struct hpr_payload_file *file, const struct hpr_payload_buffer *buffer,
+                                const struct hpr_frame_header *h, uint64_t offset, const unsigned char **nextp,
+                                int *resp)
+{
+    assert(hpr_payload_fits(buffer, h));
+    *nextp = NULL;
+    if (h->codec == HPR_CODEC_STORED) return read_whole(file, buffer->raw, buffer->bytes, h, offset, nextp, resp);
+    return read_whole(file, stored_end(buffer, h), (size_t)h->stored_bytes + HPR_FRAME_HEADER_BYTES, h, offset, nextp,
+                      resp);
+}
+
+enum hpr_load hpr_payload_unpack(struct hpr_inflater *inflater, const struct hpr_payload_buffer *buffer,
+                                 const struct hpr_frame_header *h)
+{
+    if (h->codec == HPR_CODEC_STORED) return HPR_LOAD_OK;
+    hpr_inflate_begin(inflater, buffer->raw, h->raw_bytes);
+    if (hpr_inflate_step(inflater, stored_end(buffer, h), h->stored_bytes, true) != HPR_INFLATE_DONE)
+        return HPR_LOAD_BAD;
+    return HPR_LOAD_OK;
+}
+
 enum hpr_load hpr_payload_load(const struct hpr_payload_file *file, struct hpr_inflater *inflater,
                                const struct hpr_payload_buffer *buffer, const struct hpr_frame_header *h,
                                uint64_t offset, const unsigned char **nextp, int *resp)
 {
-    const size_t stored = (size_t)h->stored_bytes + HPR_FRAME_HEADER_BYTES;
-    unsigned char *behind;
-    enum hpr_load res;
+    const enum hpr_load load = hpr_payload_fetch(file, buffer, h, offset, nextp, resp);
 
-    assert(hpr_payload_fits(buffer, h));
-    *nextp = NULL;
-    if (h->codec == HPR_CODEC_STORED) return read_whole(file, buffer->raw, buffer->bytes, h, offset, nextp, resp);
-    behind = buffer->raw + buffer->bytes - stored;
-    if ((res = read_whole(file, behind, stored, h, offset, nextp, resp)) != HPR_LOAD_OK) return res;
-    hpr_inflate_begin(inflater, buffer->raw, h->raw_bytes);
-    return hpr_inflate_step(inflater, behind, h->stored_bytes, true) == HPR_INFLATE_DONE ? HPR_LOAD_OK : HPR_LOAD_BAD;
+    return load == HPR_LOAD_OK ? hpr_payload_unpack(inflater, buffer, h) : load;
 }

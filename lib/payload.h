@@ -35,9 +35,19 @@ HPR_MUST_CHECK int hpr_payload_read(const struct hpr_payload_file *file, void *b
 /* Whether the frame of header H fits into BUFFER whole. */
 bool hpr_payload_fits(const struct hpr_payload_buffer *buffer, const struct hpr_frame_header *h);
 
-/* Load the payload at OFFSET, of a frame that fits, to buffer->raw. *NEXTP, unless NULL: the header of the frame behind
- * it, read with it and standing in the buffer; NULL where FILE's limit says that there is none. *RESP: the error of the
- * last call on the file, or 0. */
+/* Read the payload at OFFSET, of a frame that fits, into BUFFER as it is stored, and check it: stored bytes to where
+ * they belong. *NEXTP, unless NULL: the header of the frame behind it, read with it and standing in the buffer; NULL
+ * where FILE's limit says that there is none. *RESP: the error of the last call on the file, or 0. */
+HPR_MUST_CHECK enum hpr_load hpr_payload_fetch(const struct hpr_payload_file *file,
+                                               const struct hpr_payload_buffer *buffer,
+                                               const struct hpr_frame_header *h, uint64_t offset,
+                                               const unsigned char **nextp, int *resp);
+
+/* Then inflate it, unless it is stored as it was, to buffer->raw. The next header stays where it stands. */
+HPR_MUST_CHECK enum hpr_load hpr_payload_unpack(struct hpr_inflater *inflater, const struct hpr_payload_buffer *buffer,
+                                                const struct hpr_frame_header *h);
+
+/* Both. */
 HPR_MUST_CHECK enum hpr_load hpr_payload_load(const struct hpr_payload_file *file, struct hpr_inflater *inflater,
                                               const struct hpr_payload_buffer *buffer, const struct hpr_frame_header *h,
                                               uint64_t offset, const unsigned char **nextp, int *resp);

@@ -275,34 +275,28 @@ static struct hpr_payload_buffer buffer_for(const struct hpr_replay *rp, uint32_
     return (struct hpr_payload_buffer){ raw_bytes <= rp->big_bytes ? rp->big : NULL, rp->big_bytes };
 }
 
-/* From the thread that reads ahead, which may have it, else here. *RAWP: where it is. */
+/* Here, or by the thread that reads ahead, which has the receiver's buffer for a slot of its own. *RAWP: where it is. */
 static enum hpr_load load_payload(struct hpr_replay *rp, const struct hpr_frame_header *h, uint64_t limit,
                                   const unsigned char **rawp, int *resp)
 {
     const struct hpr_payload_file file     = present_file(rp, limit);
     const struct hpr_payload_buffer buffer = buffer_for(rp, h->raw_bytes);
-    const uint64_t at                      = rp->offset + HPR_FRAME_HEADER_BYTES;
+    const struct hpr_ahead_place place     = { rp->number, rp->offset + HPR_FRAME_HEADER_BYTES, *h };
     const unsigned char *next              = NULL;
-    enum hpr_load res                      = HPR_LOAD_OK;
+    const bool is_whole                    = hpr_payload_fits(&buffer, h);
+    enum hpr_load res;
 
     *rawp = buffer.raw;
-    if (rp->ahead && hpr_ahead_take(rp->ahead, rp->number, at, rawp, &next)) *resp = 0;
-    else if (hpr_payload_fits(&buffer, h)) res = hpr_payload_load(&file, &rp->inflater, &buffer, h, at, &next, resp);
-    else res = inflate_pieces(rp, h, buffer.raw, resp);
+    if (rp->ahead && is_whole && buffer.raw == rp->raw) {
+        res = hpr_ahead_load(rp->ahead, &place, &file, rawp, &next, resp);
+    } else {
+        if (rp->ahead) hpr_ahead_forget(rp->ahead);
+        res = is_whole ? hpr_payload_load(&file, &rp->inflater, &buffer, h, place.offset, &next, resp)
+                       : inflate_pieces(rp, h, buffer.raw, resp);
+    }
     rp->has_next = res == HPR_LOAD_OK && next;
     if (rp->has_next) memcpy(rp->next, next, sizeof rp->next);
     return res;
-}
-
-/* The frame behind the one that is at hand. */
-static void ask_for_next(struct hpr_replay *rp, uint64_t limit)
-{
-    const struct hpr_frame_place place = { rp->dir->channel_id, rp->number, rp->offset };
-    struct hpr_ahead_place next        = { rp->number, rp->offset + HPR_FRAME_HEADER_BYTES, { 0 } };
-    struct hpr_footer footer;
-
-    if (hpr_frame_get(rp->next, sizeof rp->next, &place, &next.header, &footer) == HPR_VERDICT_FRAME)
-        hpr_ahead_ask(rp->ahead, &next, rp->fd, limit);
 }
 
 /* ---- frames ---- */
@@ -345,7 +339,6 @@ static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *
     }
     if (h->first_seq + h->records <= end->due_seq) rp->offset = next;
     else rp->has_next = false; /* the rest of it may be due later */
-    if (rp->ahead && rp->has_next) ask_for_next(rp, limit);
     *frame = (struct hpr_replay_frame){
         { raw, h->raw_bytes, h->record_bytes }, h->first_seq, h->records, h->dropped_total, rp->reason
     };

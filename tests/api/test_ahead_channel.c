@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * options.decompress_threads as a program sees it: a thread that is there while the channel is and takes no signals; it
- * does the reading of what comes from files, all but the first frame of each and what is stored; it removes the files;
- * whatever is wrong with the files, the receiver gets the same records and the same gaps for the same reasons as without
- * it; its memory is in the budget; and the channel may be closed whatever it is at. The thread by itself is tested by
- * unit/test_ahead, who waits for whom by tests/sched, that it does nothing while all goes through memory by test_quiet.
+ * does the reading of what comes from files, all but the first frame of each and what is stored, where the receiver has
+ * something else to do, and else shares it, and nothing is read twice; it removes the files; whatever is wrong with the
+ * files, the receiver gets the same records and the same gaps for the same reasons as without it; its memory is in the
+ * budget; and the channel may be closed whatever it is at. The thread by itself is tested by unit/test_ahead, who waits
+ * for whom by tests/sched, that it does nothing while all goes through memory by test_quiet.
  */
 #include "chan.h"
 
@@ -106,12 +107,21 @@ START_TEST(the_thread_is_there_while_the_channel_is)
     while (!chan_thread_status("hopper-ahead", "SigBlk:", blocked)) sched_yield(); /* it names itself */
     ck_assert((strtoull(blocked, NULL, 16) & 1U << (SIGTERM - 1)) != 0); /* as all others: they start the same way */
     chan_finish(&c);
-    while (chan_thread_status("hopper-ahead", "SigBlk:", blocked)) sched_yield(); /* /proc has it a moment longer than join */
+    while (chan_thread_status("hopper-ahead", "SigBlk:", blocked))
+        sched_yield(); /* /proc has it a moment longer than join */
 }
 END_TEST
 
+/* Until it sleeps, as it does when it has loaded all that it has room for. */
+static void let_it_load(void)
+{
+    char state[64] = "";
+
+    while (!chan_thread_status("hopper-ahead", "State:", state) || !strchr(state, 'S')) sched_yield();
+}
+
 /* The receiver reads the file's header, the first frame, and what stands behind the last. It is given time to find each
- * other one begun: what is not, it does not wait for. Frames that are stored it reads all by itself. */
+ * other one loaded: what is not, it does not wait for, or helps. Frames that are stored it reads all by itself. */
 START_TEST(all_frames_of_a_file_but_the_first_are_read_by_the_thread)
 {
     struct hopper_stats stats;
@@ -126,12 +136,32 @@ START_TEST(all_frames_of_a_file_but_the_first_are_read_by_the_thread)
     own_reads = 0;
     for (uint64_t i = 1; i < frames; i++) {
         chan_take(&c, PER_FRAME);
-        while (c.options.compression == 1 && thread_reads < i) sched_yield();
+        if (c.options.compression == 1) let_it_load();
     }
     chan_drain(&c, NULL);
     ck_assert_uint_ge(frames, 20);
     if (c.options.compression == 1) ck_assert_uint_le(own_reads, 8);
     else ck_assert_uint_eq(thread_reads, 0);
+    chan_finish(&c);
+}
+END_TEST
+
+/* Without a pause each takes what the other has not, and none is read twice: one read for each, and a few of headers. */
+START_TEST(no_frame_is_read_twice)
+{
+    struct hopper_stats stats;
+    uint64_t frames;
+
+    init(1);
+    open_with_frames(40);
+    chan_stats(&c, &stats);
+    frames = stats.pending_disk / PER_FRAME;
+    chan_take(&c, chan_pending(&c) - stats.pending_disk);
+    own_reads = 0;
+    chan_drain(&c, NULL);
+    ck_assert_uint_ge(frames, 40);
+    ck_assert_uint_ge(own_reads + thread_reads, frames);
+    ck_assert_uint_le(own_reads + thread_reads, frames + 8);
     chan_finish(&c);
 }
 END_TEST
@@ -297,6 +327,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, the_thread_is_there_while_the_channel_is);
     tcase_add_loop_test(tc, all_frames_of_a_file_but_the_first_are_read_by_the_thread, 0, 2);
+    tcase_add_test(tc, no_frame_is_read_twice);
     tcase_add_loop_test(tc, files_are_removed_by_the_thread, 0, 2);
     tcase_add_loop_test(tc, files_of_a_channel_that_survives_are_removed_by_the_thread, 0, 2);
     tcase_add_test(tc, damaged_files_give_the_same_records_and_gaps_as_without_the_thread);

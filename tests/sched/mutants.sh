@@ -6,6 +6,7 @@
 #
 #     make check TESTS= && builddir=$PWD $srcdir/tests/sched/mutants.sh [NAME...]
 #
+# SCENARIOS=PATTERN runs only the scenarios of such names, which is sooner done where it is known who has to find them.
 # A mutant is a name, a file, a pattern and a replacement (perl, over the whole file). A pattern that no longer matches
 # is an error: the list has to follow the library. `mutants.sh --patterns` builds nothing and looks only for that.
 set -u
@@ -61,7 +62,7 @@ reset()
 }
 
 cp -r "$srcdir/lib" "$work/original"
-program=channel locks=''
+program=channel locks='' only=${SCENARIOS:+--scenario=$SCENARIOS}
 found=0 missed=0 wanted=" $* "
 
 mutant()  # NAME FILE PATTERN REPLACEMENT
@@ -82,7 +83,8 @@ mutant()  # NAME FILE PATTERN REPLACEMENT
         done
     elif [[ $2 == *.h ]]; then for f in "$work"/lib/*.c; do compile "$f"; done; else compile "$file"; fi || exit 2
     link || exit 2
-    "$work/sched_mutant" 2>&1 | awk '{ print } /^not ok/ { exit }' >"$work/log"
+    # shellcheck disable=SC2086 # $only may be nothing
+    "$work/sched_mutant" $only 2>&1 | awk '{ print } /^not ok/ { exit }' >"$work/log"
     line=$(grep -m1 '^not ok' "$work/log")
     if [ -z "$line" ] && ! grep -q '^# [0-9]* of [0-9]* failed' "$work/log"; then
         echo "mutants.sh: $name: the scenarios did not run to their end" >&2
@@ -274,23 +276,23 @@ mutant ahead_outlives_the_channel ahead.c \
     'hpr_thread_join\(&a->thread\);' \
     ''
 mutant ahead_loads_into_held_slots ahead.c \
-    'a->is_wanted && a->ready \+ a->is_held < HPR_AHEAD_SLOTS' \
-    'a->is_wanted && a->ready < HPR_AHEAD_SLOTS'
+    'a->has_next && a->ready \+ a->is_held < HPR_AHEAD_SLOTS' \
+    'a->has_next && a->ready < HPR_AHEAD_SLOTS'
 mutant ahead_keeps_the_closed_file replay.c \
     'if \(rp->ahead && rp->fd >= 0\) hpr_ahead_forget\(rp->ahead\);' \
     ''
 mutant ahead_does_not_wait_for_its_read ahead.c \
     'while \(a->is_at_work\) wait_locked\(a\);' \
     ''
-mutant ahead_takes_whatever_is_ready ahead.c \
-    'is_here  = expected && is_at\(expected, number, offset\);' \
-    'is_here = expected && a->ready > 0;'
+mutant ahead_takes_its_own_whatever_it_is ahead.c \
+    'a->own_is_ready && is_at\(&a->own.place, place\)' \
+    'a->own_is_ready'
+mutant ahead_does_not_tell_of_its_own ahead.c \
+    'if \(slot == &a->own\) tell_thread_locked\(a\);' \
+    'if (slot == &a->own) (void)0;'
 mutant ahead_sleeps_after_a_change ahead.c \
     'if \(a->has_loaded && poll_locked\(a, &a->asked\)\) continue;' \
     'if (a->has_loaded) (void)poll_locked(a, &a->asked);'
-mutant ahead_forgets_nothing_when_asked_anew ahead.c \
-    'forget_locked\(a\);\s+a->next ' \
-    'while (a->is_at_work) wait_locked(a); a->next '
 
 mutant cleanup_wakes_nobody cleanup.c \
     'ch->spill.gains\+\+;\s+hpr_cond_broadcast\(&ch->deque.room\);' \
