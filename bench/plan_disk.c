@@ -12,9 +12,9 @@
 #define LESS     "--bytes 67108864 "
 #define INTEGERS "--data int --bytes 33554432 "
 
-/* Nobody is pinned where a thread of the channel shares the receiver's work: beside a thread that is, a scheduler with
- * two CPUs leaves it on that one for a while. */
-#define SHARED "--level 1 --decompress-threads 1 --pin 0"
+/* A thread of the channel shares the receiver's work, with the memory that it is at its best with. Nobody is pinned:
+ * beside a thread that is, a scheduler with two CPUs leaves it on that one for a while. */
+#define SHARED " --decompress-threads 1 --memory 4194304 --pin 0"
 
 const struct plan_peer plan_deflating[] = {
     {"hopper", "--level 1", true},
@@ -22,8 +22,8 @@ const struct plan_peer plan_deflating[] = {
     {"hopper-other", "--level 1", true}, /* of a build with another deflate engine */
     {"hopper-other", "--level 1 --compress-threads 1", true},
     {"hopper-other-2", "--level 1", true},
-    {"hopper", SHARED, false},
-    {"hopper-other", SHARED, false},
+    {"hopper", "--level 1" SHARED, false},
+    {"hopper-other", "--level 1" SHARED, false},
     {"codec", "--level 1", true},
     {"libdeflate", "--level 1", true},
     {"isal", "--level 1", true},
@@ -33,7 +33,7 @@ const struct plan_peer plan_deflating[] = {
     {NULL, NULL, false}};
 
 const struct plan_peer plan_storing[] = {{"hopper", "--level 0", true},
-                                         {"hopper", "--level 0 --decompress-threads 1", true},
+                                         {"hopper", "--level 0" SHARED, true},
                                          {"file", "--level 0", true},
                                          {"lmdb", "", true},
                                          {"lmdb", "--variant large", false},
@@ -54,16 +54,16 @@ const struct plan_column plan_overflow[] = {
 /* A receiver that goes over the bytes of each record once, or twice: what a thread beside it can take off it. */
 const struct plan_peer plan_deflating_worked[] = {
     {"hopper", "--level 1", true},
-    {"hopper", SHARED, true},
+    {"hopper", "--level 1" SHARED, true},
     {"hopper-other", "--level 1", true},
-    {"hopper-other", SHARED, true},
+    {"hopper-other", "--level 1" SHARED, true},
     {"hopper-other-2", "--level 1", true},
     {"rocksdb", "--level 1 --variant large", false},
     {"lmdb", "--variant large", true},
     {NULL, NULL, false}};
 
 const struct plan_peer plan_storing_worked[] = {{"hopper", "--level 0", true},
-                                                {"hopper", "--level 0 --decompress-threads 1", true},
+                                                {"hopper", "--level 0" SHARED, true},
                                                 {"lmdb", "--variant large", true},
                                                 {"rocksdb", "--level 0 --variant large", false},
                                                 {NULL, NULL, false}};
