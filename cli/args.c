@@ -36,9 +36,10 @@
 #define RECORD_BYTES_MAX_TEXT "1023M"
 #endif
 
-#define SYNC_MS_MAX      86400000             /* as the library has it */
-#define DECOMPRESS_BYTES (UINT64_C(1) << 20)  /* the same: memory with --decompress-threads=1 at least */
-#define STATE_FILE_BYTES (UINT64_C(16) << 10) /* docs/format.md: STATE and PRODUCERS of each channel that survives */
+#define SYNC_MS_MAX       86400000            /* as the library has it */
+#define DECOMPRESS_BYTES  (UINT64_C(1) << 20) /* the same: memory with --decompress-threads=1 at least */
+#define THREADS_NOT_GIVEN UINT32_MAX
+#define STATE_FILE_BYTES  (UINT64_C(16) << 10) /* docs/format.md: STATE and PRODUCERS of each channel that survives */
 
 enum {
     OPT_NAME = 256,
@@ -353,6 +354,15 @@ static int check_threads(const struct args *args)
     return -1;
 }
 
+/* While a queue is drained nothing comes in: what the thread takes of the memory is wanted for nothing else. */
+static uint32_t default_decompress_threads(const struct args *args)
+{
+    const bool is_enough = args->memory_bytes == 0 || args->memory_bytes >= DECOMPRESS_BYTES;
+
+    if (!args->only_drains || !is_enough || args->when_full == HOPPER_FULL_DROP_OLDEST) return 0;
+    return sysconf(_SC_NPROCESSORS_ONLN) > 1;
+}
+
 /* What the options are together. */
 static int check_together(const struct args *args, int operands)
 {
@@ -382,13 +392,14 @@ static void set_defaults(struct args *args)
     const char *dir = getenv("HOPPER_DIR");
 
     *args = (struct args){
-        .dir              = dir != NULL && *dir != '\0' ? dir : NULL,
-        .name             = "default",
-        .when_full        = HOPPER_FULL_BLOCK,
-        .terminator       = '\n',
-        .record_bytes_max = RECORD_BYTES_MAX_DEFAULT,
-        .long_records     = LINES_REFUSE,
-        .interval_ms      = 1000,
+        .dir                = dir != NULL && *dir != '\0' ? dir : NULL,
+        .name               = "default",
+        .when_full          = HOPPER_FULL_BLOCK,
+        .terminator         = '\n',
+        .record_bytes_max   = RECORD_BYTES_MAX_DEFAULT,
+        .long_records       = LINES_REFUSE,
+        .interval_ms        = 1000,
+        .decompress_threads = THREADS_NOT_GIVEN,
     };
 }
 
@@ -405,5 +416,6 @@ int args_parse(int argc, char **argv, struct args *args)
         if ((status = take_option(option, optarg, args)) != -1) return status;
     args->files      = optind < argc ? argv + optind : only_standard_input;
     args->file_count = optind < argc ? argc - optind : args->only_drains ? 0 : 1;
+    if (args->decompress_threads == THREADS_NOT_GIVEN) args->decompress_threads = default_decompress_threads(args);
     return check_together(args, argc - optind);
 }

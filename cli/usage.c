@@ -27,7 +27,7 @@ static const char help[] =
     "      --full=WHAT            when memory and disk are full: block, drop-new, drop-old or fail (default block)\n"
     "  -z, --compress=LEVEL       compress what overflows: 1 fastest to 9 smallest, 0 not at all\n"
     "      --compress-threads=N   compress in so many threads besides: 0 or 1 (default 0)\n"
-    "      --decompress-threads=N decompress on the way back in so many threads besides: 0 or 1 (default 0)\n"
+    "      --decompress-threads=N the same on the way back: 0 or 1 (default 1 with --drain and some CPUs, else 0)\n"
     "Records:\n"
     "  -0, --null                 records end in a NUL byte instead of a line end\n"
     "      --max-record=SIZE      the longest record, without its end (default 16M)\n"
