@@ -13,6 +13,7 @@
 #include <getopt.h>
 #include <hopper/hopper.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,8 +37,9 @@
 #define RECORD_BYTES_MAX_TEXT "1023M"
 #endif
 
-#define SYNC_MS_MAX       86400000            /* as the library has it */
-#define DECOMPRESS_BYTES  (UINT64_C(1) << 20) /* the same: memory with --decompress-threads=1 at least */
+#define SYNC_MS_MAX       86400000              /* as the library has it */
+#define DECOMPRESS_BYTES  (UINT64_C(1) << 20)   /* the same: memory with --decompress-threads=1 at least */
+#define COMPRESS_BYTES    (UINT64_C(512) << 10) /* the same: with less --compress-threads=1 is no faster than 0 */
 #define THREADS_NOT_GIVEN UINT32_MAX
 #define STATE_FILE_BYTES  (UINT64_C(16) << 10) /* docs/format.md: STATE and PRODUCERS of each channel that survives */
 
@@ -354,13 +356,35 @@ static int check_threads(const struct args *args)
     return -1;
 }
 
-/* While a queue is drained nothing comes in: what the thread takes of the memory is wanted for nothing else. */
-static uint32_t default_decompress_threads(const struct args *args)
+/* That this process may run on. */
+static long cpus(void)
 {
-    const bool is_enough = args->memory_bytes == 0 || args->memory_bytes >= DECOMPRESS_BYTES;
+#ifdef CPU_COUNT
+    cpu_set_t set;
 
-    if (!args->only_drains || !is_enough || args->when_full == HOPPER_FULL_DROP_OLDEST) return 0;
-    return sysconf(_SC_NPROCESSORS_ONLN) > 1;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static bool has_memory(const struct args *args, uint64_t least)
+{
+    return args->memory_bytes == 0 || args->memory_bytes >= least;
+}
+
+/* Where one side of a queue is at work alone, the memory that a thread takes is wanted for little else, and as a rule
+ * there is a CPU for it. Not with -P power-loss: on the way in there is none, and on the way back its queue files have
+ * blocks too large for the thread's share of 1M. */
+static void set_default_threads(struct args *args)
+{
+    const bool is_alone =
+        args->survive == HOPPER_SURVIVE_CRASH && (args->only_fills || args->only_drains) && cpus() > 1;
+
+    if (args->compress_threads == THREADS_NOT_GIVEN)
+        args->compress_threads = is_alone && args->only_fills && has_memory(args, COMPRESS_BYTES) &&
+                                 args->compression != HOPPER_COMPRESSION_NONE;
+    if (args->decompress_threads == THREADS_NOT_GIVEN)
+        args->decompress_threads = is_alone && args->only_drains && has_memory(args, DECOMPRESS_BYTES);
 }
 
 /* What the options are together. */
@@ -399,6 +423,7 @@ static void set_defaults(struct args *args)
         .record_bytes_max   = RECORD_BYTES_MAX_DEFAULT,
         .long_records       = LINES_REFUSE,
         .interval_ms        = 1000,
+        .compress_threads   = THREADS_NOT_GIVEN,
         .decompress_threads = THREADS_NOT_GIVEN,
     };
 }
@@ -416,6 +441,6 @@ int args_parse(int argc, char **argv, struct args *args)
         if ((status = take_option(option, optarg, args)) != -1) return status;
     args->files      = optind < argc ? argv + optind : only_standard_input;
     args->file_count = optind < argc ? argc - optind : args->only_drains ? 0 : 1;
-    if (args->decompress_threads == THREADS_NOT_GIVEN) args->decompress_threads = default_decompress_threads(args);
+    set_default_threads(args);
     return check_together(args, argc - optind);
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* See ahead.h. Frames of a file stand one behind the other, and where one begins is known when the header of the one
- * before has been read. So there is one that is `next`: receiver and thread take turns in taking it, as each comes to it,
- * read it, say what is next now (its header is read with the payload), and then inflate, both at the same time. The
+ * before has been read. So there is one that is `next`: receiver and thread take turns in taking it, as each comes to
+ * it, read it, say what is next now (its header is read with the payload), and then inflate, both at the same time. The
  * thread goes on as long as it has a free slot; the receiver takes one where it has to wait for the thread's, and where
  * nobody has what it needs. What a queue file holds before its limit does not change, so that what was loaded is right
  * whenever the receiver comes to it; and if that goes another way (frames that it passes over, another file), all that
  * is ahead is dropped, and it begins anew.
  *
- * The receiver waits for the thread only while that loads the very frame that it needs; what has not been begun by then,
- * as where all CPUs are busy, it loads itself. Nobody holds a lock while reading and inflating. What is stored is next
- * for nobody: the receiver has it sooner by copying it itself than from another CPU's cache. */
+ * The receiver waits for the thread only while that loads the very frame that it needs, or one that is dropped, whose
+ * file may be closed then; what has not been begun, as where all CPUs are busy, it loads itself. Nobody holds a lock
+ * while reading and inflating. What is stored is next for nobody: the receiver has it sooner by copying it itself than
+ * from another CPU's cache. */
 #include "ahead.h"
 
 #include <sched.h>
@@ -183,6 +184,12 @@ static const struct hpr_ahead_slot *take_locked(struct hpr_ahead *a, const struc
     return slot;
 }
 
+/* Nothing that was loaded or is being loaded stands before PLACE. */
+static bool is_next_in_turn_locked(const struct hpr_ahead *a, const struct hpr_ahead_place *place)
+{
+    return a->has_next && is_at(&a->next, place) && a->ready == 0 && !a->is_at_work && !a->own_is_ready;
+}
+
 /* While the thread loads what the receiver needs. */
 static void help_or_wait_locked(struct hpr_ahead *a)
 {
@@ -206,12 +213,11 @@ enum hpr_load hpr_ahead_load(struct hpr_ahead *a, const struct hpr_ahead_place *
     while (!(slot = take_locked(a, place)) && a->is_at_work && is_at(&slot_to_fill_locked(a)->place, place))
         help_or_wait_locked(a);
     if (!slot) {
-        if (!a->has_next || !is_at(&a->next, place)) forget_locked(a);
-        a->next         = *place;
-        a->file         = *file;
-        a->own_is_ready = false;
-        slot            = &a->own;
-        load            = load_next_locked(a, &a->own, a->own_inflater, file->read_errors, resp);
+        if (!is_next_in_turn_locked(a, place)) forget_locked(a);
+        a->next = *place;
+        a->file = *file;
+        slot    = &a->own;
+        load    = load_next_locked(a, &a->own, a->own_inflater, file->read_errors, resp);
     }
     hpr_mutex_unlock(&a->mutex);
     *rawp  = slot->buffer.raw;
@@ -221,6 +227,7 @@ enum hpr_load hpr_ahead_load(struct hpr_ahead *a, const struct hpr_ahead_place *
 
 void hpr_ahead_give_back(struct hpr_ahead *a)
 {
+    if (!a->is_held) return; /* nobody else changes it */
     hpr_mutex_lock(&a->mutex);
     a->is_held = false;
     tell_thread_locked(a);

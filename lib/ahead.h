@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The thread of options.decompress_threads: it reads and inflates frames that the receiver will come to, while that
- * inflates another one or its caller works; and it does what else would keep the receiver waiting (its chore). One for a
- * channel. Of the frames, nothing but speed depends on it: what it has not, or could not get, the receiver loads itself,
- * and only what the receiver finds counts. */
+ * inflates another one or its caller works; and it does what else would keep the receiver waiting (its chore). One
+ * for a channel. Of the frames, nothing but speed depends on it: what it has not, or could not get, the receiver loads
+ * itself, and only what the receiver finds counts. */
 #ifndef HPR_AHEAD_H
 #define HPR_AHEAD_H
 
@@ -44,7 +44,7 @@ struct hpr_ahead {
     struct hpr_cond wake; /* the thread waits for something to do */
     struct hpr_cond done; /* the receiver waits for the thread */
 
-    struct hpr_ahead_slot slots[HPR_AHEAD_SLOTS]; /* [their holder, see first, ready, is_held] */
+    struct hpr_ahead_slot slots[HPR_AHEAD_SLOTS]; /* [their holder, see first, ready, is_held; place: mutex] */
     unsigned first; /* [mutex] of the slots, the oldest that is ready; the one before it is the receiver's if is_held */
     unsigned ready; /* [mutex] so many from there on, then what the thread fills */
     bool is_held;   /* [mutex] */
@@ -60,7 +60,7 @@ struct hpr_ahead {
                                                         load, or a slot given back */
 
     bool has_next;                /* [mutex] `next` is there, and whoever comes first loads it */
-    struct hpr_ahead_place next;  /* [mutex] what stands behind all that is loaded or being loaded */
+    struct hpr_ahead_place next;  /* [mutex] what stands behind all that was taken to be loaded */
     struct hpr_payload_file file; /* [mutex] of `next` */
     bool is_at_work;              /* [mutex] the thread, loading with the lock dropped */
     bool has_loaded;              /* [the thread] since it last slept */

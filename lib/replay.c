@@ -287,7 +287,7 @@ static enum hpr_load load_payload(struct hpr_replay *rp, const struct hpr_frame_
     enum hpr_load res;
 
     *rawp = buffer.raw;
-    if (rp->ahead && is_whole && buffer.raw == rp->raw) {
+    if (rp->ahead && is_whole && buffer.raw == rp->raw && limit > 0) {
         res = hpr_ahead_load(rp->ahead, &place, &file, rawp, &next, resp);
     } else {
         if (rp->ahead) hpr_ahead_forget(rp->ahead);

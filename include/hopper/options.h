@@ -58,21 +58,24 @@ enum hopper_acknowledge {
  * find no room. */
 
 /* decompress_threads. With 0 the receiver reads and decompresses each block when it comes to it, and removes the queue
- * files that it is done with, some 0.3 ms for each MiB, 20 ms for a whole file of the usual size. With 1 a thread does the
- * removing, and shares the rest with the receiver: it reads what is compressed while the receiver works on the block
- * before, up to two blocks ahead and never beyond the end of a queue file; and a receiver that comes to a block which
- * the thread is still at decompresses the one behind it meanwhile. So a receiver that has something to do with its
- * records has them at hand, and one that has nothing to do empties a long queue 1.4 to 1.9 times as fast, as two CPUs
- * decompress. For a process with a CPU to spare: with one CPU it brings nothing. What is not compressed the receiver
- * reads itself, and so it tries again what the thread cannot read: errors and gaps are the same. The room of files that
- * are done with may come back some milliseconds later than without the thread; a sender that finds none meanwhile removes
- * them itself, or waits until the thread is done with it, also one that else waits for nothing. It takes two buffers of
- * two blocks and the state of a decompressor out of memory_bytes, of which there must be at least 1 MiB; below 2 MiB
- * blocks are half as large with it, which makes overflowing a tenth slower: it is at its best from 4 MiB on. Not with
- * HOPPER_FULL_DROP_OLDEST, where files go under the reader; and with HOPPER_SURVIVE_POWER_LOSS the newest file is not
- * read ahead, which a sync that fails cuts back. The thread is called "hopper-ahead", and is else as that of
- * compress_threads; of the platform it calls pread, and to remove files stat_at, open_at, close, unlink_at and list.
- * Both sides look on for some 50 us before they sleep, as long as blocks come, and yield their CPU meanwhile. */
+ * files that it is done with, some 0.3 ms for each MiB, 20 ms for a whole file of the usual size. With 1 a thread does
+ * the removing, and shares the rest with the receiver: it reads what is compressed while the receiver works on the
+ * block before, up to two blocks ahead and never beyond the end of a queue file; and a receiver that comes to a block
+ * which the thread is still at decompresses the one behind it meanwhile. So a receiver that has something to do with
+ * its records has them at hand, and one that has nothing to do empties a queue of many MiB 1.4 to 1.9 times as fast,
+ * as two CPUs decompress. For a process with a CPU to spare: with one CPU it brings nothing. With
+ * HOPPER_SURVIVE_POWER_LOSS the newest file is not read ahead, which a sync that fails cuts back; nor are blocks of an
+ * earlier run with more memory than this one where they do not fit into the thread's buffers.
+ *   What is not compressed the receiver reads itself, and so it tries again what the thread cannot read: what is wrong
+ * with files shows the same (only what goes wrong once, for the thread, is not in read_errors). The room of files that
+ * are done with may come back some milliseconds later than without the thread; a sender that finds none meanwhile
+ * removes them itself, or waits until the thread is done with it, also one that else waits for nothing. It takes two
+ * buffers of two blocks and the state of a decompressor out of memory_bytes, of which there must be at least 1 MiB;
+ * below 2 MiB blocks are smaller with it (half, for items a quarter), which makes overflowing a tenth slower: it is at
+ * its best from 4 MiB on. Not with HOPPER_FULL_DROP_OLDEST, where files go under the reader.
+ *   The thread is called "hopper-ahead", and is else as that of compress_threads; of the platform it calls pread, and
+ * to remove files stat_at, open_at, close, unlink_at and list. Both sides look on for some 50 us before they sleep, as
+ * long as blocks come, and yield their CPU meanwhile. */
 
 /* What a send does when neither memory nor disk has room. */
 enum hopper_when_full {

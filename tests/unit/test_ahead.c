@@ -288,6 +288,19 @@ START_TEST(whoever_goes_another_way_gets_what_he_asks_for_then)
 }
 END_TEST
 
+START_TEST(what_is_passed_over_takes_no_slot)
+{
+    init();
+    ck_assert_int_eq(load(0), HPR_LOAD_OK);
+    let_it_read(2);
+    ck_assert_int_eq(load(3), HPR_LOAD_OK); /* just what would be next */
+    let_it_read(4);
+    for (unsigned i = 4; i < FRAMES; i++) ck_assert_int_eq(load(i), HPR_LOAD_OK);
+    for (unsigned i = 0; i < FRAMES; i++) ck_assert_uint_eq(reads_of[i], 1);
+    fini();
+}
+END_TEST
+
 START_TEST(it_reads_to_the_limit_and_no_further)
 {
     bool has_next;
@@ -466,6 +479,7 @@ int main(void)
     tcase_add_test(tc, it_reads_all_that_it_is_given_time_for);
     tcase_add_test(tc, it_holds_two_frames_with_the_one_that_was_taken);
     tcase_add_test(tc, whoever_goes_another_way_gets_what_he_asks_for_then);
+    tcase_add_test(tc, what_is_passed_over_takes_no_slot);
     tcase_add_test(tc, it_reads_to_the_limit_and_no_further);
     tcase_add_test(tc, what_is_damaged_is_for_the_receiver_to_find_out);
     tcase_add_test(tc, what_does_not_inflate_costs_only_itself);
