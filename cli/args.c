@@ -342,6 +342,11 @@ static int check_disk(const struct args *args)
     return mistake("--max-disk: with -P at least %" PRIu64 " bytes (80K)", least);
 }
 
+static bool has_memory(const struct args *args, uint64_t least)
+{
+    return args->memory_bytes == 0 || args->memory_bytes >= least;
+}
+
 static int check_threads(const struct args *args)
 {
     if (args->compress_threads > 0 && args->survive == HOPPER_SURVIVE_POWER_LOSS)
@@ -349,7 +354,7 @@ static int check_threads(const struct args *args)
     if (args->decompress_threads > 0 && args->when_full == HOPPER_FULL_DROP_OLDEST)
         return mistake("--decompress-threads: not with --full=drop-old, which removes files that are being read; "
                        "block, drop-new or fail is allowed");
-    if (args->decompress_threads > 0 && args->memory_bytes != 0 && args->memory_bytes < DECOMPRESS_BYTES)
+    if (args->decompress_threads > 0 && !has_memory(args, DECOMPRESS_BYTES))
         return mistake("--decompress-threads: needs at least -m 1M (%" PRIu64 " bytes): raise -m or leave "
                        "--decompress-threads out",
                        DECOMPRESS_BYTES);
@@ -367,11 +372,6 @@ static long cpus(void)
     return sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-static bool has_memory(const struct args *args, uint64_t least)
-{
-    return args->memory_bytes == 0 || args->memory_bytes >= least;
-}
-
 /* Where one side of a queue is at work alone, the memory that a thread takes is wanted for little else, and as a rule
  * there is a CPU for it. Not with -P power-loss: on the way in there is none, and on the way back its queue files have
  * blocks too large for the thread's share of 1M. */
@@ -384,7 +384,8 @@ static void set_default_threads(struct args *args)
         args->compress_threads = is_alone && args->only_fills && has_memory(args, COMPRESS_BYTES) &&
                                  args->compression != HOPPER_COMPRESSION_NONE;
     if (args->decompress_threads == THREADS_NOT_GIVEN)
-        args->decompress_threads = is_alone && args->only_drains && has_memory(args, DECOMPRESS_BYTES);
+        args->decompress_threads = is_alone && args->only_drains && has_memory(args, DECOMPRESS_BYTES) &&
+                                   args->when_full != HOPPER_FULL_DROP_OLDEST; /* refused for -P */
 }
 
 /* What the options are together. */
