@@ -34,7 +34,6 @@ struct hpr_ahead_slot {
 };
 
 struct hpr_ahead {
-    const struct hopper_io *io;   /* [const after open] */
     const uint8_t *channel_id;    /* [const after open] */
     struct hpr_thread thread;     /* [const after open] */
     struct hpr_inflater inflater; /* [the thread] */
@@ -71,8 +70,8 @@ struct hpr_ahead {
     bool is_chore_due;            /* [mutex] */
 };
 
-/* Start the thread, with the buffers of all slots, the inflaters, io and the chore set by the caller. HOPPER_ENOMEM: it
- * could not be had. */
+/* Start the thread, with the buffers of all slots, the inflaters, the channel's id and the chore set by the caller.
+ * HOPPER_ENOMEM: it could not be had. */
 hopper_status hpr_ahead_open(struct hpr_ahead *a, struct hopper_error *err);
 
 /* End it, when it has done its chore if that is due. Nothing where there is none. */

@@ -95,7 +95,6 @@ static hopper_status make_ahead(struct hpr_channel *ch, struct hpr_replay *rp)
 
     if (!a) return HOPPER_ENOMEM;
     ch->ahead     = a;
-    a->io         = ch->dir.io;
     a->channel_id = ch->dir.channel_id;
     a->chore      = hpr_cleanup_run;
     a->chore_ctx  = ch;

@@ -48,7 +48,7 @@ static enum hpr_load read_whole(const struct hpr_payload_file *file, unsigned ch
 }
 
 /* Where deflated bytes and the header behind them are put. */
-static unsigned char *stored_end(const struct hpr_payload_buffer *buffer, const struct hpr_frame_header *h)
+static unsigned char *deflated_place(const struct hpr_payload_buffer *buffer, const struct hpr_frame_header *h)
 {
     return buffer->raw + buffer->bytes - h->stored_bytes - HPR_FRAME_HEADER_BYTES;
 }
@@ -60,8 +60,8 @@ enum hpr_load hpr_payload_fetch(const struct hpr_payload_file *file, const struc
     assert(hpr_payload_fits(buffer, h));
     *nextp = NULL;
     if (h->codec == HPR_CODEC_STORED) return read_whole(file, buffer->raw, buffer->bytes, h, offset, nextp, resp);
-    return read_whole(file, stored_end(buffer, h), (size_t)h->stored_bytes + HPR_FRAME_HEADER_BYTES, h, offset, nextp,
-                      resp);
+    return read_whole(file, deflated_place(buffer, h), (size_t)h->stored_bytes + HPR_FRAME_HEADER_BYTES, h, offset,
+                      nextp, resp);
 }
 
 enum hpr_load hpr_payload_unpack(struct hpr_inflater *inflater, const struct hpr_payload_buffer *buffer,
@@ -69,7 +69,7 @@ enum hpr_load hpr_payload_unpack(struct hpr_inflater *inflater, const struct hpr
 {
     if (h->codec == HPR_CODEC_STORED) return HPR_LOAD_OK;
     hpr_inflate_begin(inflater, buffer->raw, h->raw_bytes);
-    if (hpr_inflate_step(inflater, stored_end(buffer, h), h->stored_bytes, true) != HPR_INFLATE_DONE)
+    if (hpr_inflate_step(inflater, deflated_place(buffer, h), h->stored_bytes, true) != HPR_INFLATE_DONE)
         return HPR_LOAD_BAD;
     return HPR_LOAD_OK;
 }

@@ -275,7 +275,7 @@ static struct hpr_payload_buffer buffer_for(const struct hpr_replay *rp, uint32_
     return (struct hpr_payload_buffer){ raw_bytes <= rp->big_bytes ? rp->big : NULL, rp->big_bytes };
 }
 
-/* Here, or by the thread that reads ahead, which has the receiver's buffer for a slot of its own. *RAWP: where it is. */
+/* Here, or by turns with the thread that reads ahead. *RAWP: where it is. */
 static enum hpr_load load_payload(struct hpr_replay *rp, const struct hpr_frame_header *h, uint64_t limit,
                                   const unsigned char **rawp, int *resp)
 {

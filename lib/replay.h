@@ -22,7 +22,8 @@ struct hpr_replay {
                               header */
     size_t stored_bytes;
     struct hpr_inflater inflater;
-    struct hpr_ahead *ahead; /* [const after open] NULL: no thread reads ahead */
+    struct hpr_ahead *ahead; /* [const after open] NULL: no thread reads ahead; it has `raw` and `inflater` for the
+                                receiver's own slot */
 
     int fd;          /* -1: none open */
     uint64_t number; /* of the file in which the next frame is looked for */

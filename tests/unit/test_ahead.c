@@ -128,7 +128,6 @@ static void init_with(size_t raw)
     io.pread    = gated_pread;
     ahead       = aligned_alloc(HPR_CACHE_LINE, hpr_round_up(sizeof *ahead, HPR_CACHE_LINE));
     memset(ahead, 0, sizeof *ahead);
-    ahead->io         = &io;
     ahead->channel_id = channel_id;
     ahead->chore      = do_chore;
     ahead->chore_ctx  = file_bytes;
