@@ -36,8 +36,9 @@ HPR_MUST_CHECK int hpr_payload_read(const struct hpr_payload_file *file, void *b
 bool hpr_payload_fits(const struct hpr_payload_buffer *buffer, const struct hpr_frame_header *h);
 
 /* Read the payload at OFFSET, of a frame that fits, into BUFFER and check it: what is stored as it was stands at
- * buffer->raw then, what is deflated at the buffer's end. *NEXTP, unless NULL: the header of the frame behind it, read with it and standing in the buffer; NULL
- * where FILE's limit says that there is none. *RESP: the error of the last call on the file, or 0. */
+ * buffer->raw then, what is deflated at the buffer's end. *NEXTP, unless NULL: the header of the frame behind it, read
+ * with it and standing in the buffer; NULL where FILE's limit says that there is none. *RESP: the error of the last
+ * call on the file, or 0. */
 HPR_MUST_CHECK enum hpr_load hpr_payload_fetch(const struct hpr_payload_file *file,
                                                const struct hpr_payload_buffer *buffer,
                                                const struct hpr_frame_header *h, uint64_t offset,
