@@ -15,15 +15,16 @@
  * The beginning of a line that waits for its end is one record more: in a block of its own, or as a frame of its own.
  *
  * A block is as large as options.c makes it, and that is no more than the formula here, which takes a channel for one
- * without threads, and no less than its `least`. One that an earlier run with more memory left may be up to 64 KiB, and
- * where that is little beside the whole budget, it is counted.
+ * without threads, and no less than its `least`. One that an earlier run with more memory left may be up to 128 KiB,
+ * and where that is little beside the whole budget, it is counted.
  */
 #include "room.h"
 
 #define FRAME_BYTES     1280u /* more than all heads together */
 #define BLOCK_BYTES_MIN 1024u
-#define BLOCK_BYTES_MAX 65536u
-#define MEMORY_IS_AMPLE (UINT64_C(1) << 20) /* from here on blocks may be a sixteenth of memory, else half of that */
+#define BLOCK_BYTES_MAX 131072u
+#define MEMORY_IS_AMPLE (UINT64_C(1) << 20) /* from here on blocks may be a sixteenth of memory, an eighth when they are
+                                               stored; else a thirty-second */
 #define READ_BYTES_MIN  512u                /* less is not worth a call */
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -53,11 +54,12 @@ void room_init(struct room *room, const struct args *args)
     uint64_t disk   = args->disk_bytes != 0 ? args->disk_bytes : HOPPER_DISK_BYTES_DEFAULT;
     uint64_t file   = args->file_bytes != 0 ? args->file_bytes : HOPPER_FILE_BYTES_DEFAULT;
     uint64_t kept   = 16384 + (args->survive == HOPPER_SURVIVE_CRASH ? 2 * memory : 0);
-    uint64_t share  = memory >= MEMORY_IS_AMPLE ? memory / 16 : memory / 32;
+    uint64_t share  = memory / 32;
     uint64_t block, least;
 
     *room              = (struct room){ .queue_bytes = less(disk, kept) };
     file               = smaller(file, room->queue_bytes / 4);
+    if (memory >= MEMORY_IS_AMPLE) share *= args->compression == HOPPER_COMPRESSION_NONE ? 4 : 2;
     block              = smaller(larger(smaller(share, file / 4), BLOCK_BYTES_MIN), BLOCK_BYTES_MAX);
     least              = larger(smaller(block / 2, memory / 128), BLOCK_BYTES_MIN);
     room->rate         = 7 + (7 * FRAME_BYTES + least - 1) / least;

@@ -19,7 +19,7 @@
 
 #define HPR_MEMORY_HEADER_BYTES 4096
 #define HPR_MEMORY_BLOCKS_MAX   32
-#define HPR_MEMORY_BLOCK_MAX    65536 /* bytes of records in one */
+#define HPR_MEMORY_BLOCK_MAX    131072 /* bytes of records in one */
 #define HPR_MEMORY_VERSION      1
 
 struct hpr_memory_place {   /* where the receiver is */

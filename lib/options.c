@@ -12,7 +12,7 @@
 
 #define FILE_BYTES_MIN   4096
 #define BLOCK_BYTES_MIN  1024
-#define BLOCK_BYTES_MAX  65536
+#define BLOCK_BYTES_MAX  131072
 #define PIECE_BYTES_MAX  16384
 #define MEMORY_IS_AMPLE  (UINT64_C(1) << 20) /* from here on blocks of a sixteenth leave enough for the ring */
 #define BLOCKS_MIN       3                   /* one open, one on its way to disk, one in the receiver's hands */
@@ -183,6 +183,8 @@ size_t hpr_options_block_bytes_max(const struct hopper_options *o)
     if (o->memory_bytes >= MEMORY_IS_AMPLE && !has_threads) share = o->memory_bytes / 16;
     else if (o->memory_bytes < 2 * MEMORY_IS_AMPLE && o->decompress_threads > 0 && o->item_type)
         share = o->memory_bytes / 64; /* items need one more block to be packed in */
+    if (o->memory_bytes >= MEMORY_IS_AMPLE && o->compression == HOPPER_COMPRESSION_NONE)
+        share *= 2; /* no compressor takes any */
     return clamp_size(hpr_floor_pow2(share), BLOCK_BYTES_MIN, BLOCK_BYTES_MAX);
 }
 

@@ -296,7 +296,7 @@ static void check_plan(const struct hopper_options *o)
     struct hpr_plan p;
 
     hpr_options_plan(o, &p);
-    ck_assert(p.block_bytes >= 1024 && p.block_bytes <= 65536 && (p.block_bytes & (p.block_bytes - 1)) == 0);
+    ck_assert(p.block_bytes >= 1024 && p.block_bytes <= 131072 && (p.block_bytes & (p.block_bytes - 1)) == 0);
     ck_assert(p.blocks >= 3 && p.blocks <= 16 && p.lanes >= 1 && p.lanes <= 4);
     ck_assert(p.blocks * p.block_bytes <= o->memory_bytes / 8 || p.blocks == 3);
     ck_assert(p.file_bytes <= o->file_bytes && p.file_bytes <= o->disk_bytes / 4);
@@ -349,10 +349,12 @@ START_TEST(plans_for_well_known_budgets_stay_as_documented)
         {HOPPER_MEMORY_BYTES_DEFAULT, 1, 0, 32768, 4, 2},
         {HOPPER_MEMORY_BYTES_DEFAULT, 0, 1, 32768, 4, 1},
         {HOPPER_MEMORY_BYTES_DEFAULT, 1, 1, 32768, 4, 1},
-        {4 * MIB, 1, 0, 65536, 8, 2},
-        {4 * MIB, 1, 1, 65536, 8, 2},
-        {16 * MIB, 0, 0, 65536, 16, 4},
-        {16 * MIB, 1, 0, 65536, 16, 4},
+        {2 * MIB, 0, 0, 131072, 3, 1},
+        {2 * MIB, 1, 0, 65536, 4, 2},
+        {4 * MIB, 1, 0, 131072, 4, 2},
+        {4 * MIB, 1, 1, 131072, 4, 2},
+        {16 * MIB, 0, 0, 131072, 16, 4},
+        {16 * MIB, 1, 0, 131072, 16, 4},
     };
     /* libdeflate's state for a second lane would take more than a fifth of a MiB */
     const bool is_lane_large = hpr_codec_has(HPR_ENGINE_LIBDEFLATE);
