@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file limit: records copied into blocks of 64 KiB, each with its length in front, write(2) for each block into
+ * The file limit: records copied into blocks of 128 KiB, each with its length in front, write(2) for each block into
  * one file, then read(2) and a look at each record. No checksum, no sequence numbers, no rotation, no other thread:
  * what a queue that stores without compressing cannot be faster than.
  *
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BLOCK_BYTES ((size_t)64 << 10)
+#define BLOCK_BYTES ((size_t)128 << 10)
 
 static struct {
     int fd;

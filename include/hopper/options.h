@@ -71,8 +71,8 @@ enum hopper_acknowledge {
  * are done with may come back some milliseconds later than without the thread; a sender that finds none meanwhile
  * removes them itself, or waits until the thread is done with it, also one that else waits for nothing. It takes two
  * buffers of two blocks and the state of a decompressor out of memory_bytes, of which there must be at least 1 MiB;
- * below 2 MiB blocks are smaller with it (half, for items a quarter), which makes overflowing a tenth slower: it is at
- * its best from 4 MiB on. Not with HOPPER_FULL_DROP_OLDEST, where files go under the reader.
+ * below 4 MiB blocks are smaller with it (half, below 2 MiB for items a quarter), which makes overflowing a tenth
+ * slower: it is at its best from 4 MiB on. Not with HOPPER_FULL_DROP_OLDEST, where files go under the reader.
  *   The thread is called "hopper-ahead", and is else as that of compress_threads; of the platform it calls pread, and
  * to remove files stat_at, open_at, close, unlink_at and list. Both sides look on for some 50 us before they sleep, as
  * long as blocks come, and yield their CPU meanwhile. */

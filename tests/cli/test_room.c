@@ -25,6 +25,7 @@ static void check(const struct args *args)
     options.memory_bytes       = args->memory_bytes;
     options.disk_bytes         = args->disk_bytes;
     options.file_bytes         = args->file_bytes;
+    options.compression        = args->compression;
     options.decompress_threads = args->decompress_threads;
     ck_assert_msg(hpr_options_import(&taken, &options, &err) == HOPPER_OK, "%s", err.op);
     hpr_options_plan(&taken, &plan);
@@ -44,8 +45,13 @@ START_TEST(blocks_and_room_are_the_library_s)
 
                 args.disk_bytes = rooms[d] + 16384 + (_i == HOPPER_SURVIVE_CRASH ? 2 * memories[m] : 0);
                 check(&args);
-                args.decompress_threads = 1; /* blocks may be smaller */
-                if (args.memory_bytes >= 1u << 20) check(&args);
+                args.compression = HOPPER_COMPRESSION_NONE; /* blocks may be larger */
+                check(&args);
+                args.decompress_threads = 1; /* or smaller */
+                if (args.memory_bytes < 1u << 20) continue;
+                check(&args);
+                args.compression = 0;
+                check(&args);
             }
 }
 END_TEST
