@@ -106,7 +106,7 @@ enum hpr_result hpr_admit_make_disk_room(struct hpr_channel *ch, const struct hp
     uint64_t dropped;
     enum hpr_result res;
 
-    if (ch->dir.is_removing) return HPR_WAIT; /* there will be room, which the receiver has made already */
+    if (ch->dir.is_removing || ch->dir.held > 0) return HPR_WAIT; /* there will be room, which is made already */
     if (hpr_dir_remove_unwanted_locked(&ch->dir, NULL) || hpr_spill_reclaim_locked(&ch->spill)) return HPR_AGAIN;
     hpr_dir_want_room_locked(&ch->dir, ch->spill.end_seq);
     if (ch->options.when_full != HOPPER_FULL_DROP_OLDEST || !send->may_drop) return HPR_FULL;

@@ -397,6 +397,7 @@ hopper_status hpr_channel_open(const char *path, const char *name, const struct 
     if (!(snd = make_sender(&known))) st = hpr_error_set(err, HOPPER_ENOMEM, 0, "get memory for a sender", NULL);
     else st = make_all(&known, &plan, &dir, &found, &ch, &rcv, err);
     if (found.has_memory) hpr_memory_old_close(&found.old);
+    if (st == HOPPER_OK && ch->memory.header) hpr_memory_keep_spare(&ch->memory, ch->dir.fd);
     if (st != HOPPER_OK) {
         known.platform->allocator.free(known.platform->allocator.ctx, snd);
         give_up(&dir);

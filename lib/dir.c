@@ -54,7 +54,7 @@ uint64_t hpr_dir_used_locked(const struct hpr_dir *dir)
 {
     /* the footer of the active file is owed from the moment the file is there */
     return HPR_LOCK_FILE_BYTES + dir->kept_bytes + dir->written - dir->removed +
-           hpr_max_u64(dir->promised, dir->zeros) + (dir->end.number ? HPR_FOOTER_BYTES : 0);
+           hpr_max_u64(dir->promised, dir->zeros) + (dir->end.number ? HPR_FOOTER_BYTES : 0) + dir->held;
 }
 
 bool hpr_dir_promise_locked(struct hpr_dir *dir, uint64_t bytes)

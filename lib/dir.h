@@ -8,7 +8,9 @@
  * Budget: a block gets a promise of its worst case before its first record. What is used and what is promised never
  * exceed disk_bytes, and a write only turns a promise into use. Zeros that the active file has behind its last frame
  * are room for what is promised, so of the two only the larger one counts: they never make a promise fail that there
- * would be room for without them. They are cut off before anything is written elsewhere. */
+ * would be room for without them. They are cut off before anything is written elsewhere. A removed file takes
+ * its room for as long as somebody has it open: so the receiver closes a file when it has all that is in it, and what is
+ * removed while it reads counts as used until it has read. */
 #ifndef HPR_DIR_H
 #define HPR_DIR_H
 
@@ -54,6 +56,8 @@ struct hpr_dir {
                             short, when all in it is acknowledged */
     bool removal_is_due; /* [back] files that may go could not be, the last time */
     bool is_removing;    /* [back] a thread is removing files from `oldest` on */
+    bool is_read;      /* [back] the receiver is reading, without the lock, and may have files open that are removed */
+    uint64_t held;     /* [back] bytes of files that were removed meanwhile: they take their room until it is done */
     uint64_t unwanted; /* [back] number below which no file is wanted: those from `oldest` on are still to be removed */
     uint64_t unwanted_offset;   /* [back] where the stream begins when they are, 0: not known */
     struct hpr_dir_end end;     /* [back] the active file as the reader may see it */
@@ -232,6 +236,11 @@ bool hpr_dir_remove_unwanted_locked(struct hpr_dir *dir, struct hpr_mutex *back)
 /* Whether files are there, or may be, that are not wanted; the number of the first one that is, if it exists. */
 bool hpr_dir_has_unwanted_locked(const struct hpr_dir *dir);
 uint64_t hpr_dir_first_wanted_locked(const struct hpr_dir *dir);
+
+/* Around what the receiver reads without the lock. A file that is removed meanwhile may be open, and counts as used
+ * until the end: true when there was one, and its room is there now. */
+void hpr_dir_begin_read_locked(struct hpr_dir *dir);
+bool hpr_dir_end_read_locked(struct hpr_dir *dir);
 
 /* Give up all, and remove it now. True when room was won. */
 bool hpr_dir_discard_all_locked(struct hpr_dir *dir);

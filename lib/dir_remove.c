@@ -92,6 +92,7 @@ bool hpr_dir_remove_unwanted_locked(struct hpr_dir *dir, struct hpr_mutex *back)
     dir->is_removing = false;
     dir->oldest      = at;
     if (at < dir->unwanted || dir->unwanted_offset <= dir->removed || dir->unwanted_offset > dir->written) return false;
+    if (dir->is_read) dir->held += dir->unwanted_offset - dir->removed;
     dir->removed = dir->unwanted_offset;
     return true;
 }
@@ -133,6 +134,20 @@ bool hpr_dir_discard_all_locked(struct hpr_dir *dir)
     hpr_dir_give_up_all_locked(dir);
     (void)hpr_dir_remove_unwanted_locked(dir, NULL);
     return dir->removed > before;
+}
+
+void hpr_dir_begin_read_locked(struct hpr_dir *dir)
+{
+    dir->is_read = true;
+}
+
+bool hpr_dir_end_read_locked(struct hpr_dir *dir)
+{
+    const bool has_held = dir->held > 0;
+
+    dir->is_read = false;
+    dir->held    = 0;
+    return has_held;
 }
 
 bool hpr_dir_next_file_locked(struct hpr_dir *dir, uint64_t number, struct hpr_dir_end *next)

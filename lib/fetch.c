@@ -132,6 +132,8 @@ static void clean_up_locked(struct hpr_channel *ch, struct hopper_receiver *rcv)
     if (is_wanted && hpr_spill_is_done_locked(&ch->spill)) {
         hpr_replay_close(rp);
         hpr_cleanup_all_locked(ch);
+    } else if (hpr_spill_is_all_claimed_locked(&ch->spill)) {
+        hpr_replay_pause(rp); /* a sender that needs the room may remove it before the receiver comes back */
     }
     hpr_cond_broadcast(&ch->deque.room);
 }
@@ -160,11 +162,16 @@ static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiv
     struct hpr_replay_frame frame;
     hopper_status st;
 
+    hpr_dir_begin_read_locked(&ch->dir);
     hpr_mutex_unlock(&ch->deque.back);
     st = hpr_replay_next(&rcv->replay, &end, rcv->next_seq, &frame, &rcv->error);
     atomic_store_explicit(&ch->read_errors, rcv->replay.read_errors, memory_order_relaxed);
-    hpr_mutex_lock(&ch->deque.back);
     if (ch->options.when_full == HOPPER_FULL_DROP_OLDEST) hpr_replay_pause(&rcv->replay); /* see there */
+    hpr_mutex_lock(&ch->deque.back);
+    if (hpr_dir_end_read_locked(&ch->dir)) {
+        sp->gains++;
+        hpr_cond_broadcast(&ch->deque.room);
+    }
     if (st == HOPPER_OK && frame.first_seq < sp->drop_floor_seq) return HOPPER_EAGAIN; /* dropped while it was read */
     if (st == HOPPER_END && was_moved(ch, rewrites)) return HOPPER_EAGAIN;
     if (st == HOPPER_END) {

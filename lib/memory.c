@@ -102,15 +102,6 @@ int hpr_memory_make(struct hpr_memory *m, const struct hopper_io *io, int dirfd,
     return res;
 }
 
-/* For the next run, which may find the device full. Without it that run needs room, and nothing else is amiss. */
-static void keep_spare(const struct hpr_memory *m, int dirfd)
-{
-    int fd = open_spare(m->io, dirfd);
-
-    if (fd >= 0 && reserve(m->io, fd, m->bytes) < 0) (void)m->io->unlink_at(m->io->ctx, dirfd, HPR_MEMORY_SPARE_NAME);
-    hpr_io_close(m->io, fd);
-}
-
 int hpr_memory_put_in_place(struct hpr_memory *m, int dirfd)
 {
     int res = m->io->sync_map(m->io->ctx, m->header, (size_t)m->bytes); /* its name must not come before what it says */
@@ -120,8 +111,15 @@ int hpr_memory_put_in_place(struct hpr_memory *m, int dirfd)
 
     if (res < 0) return res;
     m->is_in_place = true;
-    keep_spare(m, dirfd);
     return 0;
+}
+
+void hpr_memory_keep_spare(const struct hpr_memory *m, int dirfd)
+{
+    int fd = open_spare(m->io, dirfd);
+
+    if (fd >= 0 && reserve(m->io, fd, m->bytes) < 0) (void)m->io->unlink_at(m->io->ctx, dirfd, HPR_MEMORY_SPARE_NAME);
+    hpr_io_close(m->io, fd);
 }
 
 unsigned char *hpr_memory_block_frame(const struct hpr_memory *m, size_t i)

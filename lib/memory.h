@@ -108,8 +108,12 @@ void hpr_memory_plan(struct hpr_memory_shape *shape, uint64_t bytes, uint64_t bl
 HPR_MUST_CHECK int hpr_memory_make(struct hpr_memory *memory, const struct hopper_io *io, int dirfd,
                                    const struct hpr_memory_shape *shape);
 
-/* Give it its name, in place of the earlier run's, from now on it counts; then keep a new spare, if that can be had. */
+/* Give it its name, in place of the earlier run's: from now on it counts. */
 HPR_MUST_CHECK int hpr_memory_put_in_place(struct hpr_memory *memory, int dirfd);
+
+/* Then make a new spare for the next run, which may find the device full, if that can be had: without it that run needs
+ * room, and nothing else is amiss. The earlier run's MEMORY is to be closed, as its room is what the spare takes. */
+void hpr_memory_keep_spare(const struct hpr_memory *memory, int dirfd);
 
 /* Where block I's frame room is; its raw bytes are HPR_FRAME_HEADER_BYTES behind. */
 unsigned char *hpr_memory_block_frame(const struct hpr_memory *memory, size_t i);

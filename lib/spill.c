@@ -504,16 +504,11 @@ enum hpr_result hpr_spill_write_big_locked(struct hpr_spill *sp, uint64_t seq, u
 
 /* ---- room on disk ---- */
 
-static bool is_all_claimed(const struct hpr_spill *sp)
-{
-    return !sp->is_writing && hpr_spill_records_on_disk(sp) == 0 && sp->claimed_seq >= sp->end_seq;
-}
-
 bool hpr_spill_is_done_locked(const struct hpr_spill *sp)
 {
     HPR_ASSERT_HELD(sp->back);
     /* else settle.c says: what was read is not yet done with */
-    return sp->dir->survive == HOPPER_SURVIVE_NOTHING && is_all_claimed(sp);
+    return sp->dir->survive == HOPPER_SURVIVE_NOTHING && !sp->is_writing && hpr_spill_is_all_claimed_locked(sp);
 }
 
 bool hpr_spill_can_reclaim_locked(const struct hpr_spill *sp)

@@ -119,6 +119,12 @@ static inline uint64_t hpr_spill_records_on_disk(const struct hpr_spill *sp)
     return sp->records_written - sp->records_gone;
 }
 
+/* The receiver has all that files hold, though a frame may be on its way to one. */
+static inline bool hpr_spill_is_all_claimed_locked(const struct hpr_spill *sp)
+{
+    return hpr_spill_records_on_disk(sp) == 0 && sp->claimed_seq >= sp->end_seq;
+}
+
 /* RECORDS more are gone from the files. */
 void hpr_spill_claim_locked(struct hpr_spill *sp, uint64_t records);
 

@@ -243,6 +243,27 @@ START_TEST(files_are_removed_as_they_are_read)
 }
 END_TEST
 
+/* A file that is removed keeps its room while somebody has it open. The receiver has the one record of a file, and is
+ * long in coming back; the observer of the budget sees what a sender then writes in its place. */
+START_TEST(a_file_that_a_sender_removes_is_not_open)
+{
+    const size_t len = _i ? 600000 : 120000; /* too large for memory */
+
+    c.options.disk_bytes         = len * 3 / 2;
+    c.options.record_bytes_max   = len;
+    c.options.decompress_threads = (uint32_t)_i;
+    if (_i) c.options.memory_bytes = 1 << 20;
+    chan_open(&c);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(chan_send(&c, len), HOPPER_OK);
+        ck_assert_int_eq(chan_send(&c, len), HOPPER_EFULL);
+        chan_take(&c, chan_pending(&c));
+        chan_books(&c);
+    }
+    chan_finish(&c);
+}
+END_TEST
+
 START_TEST(after_the_last_sender_everything_comes_and_then_the_end)
 {
     hopper_status st;
@@ -506,6 +527,7 @@ int main(void)
     tcase_add_test(tc, coming_back_acknowledges_what_was_handed_out_before);
     tcase_add_test(tc, acknowledging_gives_room_back);
     tcase_add_test(tc, files_are_removed_as_they_are_read);
+    tcase_add_loop_test(tc, a_file_that_a_sender_removes_is_not_open, 0, 2);
     tcase_add_loop_test(tc, after_the_last_sender_everything_comes_and_then_the_end, 0, 300);
     tcase_add_loop_test(tc, the_books_are_true_after_every_step, 0, 4);
     tcase_add_test(tc, the_descriptor_is_readable_exactly_while_something_can_be_received);

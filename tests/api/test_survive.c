@@ -723,6 +723,24 @@ START_TEST(acknowledging_removes_files_on_a_full_device_too)
 }
 END_TEST
 
+/* Others take all the room that there is, each time: the spare has to be kept out of what the old MEMORY took. */
+START_TEST(a_full_device_does_not_keep_a_channel_from_being_opened_again)
+{
+    struct mem_usage usage;
+
+    init(HOPPER_SURVIVE_CRASH, HOPPER_ACKNOWLEDGE_AUTO);
+    surv_open(&s);
+    for (int i = 0; i < 20; i++) surv_send_ok(&s, 900);
+    for (int i = 0; i < 4; i++) {
+        surv_kill(&s);
+        mem_usage(s.mem, &usage);
+        mem_set_capacity(s.mem, usage.disk_bytes);
+        surv_open(&s);
+    }
+    surv_finish(&s);
+}
+END_TEST
+
 static uint64_t bytes_named(void)
 {
     static char names[200][256];
@@ -1036,6 +1054,7 @@ int main(void)
     tcase_add_test(tc, a_gap_behind_a_block_of_which_a_part_is_acknowledged_stays);
     tcase_add_loop_test(tc, a_gap_stays_counted_whatever_is_acknowledged_behind_it, 0, 5);
     BOTH(tc, acknowledging_removes_files_on_a_full_device_too);
+    tcase_add_test(tc, a_full_device_does_not_keep_a_channel_from_being_opened_again);
     BOTH(tc, a_file_that_is_removed_is_not_held_open);
     tcase_add_test(tc, memory_is_kept_to_the_budget);
     tcase_add_test(tc, without_a_promise_nothing_is_durable);

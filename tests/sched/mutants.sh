@@ -195,8 +195,14 @@ mutant failed_block_stays_writing spill.c \
     'block->state\s+= HPR_BLOCK_SEALED;(\s+sp->failed_errno\s+= failure)' \
     'sp->failed_errno = failure'
 mutant reclaim_under_the_writer spill.c \
-    'return !sp->is_writing && hpr_spill_records_on_disk' \
-    'return hpr_spill_records_on_disk'
+    '&& !sp->is_writing && hpr_spill_is_all_claimed_locked' \
+    '&& hpr_spill_is_all_claimed_locked'
+mutant dropped_while_read_is_room dir_remove.c \
+    'if \(dir->is_read\) dir->held \+= ' \
+    'if (0) dir->held += '
+mutant dropped_again_while_read admit.c \
+    'is_removing \|\| ch->dir.held > 0' \
+    'is_removing'
 mutant dropped_frame_comes fetch.c \
     'if \(st == HOPPER_OK && frame.first_seq < sp->drop_floor_seq\)' \
     'if (0)'
@@ -298,8 +304,8 @@ mutant cleanup_wakes_nobody cleanup.c \
     'ch->spill.gains\+\+;\s+hpr_cond_broadcast\(&ch->deque.room\);' \
     ''
 mutant sender_does_not_wait_for_cleanup admit.c \
-    'if \(ch->dir.is_removing\) return HPR_WAIT;' \
-    ''
+    'if \(ch->dir.is_removing \|\| ' \
+    'if ('
 mutant cleanup_leaves_what_was_noted_meanwhile cleanup.c \
     'while \(dir->oldest > before && hpr_dir_has_unwanted_locked\(dir\)\);' \
     'while (dir->oldest == 0 && before > 0);'

@@ -20,13 +20,29 @@ void mem_called(struct mem_platform *mem)
     mem->usage.calls_total++;
 }
 
+/* Files that were removed while somebody has them open: they keep their room. */
+static uint64_t nameless_bytes(const struct mem_platform *mem)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < mem->fds_room; i++) {
+        const struct mem_inode *inode = mem->fds[i].inode;
+
+        if (!inode || inode->kind != MEM_FILE || inode->links > 0) continue;
+        for (unsigned k = 0; inode && k < i; k++)
+            if (mem->fds[k].inode == inode) inode = NULL; /* counted */
+        if (inode) bytes += inode->size;
+    }
+    return bytes;
+}
+
 void mem_changed(struct mem_platform *mem)
 {
     struct mem_inode *dir = NULL;
 
     if (mem->disk.used_bytes > mem->disk_bytes_peak) mem->disk_bytes_peak = mem->disk.used_bytes;
     if (mem->watched && mem_disk_find(&mem->disk, mem->disk.root, mem->watched, true, &dir) == 0) {
-        uint64_t bytes = mem_disk_dir_bytes(dir);
+        uint64_t bytes = mem_disk_dir_bytes(dir) + nameless_bytes(mem);
 
         if (bytes > mem->watch_peak) mem->watch_peak = bytes;
         if (bytes > mem->watch_budget && bytes - mem->watch_budget > mem->watch_excess)

@@ -87,8 +87,8 @@ struct mem_usage {
 void mem_usage(struct mem_platform *mem, struct mem_usage *usage);
 void mem_reset_peaks(struct mem_platform *mem); /* peaks begin again at what is held now */
 
-/* ---- the observer: after every call, the sizes of the files in DIR (that may not exist yet) add up to no more than
- * BUDGET. One directory at a time; NULL ends it. ---- */
+/* ---- the observer: after every call, the sizes of the files in DIR (that may not exist yet), and of those that were
+ * removed and are still open, add up to no more than BUDGET. One directory at a time; NULL ends it. ---- */
 void mem_watch_dir(struct mem_platform *mem, const char *dir, uint64_t budget_bytes);
 uint64_t mem_watch_excess(struct mem_platform *mem); /* the most that the budget was ever exceeded by, 0: never */
 uint64_t mem_watch_peak(struct mem_platform *mem);   /* the most there ever was */

@@ -42,6 +42,7 @@ static void make_file(bool is_closed)
         ((unsigned char *)m.header)[shape.ring_offset + i] = (unsigned char)i;
     hpr_memory_publish(&m, 200);
     ck_assert_int_eq(hpr_memory_put_in_place(&m, dirfd), 0);
+    hpr_memory_keep_spare(&m, dirfd);
     ck_assert_int_eq(hpr_memory_close(&m, is_closed), 0);
 }
 

@@ -191,6 +191,29 @@ START_TEST(the_observer_sees_a_budget_exceeded_for_one_call_only)
 }
 END_TEST
 
+START_TEST(the_observer_counts_what_is_removed_until_it_is_closed)
+{
+    char buf[100] = "";
+    int fd, again, other;
+
+    mem_watch_dir(mem, "/d", 150);
+    fd    = make_file("f");
+    again = io->open_at(io->ctx, dir, "f", O_RDONLY, 0);
+    ck_assert_int_eq(io->pwrite(io->ctx, fd, buf, 100, 0), 100);
+    ck_assert_int_eq(io->unlink_at(io->ctx, dir, "f"), 0);
+    other = make_file("g");
+    ck_assert_int_eq(io->pwrite(io->ctx, other, buf, 50, 0), 50);
+    ck_assert_uint_eq(mem_watch_excess(mem), 0);
+    ck_assert_int_eq(io->close(io->ctx, fd), 0);
+    ck_assert_int_eq(io->pwrite(io->ctx, other, buf, 1, 50), 1);
+    ck_assert_uint_eq(mem_watch_excess(mem), 1);
+    ck_assert_int_eq(io->close(io->ctx, again), 0);
+    ck_assert_int_eq(io->pwrite(io->ctx, other, buf, 100, 50), 100);
+    ck_assert_uint_eq(mem_watch_excess(mem), 1);
+    ck_assert_int_eq(io->close(io->ctx, other), 0);
+}
+END_TEST
+
 START_TEST(what_is_still_held_is_told_in_words)
 {
     const struct hopper_allocator *allocator = &mem_platform_table(mem)->allocator;
@@ -370,6 +393,7 @@ int main(void)
     tcase_add_test(tc, a_descriptor_does_what_it_was_opened_for_only);
     tcase_add_test(tc, a_lock_has_one_holder_until_it_closes);
     tcase_add_test(tc, the_observer_sees_a_budget_exceeded_for_one_call_only);
+    tcase_add_test(tc, the_observer_counts_what_is_removed_until_it_is_closed);
     tcase_add_test(tc, what_is_still_held_is_told_in_words);
     tcase_add_test(tc, pages_of_a_new_map_count_as_touched_once_they_are);
     tcase_add_test(tc, memory_mapped_again_is_zero_again);
