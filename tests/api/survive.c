@@ -15,7 +15,8 @@
 #define LOCK_BYTES   104 /* and a footer that is promised */
 #define RECORD_MAX   (4 << 20)
 #define TEXT_STARTS  4099
-#define BLOCKS_BYTES (3 * 65536 + 4096) /* beside a ring that a run with a larger budget had filled, or the least one */
+#define BLOCK_MAX    131072
+#define BLOCKS_BYTES (3 * BLOCK_MAX + 4096) /* beside a ring that an earlier run had filled, or the least one */
 
 static unsigned char scratch[RECORD_MAX];
 
@@ -208,7 +209,7 @@ static uint64_t largest_frame(const struct hopper_options *o)
 {
     const uint64_t record = o->record_bytes_max ? o->record_bytes_max : o->memory_bytes / 4;
 
-    return (record < 65536 ? 65536 : record) + 8192;
+    return (record < BLOCK_MAX ? BLOCK_MAX : record) + 8192;
 }
 
 /* A budget that is smaller than before is not exceeded further than by what is there already; MEMORY of a killed run is
@@ -220,7 +221,7 @@ static uint64_t most_on_disk(struct surv *s, uint64_t budget)
 
     surv_queue_files(s, &queue_bytes);
     if (had_more && queue_bytes < largest_frame(&s->options)) queue_bytes = largest_frame(&s->options);
-    kept = kept_bytes(s, had_more ? s->memory_before + 65536 : s->options.memory_bytes);
+    kept = kept_bytes(s, had_more ? s->memory_before + BLOCK_MAX : s->options.memory_bytes);
     if (most < kept + queue_bytes + LOCK_BYTES) most = kept + queue_bytes + LOCK_BYTES;
     return most < budget ? budget : most;
 }

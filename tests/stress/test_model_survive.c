@@ -51,6 +51,10 @@ static void random_options(void)
     o->decompress_threads =
         o->survive == HOPPER_SURVIVE_CRASH && o->memory_bytes >= 1 << 20 && rng_below(&rng, 2) == 0;
     if (o->survive == HOPPER_SURVIVE_POWER_LOSS && rng_below(&rng, 3) == 0) o->sync = HOPPER_SYNC_DEMAND;
+    if (rng_below(&rng, 4) > 0) return;
+    o->memory_bytes += 1 << 20; /* with blocks as large as they ever are */
+    o->disk_bytes += 4 << 20;
+    o->file_bytes *= 10;
 }
 
 /* ---- steps ---- */
