@@ -8,8 +8,8 @@
  * Budget: a block gets a promise of its worst case before its first record. What is used and what is promised never
  * exceed disk_bytes, and a write only turns a promise into use. Zeros that the active file has behind its last frame
  * are room for what is promised, so of the two only the larger one counts: they never make a promise fail that there
- * would be room for without them. They are cut off before anything is written elsewhere. A removed file takes
- * its room for as long as somebody has it open: so the receiver closes a file when it has all that is in it, and what is
+ * would be room for without them. They are cut off before anything is written elsewhere. A removed file takes its
+ * room for as long as somebody has it open: so the receiver closes a file when it has all that is in it, and what is
  * removed while it reads counts as used until it has read. */
 #ifndef HPR_DIR_H
 #define HPR_DIR_H
