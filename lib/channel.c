@@ -123,6 +123,7 @@ static hopper_status make_receiver(struct hpr_channel *ch, struct hopper_receive
     rp->dir          = &ch->dir;
     rp->io           = ch->dir.io;
     rp->fd           = -1;
+    rp->is_brief     = ch->options.when_full == HOPPER_FULL_DROP_OLDEST;
     rp->void_seq     = UINT64_MAX;
     rp->raw_bytes    = ch->plan.read_raw_bytes;
     rp->raw          = hpr_arena_take(&ch->arena, rp->raw_bytes);

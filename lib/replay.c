@@ -22,6 +22,8 @@
 #define READ_STEP     4096
 #define READ_STEP_MAX (1 << 20)
 
+#define BRIEF_SEARCH_BYTES (1 << 18) /* searched in a step, where it is to be brief */
+
 /* Damage that was seen. */
 static void note(struct hpr_replay *rp, uint32_t reason)
 {
@@ -169,6 +171,8 @@ static hopper_status open_file(struct hpr_replay *rp, const struct hpr_replay_en
     return HOPPER_OK;
 }
 
+enum step { STEP_FRAME, STEP_ON, STEP_FILE_DONE, STEP_PASSING, STEP_END };
+
 /* ---- looking for the next header ---- */
 
 /* Where in the LEN bytes at BUF the mark of a header may stand, from FROM on; LEN when nowhere. */
@@ -241,6 +245,16 @@ static bool find_header(struct hpr_replay *rp, uint64_t limit)
     return false;
 }
 
+/* What is at the present offset is no header. */
+static enum step search(struct hpr_replay *rp, uint64_t limit)
+{
+    const uint64_t most = rp->offset + BRIEF_SEARCH_BYTES;
+
+    if (!rp->is_brief || limit <= most) return find_header(rp, limit) ? STEP_ON : STEP_FILE_DONE;
+    if (!find_header(rp, most)) rp->offset = most - 8; /* a header may begin there */
+    return STEP_ON;
+}
+
 /* ---- payloads ---- */
 
 /* Through the buffer, in pieces. */
@@ -300,8 +314,6 @@ static enum hpr_load load_payload(struct hpr_replay *rp, const struct hpr_frame_
 }
 
 /* ---- frames ---- */
-
-enum step { STEP_FRAME, STEP_ON, STEP_FILE_DONE, STEP_PASSING, STEP_END };
 
 static enum step step_frame(struct hpr_replay *rp, const struct hpr_replay_end *end, const struct hpr_frame_header *h,
                             uint64_t limit, uint64_t seq, struct hpr_replay_frame *frame, int *resp)
@@ -363,7 +375,7 @@ static enum step step_in_file(struct hpr_replay *rp, const struct hpr_replay_end
     if (hpr_payload_is_passing(*resp)) return STEP_PASSING;
     if (*resp < 0) {
         note(rp, HOPPER_GAP_UNREADABLE);
-        return find_header(rp, limit) ? STEP_ON : STEP_FILE_DONE;
+        return search(rp, limit);
     }
     switch (hpr_frame_get(in ? in : bytes, got, &place, &header, &footer)) {
     case HPR_VERDICT_FRAME: return step_frame(rp, end, &header, limit, seq, frame, resp);
@@ -376,7 +388,7 @@ static enum step step_in_file(struct hpr_replay *rp, const struct hpr_replay_end
         return STEP_FILE_DONE;
     }
     note(rp, got < HPR_FOOTER_BYTES ? HOPPER_GAP_TRUNCATED : HOPPER_GAP_CORRUPT);
-    return find_header(rp, limit) ? STEP_ON : STEP_FILE_DONE;
+    return search(rp, limit);
 }
 
 /* Where frames of the present file may stand: up to the active file's last frame, else up to the file's end. Whatever
@@ -411,6 +423,7 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
 
         if (rp->fd < 0) {
             if ((st = open_file(rp, end, err)) != HOPPER_OK) return st;
+            if (rp->fd < 0 && rp->is_brief) return HOPPER_EAGAIN;
             continue;
         }
         look_ahead(rp, end);
@@ -422,6 +435,7 @@ hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end
             if (rp->number == end->file.number) break;
             go_to_file(rp, rp->number + 1);
         }
+        if (rp->is_brief) return HOPPER_EAGAIN;
     }
     frame->reason = rp->reason;
     if (end->seq <= end->due_seq) /* else what is due next may be missing for the same reason */

@@ -25,6 +25,9 @@ struct hpr_replay {
     struct hpr_ahead *ahead; /* [const after open] NULL: no thread reads ahead; it has `raw` and `inflater` for the
                                 receiver's own slot */
 
+    bool is_brief; /* [const after open] files are dropped under it, and a sender may wait for what it has open: it
+                      comes back after each step that finds no frame */
+
     int fd;          /* -1: none open */
     uint64_t number; /* of the file in which the next frame is looked for */
     uint64_t start;  /* stream offset of its first byte, 0: not known */
@@ -59,6 +62,7 @@ struct hpr_replay_frame {
 /* Load the next good frame that ends behind sequence number SEQ.
  *   HOPPER_OK     *FRAME is it
  *   HOPPER_END    there is none before END's due_seq; frame->reason says why, if some should have been there
+ *   HOPPER_EAGAIN nothing yet: call again (is_brief)
  *   HOPPER_EIO, HOPPER_ENOMEM   something passing; nothing was skipped, call again */
 hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end *end, uint64_t seq,
                               struct hpr_replay_frame *frame, struct hopper_error *err);

@@ -6,7 +6,10 @@
 #include "suite.h"
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct chan c;
 
@@ -313,6 +316,85 @@ START_TEST(drop_oldest_with_the_largest_records_still_finds_room)
     }
     chan_finish(&c);
     ck_assert_uint_gt(c.checker.lost, 0);
+}
+END_TEST
+
+/* While the receiver walks through files that are damaged, one after the other, a sender drops the one that is open. */
+static struct {
+    struct hopper_platform platform;
+    const struct hopper_platform *inner;
+    pthread_t receiver, sender;
+    bool is_walking;
+    int opened;
+    atomic_bool has_sent;
+} walk;
+
+static const char walk_bytes[1000];
+
+static uint64_t dropped_oldest(void)
+{
+    struct hopper_stats stats;
+
+    chan_stats(&c, &stats);
+    return stats.gap_records[HOPPER_GAP_DROPPED_OLDEST];
+}
+
+static void *send_until_one_is_dropped(void *arg)
+{
+    const uint64_t before = dropped_oldest();
+
+    pthread_setname_np(pthread_self(), "late-sender");
+    for (int i = 0; i < 10000 && dropped_oldest() == before; i++)
+        ck_assert_int_eq(hopper_send_until(c.snd, walk_bytes, sizeof walk_bytes, HOPPER_NOW), HOPPER_OK);
+    atomic_store(&walk.has_sent, true);
+    return arg;
+}
+
+static bool is_sender_asleep(void)
+{
+    char state[64] = "";
+
+    return chan_thread_status("late-sender", "State:", state) && strchr(state, 'S');
+}
+
+static int open_in_walk(void *ctx, int dirfd, const char *name, int flags, unsigned mode)
+{
+    const int fd = walk.inner->io.open_at(ctx, dirfd, name, flags, mode);
+
+    if (!walk.is_walking || !pthread_equal(pthread_self(), walk.receiver) || !strstr(name, ".hq")) return fd;
+    if (walk.opened++ == 0) {
+        ck_assert_int_eq(pthread_create(&walk.sender, NULL, send_until_one_is_dropped, NULL), 0);
+        while (!is_sender_asleep() && !atomic_load(&walk.has_sent)) sched_yield();
+        ck_assert(!atomic_load(&walk.has_sent));
+    }
+    for (int ms = 0; walk.opened == 2 && !atomic_load(&walk.has_sent) && ms < 10000; ms++) usleep(1000);
+    if (walk.opened == 2) ck_assert(atomic_load(&walk.has_sent));
+    return fd;
+}
+
+START_TEST(drop_oldest_waits_for_one_file_of_a_walk_through_damage)
+{
+    static const char zeros[64 << 10];
+    struct hopper_record rec;
+    char path[300];
+
+    walk.inner               = c.options.platform;
+    walk.platform            = *walk.inner;
+    walk.platform.io.open_at = open_in_walk;
+    walk.receiver            = pthread_self();
+    c.options.platform       = &walk.platform;
+    c.options.when_full      = HOPPER_FULL_DROP_OLDEST;
+    c.is_tampered            = true;
+    chan_open(&c);
+    while (dropped_oldest() == 0)
+        ck_assert_int_eq(hopper_send_until(c.snd, walk_bytes, sizeof walk_bytes, HOPPER_NOW), HOPPER_OK);
+    for (int i = 0; chan_queue_file(&c, i, path); i++)
+        ck_assert_int_eq(mem_write_file(c.mem, path, zeros, (size_t)mem_file_size(c.mem, path)), 0);
+    walk.is_walking = true;
+    while (walk.opened < 2) ck_assert_int_eq(hopper_receive(c.rcv, &rec, HOPPER_NOW), HOPPER_OK);
+    ck_assert_int_eq(pthread_join(walk.sender, NULL), 0);
+    chan_close(&c);
+    chan_free(&c);
 }
 END_TEST
 
@@ -739,6 +821,7 @@ int main(void)
     tcase_add_test(tc, drop_oldest_makes_room_for_every_new_record);
     tcase_add_test(tc, drop_oldest_in_turn_with_receiving_counts_exactly);
     tcase_add_test(tc, drop_oldest_with_the_largest_records_still_finds_room);
+    tcase_add_test(tc, drop_oldest_waits_for_one_file_of_a_walk_through_damage);
     tcase_add_loop_test(tc, a_write_error_is_told_to_the_sender_whatever_the_policy, 0, 4);
     tcase_add_loop_test(tc, a_file_that_may_not_grow_is_followed_by_another, 0, 2);
     tcase_add_loop_test(tc, short_writes_are_continued, 0, 2);
