@@ -326,6 +326,7 @@ static struct {
     pthread_t receiver, sender;
     bool is_walking;
     int opened;
+    uint64_t dropped_before;
     atomic_bool has_sent;
 } walk;
 
@@ -341,20 +342,20 @@ static uint64_t dropped_oldest(void)
 
 static void *send_until_one_is_dropped(void *arg)
 {
-    const uint64_t before = dropped_oldest();
-
     pthread_setname_np(pthread_self(), "late-sender");
-    for (int i = 0; i < 10000 && dropped_oldest() == before; i++)
+    for (int i = 0; i < 10000 && dropped_oldest() == walk.dropped_before; i++)
         ck_assert_int_eq(hopper_send_until(c.snd, walk_bytes, sizeof walk_bytes, HOPPER_NOW), HOPPER_OK);
     atomic_store(&walk.has_sent, true);
     return arg;
 }
 
-static bool is_sender_asleep(void)
+/* It has dropped a file, and sleeps. */
+static bool is_sender_waiting(void)
 {
     char state[64] = "";
 
-    return chan_thread_status("late-sender", "State:", state) && strchr(state, 'S');
+    return dropped_oldest() > walk.dropped_before && chan_thread_status("late-sender", "State:", state) &&
+           strchr(state, 'S');
 }
 
 static int open_in_walk(void *ctx, int dirfd, const char *name, int flags, unsigned mode)
@@ -364,7 +365,7 @@ static int open_in_walk(void *ctx, int dirfd, const char *name, int flags, unsig
     if (!walk.is_walking || !pthread_equal(pthread_self(), walk.receiver) || !strstr(name, ".hq")) return fd;
     if (walk.opened++ == 0) {
         ck_assert_int_eq(pthread_create(&walk.sender, NULL, send_until_one_is_dropped, NULL), 0);
-        while (!is_sender_asleep() && !atomic_load(&walk.has_sent)) sched_yield();
+        while (!is_sender_waiting() && !atomic_load(&walk.has_sent)) sched_yield();
         ck_assert(!atomic_load(&walk.has_sent));
     }
     for (int ms = 0; walk.opened == 2 && !atomic_load(&walk.has_sent) && ms < 10000; ms++) usleep(1000);
@@ -390,7 +391,8 @@ START_TEST(drop_oldest_waits_for_one_file_of_a_walk_through_damage)
         ck_assert_int_eq(hopper_send_until(c.snd, walk_bytes, sizeof walk_bytes, HOPPER_NOW), HOPPER_OK);
     for (int i = 0; chan_queue_file(&c, i, path); i++)
         ck_assert_int_eq(mem_write_file(c.mem, path, zeros, (size_t)mem_file_size(c.mem, path)), 0);
-    walk.is_walking = true;
+    walk.dropped_before = dropped_oldest();
+    walk.is_walking     = true;
     while (walk.opened < 2) ck_assert_int_eq(hopper_receive(c.rcv, &rec, HOPPER_NOW), HOPPER_OK);
     ck_assert_int_eq(pthread_join(walk.sender, NULL), 0);
     chan_close(&c);
