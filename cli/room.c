@@ -23,9 +23,10 @@
 #define FRAME_BYTES     1280u /* more than all heads together */
 #define BLOCK_BYTES_MIN 1024u
 #define BLOCK_BYTES_MAX 131072u
-#define MEMORY_IS_AMPLE (UINT64_C(1) << 20) /* from here on blocks may be a sixteenth of memory, an eighth when they are
+#define MEMORY_IS_AMPLE \
+    (UINT64_C(1) << 20)     /* from here on blocks may be a sixteenth of memory, an eighth when they are
                                                stored; else a thirty-second */
-#define READ_BYTES_MIN  512u                /* less is not worth a call */
+#define READ_BYTES_MIN 512u /* less is not worth a call */
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -57,9 +58,9 @@ void room_init(struct room *room, const struct args *args)
     uint64_t share  = memory / 32;
     uint64_t block, least;
 
+    if (memory >= MEMORY_IS_AMPLE) share *= args->compression == HOPPER_COMPRESSION_NONE ? 4 : 2;
     *room              = (struct room){ .queue_bytes = less(disk, kept) };
     file               = smaller(file, room->queue_bytes / 4);
-    if (memory >= MEMORY_IS_AMPLE) share *= args->compression == HOPPER_COMPRESSION_NONE ? 4 : 2;
     block              = smaller(larger(smaller(share, file / 4), BLOCK_BYTES_MIN), BLOCK_BYTES_MAX);
     least              = larger(smaller(block / 2, memory / 128), BLOCK_BYTES_MIN);
     room->rate         = 7 + (7 * FRAME_BYTES + least - 1) / least;

@@ -166,7 +166,7 @@ static hopper_status load_from_disk(struct hpr_channel *ch, struct hopper_receiv
     hpr_mutex_unlock(&ch->deque.back);
     st = hpr_replay_next(&rcv->replay, &end, rcv->next_seq, &frame, &rcv->error);
     atomic_store_explicit(&ch->read_errors, rcv->replay.read_errors, memory_order_relaxed);
-    if (rcv->replay.is_brief) hpr_replay_pause(&rcv->replay); /* see there */
+    if (rcv->replay.is_brief) hpr_replay_pause(&rcv->replay); /* see there; before `held` is given back */
     hpr_mutex_lock(&ch->deque.back);
     if (hpr_dir_end_read_locked(&ch->dir)) {
         sp->gains++;

@@ -62,12 +62,12 @@ struct hpr_replay_frame {
 /* Load the next good frame that ends behind sequence number SEQ.
  *   HOPPER_OK     *FRAME is it
  *   HOPPER_END    there is none before END's due_seq; frame->reason says why, if some should have been there
- *   HOPPER_EAGAIN nothing yet: call again (is_brief)
+ *   HOPPER_EAGAIN nothing yet, with is_brief: call again
  *   HOPPER_EIO, HOPPER_ENOMEM   something passing; nothing was skipped, call again */
 hopper_status hpr_replay_next(struct hpr_replay *rp, const struct hpr_replay_end *end, uint64_t seq,
                               struct hpr_replay_frame *frame, struct hopper_error *err);
 
-/* Hold no descriptor while there is nothing to read; goes on at the same place. Also after each frame where files are
+/* Hold no descriptor while there is nothing to read; goes on at the same place. Also after each call where files are
  * dropped under the reader: a file that is held keeps its space, on a full device all that senders wait for. */
 void hpr_replay_pause(struct hpr_replay *rp);
 

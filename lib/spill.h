@@ -122,6 +122,7 @@ static inline uint64_t hpr_spill_records_on_disk(const struct hpr_spill *sp)
 /* The receiver has all that files hold, though a frame may be on its way to one. */
 static inline bool hpr_spill_is_all_claimed_locked(const struct hpr_spill *sp)
 {
+    HPR_ASSERT_HELD(sp->back);
     return hpr_spill_records_on_disk(sp) == 0 && sp->claimed_seq >= sp->end_seq;
 }
 

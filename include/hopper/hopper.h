@@ -106,7 +106,8 @@ HOPPER_API void hopper_receiver_close(hopper_receiver *rcv);
 
 /* Add one record of LEN bytes at the back of the channel. DATA is copied and stays the caller's, whatever the result;
  * it may be NULL when LEN is 0. Order: after everything accepted before, so also after what this sender sent before.
- * Blocks on other senders and on disk; for the receiver to make room only with HOPPER_FULL_BLOCK.
+ * Blocks on other senders and on disk; for the receiver to make room only with HOPPER_FULL_BLOCK, and until it has read
+ * the frame that it is at with HOPPER_FULL_DROP_OLDEST, where that is in what is dropped.
  *   HOPPER_OK       accepted (with HOPPER_FULL_DROP_NEWEST: or dropped, counted, and a gap in its place)
  *   HOPPER_EINVAL   SND is NULL, DATA is NULL with LEN > 0, or the channel carries items
  *   HOPPER_ETOOBIG  LEN is larger than the record_bytes_max in force

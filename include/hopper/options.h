@@ -83,7 +83,8 @@ enum hopper_when_full {
     HOPPER_FULL_REFUSE      = 1, /* hopper_send() returns HOPPER_EFULL; the caller keeps its record */
     HOPPER_FULL_DROP_NEWEST = 2, /* the record is accepted, dropped and counted; a gap takes its place */
     HOPPER_FULL_DROP_OLDEST = 3  /* the oldest files on disk are dropped to make room; a gap takes their place. While the
-                                    receiver reads a frame in one of them, the send waits for that. Only with
+                                    receiver reads a frame in one of them, or looks for one behind damage, 256 KiB at
+                                    a time, the send waits for that, whatever its deadline. Only with
                                     HOPPER_SURVIVE_NOTHING */
 };
 
