@@ -23,10 +23,10 @@
 #define FRAME_BYTES     1280u /* more than all heads together */
 #define BLOCK_BYTES_MIN 1024u
 #define BLOCK_BYTES_MAX 131072u
-#define MEMORY_IS_AMPLE \
-    (UINT64_C(1) << 20)     /* from here on blocks may be a sixteenth of memory, an eighth when they are
-                                               stored; else a thirty-second */
-#define READ_BYTES_MIN 512u /* less is not worth a call */
+#define READ_BYTES_MIN  512u /* less is not worth a call */
+
+/* Blocks may be a thirty-second of memory; from here on a sixteenth, or an eighth when they are stored. */
+#define MEMORY_IS_AMPLE (UINT64_C(1) << 20)
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
